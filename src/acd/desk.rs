@@ -1,0 +1,1 @@
+//! The distributor: all queues and all operators.

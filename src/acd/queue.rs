@@ -1,0 +1,1 @@
+//! One queue: its tickets in order.

@@ -1,0 +1,1 @@
+//! Which operator is asked first.

@@ -1,0 +1,1 @@
+//! Problems with file, line, column, caret and a suggestion.

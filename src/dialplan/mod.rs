@@ -1,0 +1,8 @@
+//! What a dialled number means: YAML in, a plan that cannot be wrong out, decisions from it.
+
+pub mod compile;
+pub mod decide;
+pub mod diagnose;
+pub mod numbers;
+pub mod plan;
+pub mod schema;

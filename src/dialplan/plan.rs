@@ -1,0 +1,226 @@
+//! A compiled dialplan. Every name in it exists, every number is E.164, every bound is kept.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use crate::id::{OperatorName, QueueName, SiteName, TrunkName};
+use crate::net::Net;
+use crate::time::Duration;
+use crate::words::{Codec, Language, Phrase, Strategy};
+
+/// Where a carrier's signalling comes from.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+pub struct Peer {
+    /// The addresses.
+    pub net: Net,
+    /// The port, where `ip:port` was written.
+    pub port: Option<u16>,
+}
+
+/// A carrier.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Trunk {
+    /// Its key.
+    pub name: TrunkName,
+    /// Where its signalling comes from.
+    pub peers: Vec<Peer>,
+    /// Where else its media may come from.
+    pub media: Arc<[Net]>,
+    /// The codecs it may use, the preferred first.
+    pub codecs: Vec<Codec>,
+    /// How its numbers without `+` are read.
+    pub country: crate::number::Country,
+}
+
+/// An operator.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Operator {
+    /// The key: also the user part the softphone registers with.
+    pub name: OperatorName,
+    /// The name as people write it.
+    pub display: String,
+    /// The short number.
+    pub number: Option<String>,
+    /// The clear secret; none when `${env:…}` is unset, which `serve` refuses.
+    pub password: Option<Secret>,
+    /// The branch the operator sits in.
+    pub site: Option<SiteName>,
+    /// Skill to level; 1 is best.
+    pub skills: BTreeMap<String, u8>,
+}
+
+/// A value that is never printed.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Secret(String);
+
+impl Secret {
+    /// Takes the clear value.
+    #[must_use]
+    pub const fn new(clear: String) -> Self {
+        Self(clear)
+    }
+
+    /// The clear value, for the one place that needs it.
+    #[must_use]
+    pub fn reveal(&self) -> &str {
+        &self.0
+    }
+}
+
+impl std::fmt::Debug for Secret {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("\"…\"")
+    }
+}
+
+/// When a caller's INVITE gets its 200.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+pub enum Answer {
+    /// On entering the queue.
+    Queue,
+    /// When an operator speaks; music goes as early media.
+    Operator,
+}
+
+/// How long a phone is not offered the same caller again.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct After {
+    /// After a decline, or a hang-up in the whisper.
+    pub decline: Duration,
+    /// After busy.
+    pub busy: Duration,
+    /// After ringing out, and after a phone that could not be reached.
+    pub no_answer: Duration,
+}
+
+/// A queue.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Queue {
+    /// Its key.
+    pub name: QueueName,
+    /// Who serves it, with the level: lower is asked first.
+    pub operators: BTreeMap<OperatorName, u8>,
+    /// How one is picked among the free of one level.
+    pub strategy: Strategy,
+    /// How long a phone rings.
+    pub ring: Duration,
+    /// Paperwork after a talk.
+    pub wrap_up: Duration,
+    /// The longest wait in this queue; none waits for ever.
+    pub max_wait: Option<Duration>,
+    /// Where the caller goes then, in order.
+    pub overflow: Vec<QueueName>,
+    /// What the caller hears.
+    pub music: Phrase,
+    /// When the caller's INVITE is answered.
+    pub answer: Answer,
+    /// When the same caller is offered to the same phone again.
+    pub after: After,
+}
+
+/// What a recording does and how long it stays.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Recording {
+    /// The notice the caller hears before it begins.
+    pub announce: Option<Phrase>,
+    /// How long files are kept; none keeps them.
+    pub keep: Option<Duration>,
+}
+
+/// Where a rule stands.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Position {
+    /// The file as it was named.
+    pub file: Arc<str>,
+    /// From one.
+    pub line: u32,
+    /// From one, in characters.
+    pub column: u32,
+}
+
+/// What the operator hears, from the fullest form to the barest: parts in brackets fall away from
+/// the right. The first that is ready when the phone answers is played.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct Whisper {
+    /// The forms.
+    pub forms: Vec<Phrase>,
+}
+
+/// What a dialled number means.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Number {
+    /// As the plan writes it.
+    pub written: String,
+    /// A name people know it by.
+    pub name: Option<String>,
+    /// The branch.
+    pub site: Option<SiteName>,
+    /// The city of that branch.
+    pub city: Option<String>,
+    /// Where the caller saw it.
+    pub source: Option<String>,
+    /// The campaign it belongs to.
+    pub campaign: Option<String>,
+    /// The queues, in order.
+    pub to: Vec<QueueName>,
+    /// The language of whisper and announcements.
+    pub language: Language,
+    /// What the operator hears.
+    pub whisper: Whisper,
+    /// Where it is written.
+    pub position: Position,
+}
+
+/// A branch.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Site {
+    /// Its key.
+    pub name: SiteName,
+    /// The city.
+    pub city: String,
+    /// The city as it is spoken after "a call".
+    pub from: String,
+    /// The language of its callers.
+    pub language: Language,
+}
+
+/// The whole plan.
+#[derive(Clone, Debug)]
+pub struct Dialplan {
+    /// SHA-256 of the files, lower-case hex: the `plan` of a call.
+    pub hash: String,
+    /// Branches.
+    pub sites: BTreeMap<SiteName, Site>,
+    /// Carriers.
+    pub trunks: BTreeMap<TrunkName, Trunk>,
+    /// Dialled numbers.
+    pub numbers: super::numbers::NumberTable,
+    /// Operators.
+    pub operators: BTreeMap<OperatorName, Operator>,
+    /// Queues.
+    pub queues: BTreeMap<QueueName, Queue>,
+    /// How long a whisper may last; it is cut there.
+    pub whisper_max: Duration,
+    /// Recording; none records nothing.
+    pub recording: Option<Recording>,
+    /// The tests it brings along.
+    pub tests: Vec<super::schema::PlanTest>,
+}
+
+impl Dialplan {
+    /// Every phrase a call through this plan can ask for, so that all are rendered before the first.
+    #[must_use]
+    pub fn phrases(&self) -> BTreeSet<Phrase> {
+        let mut all = BTreeSet::new();
+        for number in self.numbers.iter() {
+            all.extend(number.whisper.forms.iter().cloned());
+        }
+        all.extend(self.queues.values().map(|queue| queue.music.clone()));
+        all.extend(
+            self.recording
+                .iter()
+                .filter_map(|recording| recording.announce.clone()),
+        );
+        all
+    }
+}

@@ -1,0 +1,49 @@
+//! What the engine can be told.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use crate::dialplan::plan::Dialplan;
+use crate::id::{AskId, FlowId};
+use crate::media::command::MediaEvent;
+use crate::sip::flow::Flow;
+use crate::words::{Phrase, Prompt};
+
+/// One input. Borrowed bytes: a packet that is dropped is never copied.
+#[derive(Debug)]
+pub enum Input<'a> {
+    /// One datagram, or one framed message of a stream.
+    Sip {
+        /// The way it came.
+        flow: Flow,
+        /// The bytes.
+        bytes: &'a [u8],
+    },
+    /// A stream is gone.
+    FlowDown {
+        /// Which one.
+        flow: FlowId,
+    },
+    /// The media threads have something to say.
+    Media(MediaEvent),
+    /// A question of ours was answered.
+    Answer {
+        /// Which question.
+        id: AskId,
+    },
+    /// Something set by [`super::output::Output`]'s wake-up is due.
+    Timeout,
+    /// A new dialplan is live from now on; calls under way keep what was decided.
+    Plan {
+        /// The plan.
+        plan: Arc<Dialplan>,
+        /// Its prompts that are ready.
+        prompts: Arc<BTreeMap<Phrase, Prompt>>,
+    },
+    /// More prompts became ready.
+    Prompts(Arc<BTreeMap<Phrase, Prompt>>),
+    /// Take no new calls: 503 with Retry-After from now on.
+    Drain,
+    /// The drain's bound is reached: end every call.
+    HangUpAll,
+}

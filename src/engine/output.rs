@@ -1,0 +1,113 @@
+//! What the engine asks the shell to do, in order.
+
+use bytes::Bytes;
+
+use super::event::Event;
+use crate::id::{AskId, CallId, FlowId, OperatorName};
+use crate::media::command::MediaCommand;
+use crate::sip::flow::Flow;
+use crate::sip::registrar::Binding;
+use crate::time::Duration;
+use crate::words::OperatorState;
+
+/// One output.
+#[derive(Clone, Debug)]
+pub enum Output {
+    /// Send these bytes; a failure comes back as [`super::input::Input::FlowDown`] on a stream and is
+    /// silent on UDP.
+    Transmit {
+        /// The way.
+        flow: Flow,
+        /// The bytes.
+        bytes: Bytes,
+    },
+    /// Close this stream.
+    CloseFlow(FlowId),
+    /// For the media threads.
+    Media(MediaCommand),
+    /// For the store, in this order.
+    Record(Record),
+    /// A question; its answer is [`super::input::Input::Answer`].
+    Ask {
+        /// Names it.
+        id: AskId,
+        /// What is asked.
+        question: Question,
+    },
+    /// For a histogram.
+    Observe(Observation),
+    /// For the log.
+    Log(LogLine),
+}
+
+/// A question whose answer the engine waits for, within a bound of its own.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Question {
+    /// Are all records before this one committed?
+    Committed,
+}
+
+/// What the store keeps. Applied in order, several in one transaction.
+#[derive(Clone, PartialEq, Debug)]
+pub enum Record {
+    /// One event, for the outbox; it gets the next number of the sequence.
+    Event(Box<Event>),
+    /// A phone's binding is new or changed.
+    Bound(Box<Binding>),
+    /// A binding is gone.
+    Unbound {
+        /// Whose.
+        user: OperatorName,
+        /// The key of the binding: its contact, or its instance and reg-id.
+        key: String,
+    },
+    /// An operator's state, so that a restart knows who was paused.
+    Operator {
+        /// Who.
+        operator: OperatorName,
+        /// The state.
+        state: OperatorState,
+        /// Why.
+        reason: String,
+    },
+}
+
+/// A measured value for a histogram of the contract.
+#[derive(Clone, PartialEq, Debug)]
+pub enum Observation {
+    /// `strowger_queue_wait_seconds{queue}`.
+    QueueWait {
+        /// The queue.
+        queue: crate::id::QueueName,
+        /// The wait.
+        wait: Duration,
+    },
+    /// `strowger_dispatch_seconds`: operator free → INVITE sent.
+    Dispatch(Duration),
+    /// `strowger_setup_seconds`: INVITE received → first response above 100 sent.
+    Setup(Duration),
+}
+
+/// How much a line matters.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+pub enum Level {
+    /// Somebody must act.
+    Error,
+    /// Worth a look.
+    Warn,
+    /// One a call.
+    Info,
+    /// For the engineer.
+    Debug,
+}
+
+/// One line for the log. Numbers in it are masked already.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct LogLine {
+    /// How much it matters.
+    pub level: Level,
+    /// The call it is about.
+    pub call: Option<CallId>,
+    /// The sentence.
+    pub text: String,
+}

@@ -1,0 +1,1 @@
+//! What must never be lost: outcomes and callbacks, as a state machine over records.

@@ -1,0 +1,67 @@
+//! Every bound in one place, with what happens when it is reached. Times in `Duration`, sizes in
+//! bytes, counts in items.
+
+use crate::time::Duration;
+
+/// A SIP message over this is refused: 413 on UDP, a closed connection on a stream.
+pub const SIP_MESSAGE_BYTES: usize = 65_535;
+/// The head (start line and headers) of a SIP message; longer is refused as above.
+pub const SIP_HEAD_BYTES: usize = 32_768;
+/// Header fields in one message; more is a 400.
+pub const SIP_HEADERS: usize = 256;
+/// Live transactions; a request that would need one more gets 503 with Retry-After, statelessly.
+pub const SIP_TRANSACTIONS: usize = 40_000;
+/// Bindings of one address of record; a REGISTER that would add one more gets 403 (RFC 3261 10.3).
+pub const BINDINGS_PER_USER: usize = 10;
+/// TCP connections in all; the oldest that is neither registered nor in a call is closed for a new one.
+pub const TCP_CONNECTIONS: usize = 4_096;
+/// TCP connections of one address; one more is closed at once.
+pub const TCP_CONNECTIONS_PER_ADDRESS: usize = 256;
+/// The first message of a TCP connection is due whole within this.
+pub const TCP_FIRST_MESSAGE: Duration = Duration::from_secs(10);
+/// Addresses the limiter remembers; past it the one unseen for longest is forgotten.
+pub const LIMITER_ADDRESSES: usize = 65_536;
+/// Nonces whose counts are remembered against replay; past it the oldest is forgotten and becomes stale.
+pub const NONCES: usize = 65_536;
+/// How long a nonce is good for; older gets a fresh challenge with `stale=true`.
+pub const NONCE_LIFE: Duration = Duration::from_secs(120);
+/// Live calls unless the settings say otherwise; one more gets 503 with Retry-After.
+pub const CALLS: usize = 2_000;
+/// New calls a second unless the settings say otherwise; more get 503 with Retry-After.
+pub const CALLS_PER_SECOND: u32 = 100;
+/// Callers waiting in one queue; one more leaves it with `queue_full`.
+pub const QUEUE_WAITING: usize = 1_000;
+/// Queues one call can pass through by overflow; a longer way is a load error.
+pub const OVERFLOW_DEPTH: usize = 16;
+/// Attempts at operators' phones for one call that are kept for its story.
+pub const ATTEMPTS_KEPT: usize = 64;
+/// A display name sent to a phone, in bytes, cut at a character.
+pub const DISPLAY_NAME_BYTES: usize = 128;
+/// One dialplan file.
+pub const DIALPLAN_FILE_BYTES: usize = 1 << 20;
+/// The answer to *offered is committed* is awaited this long before the first response above 100
+/// leaves without it, with an alarm.
+pub const COMMIT_BEFORE_RINGING: Duration = Duration::from_millis(150);
+/// The answer to *the outcome is committed* is awaited this long before the message that ends the
+/// caller's leg leaves without it, with an alarm.
+pub const COMMIT_BEFORE_END: Duration = Duration::from_millis(500);
+/// A media port that does not open within this fails the leg with 503.
+pub const MEDIA_OPEN: Duration = Duration::from_secs(2);
+/// The longest call; at its end both sides are hung up.
+pub const CALL_LENGTH: Duration = Duration::from_secs(4 * 3600);
+/// A recording file is continued in another one at this size.
+pub const RECORDING_FILE_BYTES: u64 = 2 << 30;
+/// Packets a recording may be behind its disk before it loses some, 20 ms each and leg.
+pub const RECORDING_BACKLOG: usize = 1_024;
+/// A jump in a stream's timestamps is taken for at most this much silence.
+pub const RECORDING_GAP: Duration = Duration::from_secs(10);
+/// Webhook requests of one sink under way at once.
+pub const SINK_IN_FLIGHT: usize = 32;
+/// A sink's answer is read to this length and no further.
+pub const SINK_ANSWER_BYTES: usize = 1 << 20;
+/// A sink's answer is awaited this long.
+pub const SINK_TIMEOUT: Duration = Duration::from_secs(5);
+/// A command of the speech chain that takes longer is killed.
+pub const TTS_COMMAND: Duration = Duration::from_secs(3);
+/// One phrase, in characters; longer is a load error.
+pub const PHRASE_CHARS: usize = 400;

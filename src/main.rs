@@ -1,0 +1,3 @@
+//! The binary: arguments, settings, the server, the exit code.
+
+fn main() {}

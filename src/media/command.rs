@@ -1,0 +1,170 @@
+//! The contract between the engine and the media threads: commands in, events out.
+//!
+//! Both are plain values. A command names legs, never sockets; an event for a leg that the engine
+//! has closed may still come and is ignored.
+
+use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
+
+use crate::id::{CallId, LegId, OperatorName, PlayId};
+use crate::net::Net;
+use crate::time::Duration;
+use crate::words::{Codec, Prompt};
+
+/// Whose packets a leg takes besides those from the SDP address. Learned once per offer/answer.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Learn {
+    /// A phone that proved who it is: the address its SIP comes from, any port.
+    Phone(IpAddr),
+    /// A trunk: the ranges its media comes from.
+    Trunk(Arc<[Net]>),
+}
+
+/// The far end of a leg after an offer/answer.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Remote {
+    /// The address of the SDP; its port is zero when the peer takes no sound.
+    pub address: SocketAddr,
+    /// Who else may turn out to be the source.
+    pub learn: Learn,
+    /// The codec of both directions.
+    pub codec: Codec,
+    /// The payload type the peer uses for it.
+    pub payload_type: u8,
+    /// The payload type the peer uses for telephone events.
+    pub telephone_event: Option<u8>,
+    /// Milliseconds of sound the peer wants in a packet.
+    pub ptime: u8,
+    /// We send sound to the peer (it is not holding us).
+    pub send: bool,
+    /// The peer sends sound to us.
+    pub receive: bool,
+}
+
+/// Where a recording goes and what its manifest says from the start.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct RecordPlan {
+    /// The call, and the name of the file.
+    pub call: CallId,
+    /// Milliseconds since 1970, for the folder and the manifest.
+    pub started_at: crate::time::Wall,
+    /// The dialled number as the manifest shows it.
+    pub to: String,
+    /// The caller's number.
+    pub from: Option<String>,
+    /// The branch.
+    pub site: Option<String>,
+    /// The queue.
+    pub queue: Option<String>,
+    /// Who talks on the right channel.
+    pub operator: OperatorName,
+    /// How long it is kept; none keeps it until somebody deletes it.
+    pub keep: Option<Duration>,
+}
+
+/// What the engine tells the media threads.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum MediaCommand {
+    /// Takes a port for a leg. All legs of one call live on one thread.
+    Open {
+        /// The leg.
+        leg: LegId,
+        /// Its call.
+        call: CallId,
+    },
+    /// Says where the far end is; opens one window in which its source is learned.
+    Connect {
+        /// The leg.
+        leg: LegId,
+        /// The far end.
+        remote: Remote,
+    },
+    /// Plays prompts one after another to the leg, in place of what it heard before.
+    Play {
+        /// The leg.
+        leg: LegId,
+        /// Named in [`MediaEvent::Played`].
+        play: PlayId,
+        /// The prompts; empty stops what plays.
+        prompts: Arc<[Prompt]>,
+        /// Begin again at the end, for ever (music).
+        looped: bool,
+    },
+    /// Lets two legs hear each other, ends what plays on both, and begins a recording.
+    Bridge {
+        /// The caller: the left channel.
+        caller: LegId,
+        /// The operator: the right channel.
+        operator: LegId,
+        /// The recording, if one is wanted.
+        record: Option<Box<RecordPlan>>,
+    },
+    /// Gives the port back. A recording the leg takes part in is finished.
+    Close {
+        /// The leg.
+        leg: LegId,
+    },
+}
+
+/// A finished recording.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Recorded {
+    /// The file, relative to the recordings folder, with `/` between its parts.
+    pub file: String,
+    /// Its size.
+    pub bytes: u64,
+    /// Its length.
+    pub duration: Duration,
+    /// SHA-256 of the file, lower-case hex.
+    pub sha256: String,
+}
+
+/// What the media threads tell the engine.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum MediaEvent {
+    /// A port is open.
+    Opened {
+        /// The leg.
+        leg: LegId,
+        /// The RTP port.
+        port: u16,
+    },
+    /// No port could be had.
+    OpenFailed {
+        /// The leg.
+        leg: LegId,
+    },
+    /// A playout that does not loop came to its end.
+    Played {
+        /// The leg.
+        leg: LegId,
+        /// Which one.
+        play: PlayId,
+    },
+    /// A digit was pressed (RFC 4733), reported once.
+    Digit {
+        /// The leg.
+        leg: LegId,
+        /// `0`-`9`, `*`, `#`, `A`-`D`.
+        digit: char,
+    },
+    /// Nothing came from a bridged leg, from which sound is due, for `media.rtp_timeout`.
+    Silent {
+        /// The leg.
+        leg: LegId,
+    },
+    /// The recording's file is complete, its manifest beside it.
+    Recorded {
+        /// The call.
+        call: CallId,
+        /// The file.
+        recorded: Box<Recorded>,
+    },
+    /// The recording could not be written, or stopped early.
+    RecordFailed {
+        /// The call.
+        call: CallId,
+        /// What the admin should know.
+        why: String,
+    },
+}

@@ -1,0 +1,7 @@
+//! What happens to sound: relaying, playing, recording. Pure; the media threads of the shell own the
+//! sockets and call in here with `&mut`.
+
+pub mod command;
+pub mod playout;
+pub mod recorder;
+pub mod relay;

@@ -1,0 +1,1 @@
+//! Playing prompts and music at an even 20 ms.

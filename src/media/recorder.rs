@@ -1,0 +1,1 @@
+//! A stereo recording of two legs on one timeline.

@@ -1,0 +1,1 @@
+//! Forwarding between the legs of a call.

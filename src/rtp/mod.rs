@@ -1,0 +1,5 @@
+//! RTP (RFC 3550) and what travels in it. Pure: packets in, packets out.
+
+pub mod g711;
+pub mod packet;
+pub mod telephone_event;

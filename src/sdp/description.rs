@@ -1,0 +1,1 @@
+//! What a description says of its one voice stream.

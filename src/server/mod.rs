@@ -1,0 +1,1 @@
+//! The shell: everything with a side effect. Sockets, clocks, threads, files, HTTP.

@@ -1,0 +1,1 @@
+//! A virtual world for the engine: network, carriers, softphones, callers, operators. Pure.

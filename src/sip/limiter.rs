@@ -1,0 +1,1 @@
+//! The limiter in front of the parser.

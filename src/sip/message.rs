@@ -1,0 +1,1 @@
+//! A SIP message as a value.

@@ -1,0 +1,18 @@
+//! SIP (RFC 3261): messages, transactions, dialogs, sessions, and the endpoint that ties them.
+//!
+//! Pure: bytes and instants in, bytes and events out. Knows nothing of calls, queues or SDP.
+
+pub mod auth;
+pub mod dialog;
+pub mod endpoint;
+pub mod flow;
+pub mod framing;
+pub mod header;
+pub mod limiter;
+pub mod message;
+pub mod parse;
+pub mod registrar;
+pub mod session;
+pub mod transaction;
+pub mod uri;
+pub mod write;

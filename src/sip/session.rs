@@ -1,0 +1,206 @@
+//! INVITE sessions: what the call machine says to SIP and what it hears.
+//!
+//! A session lives inside one dialog and is named by its [`LegId`]. This file holds the words of
+//! that conversation and the machine behind them; the business of a call is not known here.
+
+use std::net::IpAddr;
+
+use bytes::Bytes;
+
+use super::flow::Flow;
+use super::uri::Uri;
+use crate::id::{LegId, OperatorName, TrunkName};
+
+/// Who sent a request, as the endpoint found out before it made any state.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Source {
+    /// A carrier, known by its address.
+    Trunk(TrunkName),
+    /// An operator, known by digest.
+    Operator(OperatorName),
+}
+
+/// Why a session ends, in both vocabularies (RFC 3326).
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Cause {
+    /// The SIP status code that names it best.
+    pub sip: u16,
+    /// The Q.850 cause, where one is known.
+    pub q850: Option<u8>,
+    /// A few words for the Reason header; plain ASCII.
+    pub text: &'static str,
+}
+
+/// An INVITE that asks for a new session.
+#[derive(Clone, Debug)]
+pub struct IncomingInvite {
+    /// Who sent it.
+    pub source: Source,
+    /// The way it came.
+    pub flow: Flow,
+    /// The request URI: what was dialled, unless the trunk says otherwise.
+    pub request_uri: Uri,
+    /// The To URI.
+    pub to: Uri,
+    /// The From URI.
+    pub from: Uri,
+    /// The From display name, decoded, lossily UTF-8; empty when there is none.
+    pub from_display: String,
+    /// The Call-ID, for traces alone.
+    pub call_id: String,
+    /// The body when it is `application/sdp`.
+    pub offer: Option<Bytes>,
+}
+
+/// What an outgoing INVITE says.
+#[derive(Clone, Debug)]
+pub struct OutgoingInvite {
+    /// The request URI and To.
+    pub target: Uri,
+    /// The way it goes.
+    pub flow: Flow,
+    /// The display name of From, any UTF-8; the writer cuts and quotes it.
+    pub from_display: String,
+    /// The user part of From; its host is the endpoint's domain.
+    pub from_user: String,
+    /// Extra header fields from our own allow-list, already clean.
+    pub headers: Vec<(&'static str, String)>,
+    /// The SDP offer.
+    pub offer: Bytes,
+}
+
+/// What the call machine tells a session. Every command on a leg that is gone is ignored.
+#[derive(Clone, Debug)]
+pub enum SessionCommand {
+    /// Sends an INVITE; `leg` is new and outbound.
+    Invite {
+        /// The new leg.
+        leg: LegId,
+        /// What it says.
+        invite: Box<OutgoingInvite>,
+    },
+    /// Sends a provisional response, with SDP for early media; repeated every minute until the
+    /// final one (RFC 3261 13.3.1.1).
+    Progress {
+        /// The inbound leg.
+        leg: LegId,
+        /// 101 to 199.
+        code: u16,
+        /// An SDP answer.
+        answer: Option<Bytes>,
+    },
+    /// Sends 200 with SDP; it is repeated until the ACK comes (RFC 3261 13.3.1.4).
+    Accept {
+        /// The inbound leg.
+        leg: LegId,
+        /// The SDP answer, or our offer when the INVITE had none.
+        answer: Bytes,
+    },
+    /// Sends a final response of 300 or above.
+    Reject {
+        /// The inbound leg.
+        leg: LegId,
+        /// The status code.
+        code: u16,
+        /// Seconds for a Retry-After header.
+        retry_after: Option<u32>,
+    },
+    /// Ends the session whatever its state: CANCEL while an INVITE of ours is open (a 2xx that
+    /// crosses it gets ACK and BYE), BYE when there is a dialog, a final response to an INVITE that
+    /// still waits for one.
+    HangUp {
+        /// The leg.
+        leg: LegId,
+        /// Written as a Reason header.
+        cause: Cause,
+    },
+    /// Sends the 200 to a BYE that was reported by [`SessionEvent::Bye`].
+    ConfirmBye {
+        /// The leg.
+        leg: LegId,
+    },
+    /// Answers a re-INVITE or UPDATE that was reported by [`SessionEvent::Reoffer`].
+    AnswerReoffer {
+        /// The leg.
+        leg: LegId,
+        /// SDP for 200, or the status code of a refusal.
+        answer: Result<Bytes, u16>,
+    },
+}
+
+/// What a session tells the call machine.
+#[derive(Clone, Debug)]
+pub enum SessionEvent {
+    /// A new INVITE; 100 has been sent.
+    Incoming {
+        /// The new inbound leg.
+        leg: LegId,
+        /// What it said.
+        invite: Box<IncomingInvite>,
+    },
+    /// The caller cancelled. CANCEL has its 200; the INVITE waits for [`SessionCommand::Reject`]
+    /// with 487.
+    Cancelled {
+        /// The inbound leg.
+        leg: LegId,
+        /// The peer says that another phone took the call (Reason `cause=200`).
+        elsewhere: bool,
+    },
+    /// A provisional response above 100.
+    Progress {
+        /// The outbound leg.
+        leg: LegId,
+        /// 101 to 199.
+        code: u16,
+        /// Its SDP, if any.
+        answer: Option<Bytes>,
+    },
+    /// A 2xx; its ACK has been sent.
+    Answered {
+        /// The outbound leg.
+        leg: LegId,
+        /// Its SDP, if any.
+        answer: Option<Bytes>,
+        /// Where the phone's signalling comes from.
+        peer: IpAddr,
+    },
+    /// A final response of 300 or above, 408 on Timer B, 503 on a dead transport. The leg is over.
+    Rejected {
+        /// The outbound leg.
+        leg: LegId,
+        /// The status code.
+        code: u16,
+    },
+    /// The ACK to our 200 came, with the answer to our offer when the INVITE had none.
+    Confirmed {
+        /// The inbound leg.
+        leg: LegId,
+        /// SDP in the ACK.
+        answer: Option<Bytes>,
+    },
+    /// A re-INVITE or UPDATE inside the dialog; answered by [`SessionCommand::AnswerReoffer`].
+    Reoffer {
+        /// The leg.
+        leg: LegId,
+        /// Its SDP; none asks for our offer.
+        offer: Option<Bytes>,
+    },
+    /// A BYE; its 200 waits for [`SessionCommand::ConfirmBye`].
+    Bye {
+        /// The leg.
+        leg: LegId,
+    },
+    /// The session broke: no ACK within 64·T1, or our BYE is the answer to a protocol error. A BYE
+    /// has been sent where a dialog exists.
+    Failed {
+        /// The leg.
+        leg: LegId,
+        /// What went wrong.
+        cause: Cause,
+    },
+    /// The dialog and all its transactions are gone; the leg id is never used again.
+    Closed {
+        /// The leg.
+        leg: LegId,
+    },
+}

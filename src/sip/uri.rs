@@ -1,0 +1,5 @@
+//! SIP, SIPS and tel URIs.
+
+/// A URI.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Uri;

@@ -1,0 +1,246 @@
+//! Nouns of the trade that several machines share. No behaviour beyond reading and writing the
+//! words that the outside world sees.
+
+use serde::Serialize;
+
+/// Which way a call goes, seen from the clinic.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Direction {
+    /// From a trunk to us.
+    Inbound,
+    /// From an operator to an operator.
+    Internal,
+    /// From an operator to the outside.
+    Outbound,
+}
+
+/// How an offered call ended; exactly one for each.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Outcome {
+    /// Bridged with an operator.
+    Answered,
+    /// Nobody spoke with the caller.
+    Missed,
+    /// Refused on purpose by the dialplan.
+    Blocked,
+    /// A call of the self test.
+    Test,
+}
+
+impl Outcome {
+    /// Every outcome, in the order of the sum offered = answered + missed + blocked + test.
+    pub const ALL: [Self; 4] = [Self::Answered, Self::Missed, Self::Blocked, Self::Test];
+
+    /// The word of events and metrics.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Answered => "answered",
+            Self::Missed => "missed",
+            Self::Blocked => "blocked",
+            Self::Test => "test",
+        }
+    }
+}
+
+/// Why a call was missed.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum MissedReason {
+    /// The caller hung up while waiting.
+    Abandoned,
+    /// The queue's longest wait was over and nothing followed.
+    Timeout,
+    /// No operator could ever have taken it.
+    NoOperators,
+    /// Outside the opening hours.
+    OffHours,
+    /// The queue had no place left.
+    QueueFull,
+    /// The server died while the caller waited.
+    Interrupted,
+    /// Refused for lack of capacity.
+    Refused,
+    /// Nobody routes the dialled number.
+    Unrouted,
+}
+
+/// Why a missed call opened no callback.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum NoCallback {
+    /// The caller was gone before anybody could have answered.
+    Short,
+    /// No number to ring back.
+    Anonymous,
+    /// The dialled number is not ours to answer.
+    Unrouted,
+}
+
+/// How a queue picks among its free operators.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Strategy {
+    /// The one whose last talk ended longest ago.
+    LongestIdle,
+    /// Everybody free; the first answer wins.
+    RingAll,
+}
+
+/// What an operator is doing.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum OperatorState {
+    /// No phone is registered.
+    LoggedOut,
+    /// Registered, and takes no calls.
+    Paused,
+    /// Free.
+    Available,
+    /// Chosen for a caller; the phone does not ring yet.
+    Reserved,
+    /// The phone rings.
+    Ringing,
+    /// Hears the whisper or talks.
+    Talking,
+    /// Finishing the paperwork of the last talk.
+    WrapUp,
+}
+
+impl OperatorState {
+    /// Every state, in the order of a day.
+    pub const ALL: [Self; 7] = [
+        Self::LoggedOut,
+        Self::Paused,
+        Self::Available,
+        Self::Reserved,
+        Self::Ringing,
+        Self::Talking,
+        Self::WrapUp,
+    ];
+
+    /// The word of events, metrics and the API.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::LoggedOut => "logged_out",
+            Self::Paused => "paused",
+            Self::Available => "available",
+            Self::Reserved => "reserved",
+            Self::Ringing => "ringing",
+            Self::Talking => "talking",
+            Self::WrapUp => "wrap_up",
+        }
+    }
+}
+
+/// Why a call left a queue.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum LeftReason {
+    /// Bridged with an operator.
+    Answered,
+    /// The caller hung up.
+    Abandoned,
+    /// `max_wait` was over; the overflow, if any, follows.
+    Timeout,
+    /// Nobody serves this queue.
+    NoOperators,
+    /// No place was left.
+    QueueFull,
+}
+
+/// Why an operator did not take an offered call.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum MissReason {
+    /// Declined on the phone, or hung up in the whisper.
+    Declined,
+    /// The phone said busy.
+    Busy,
+    /// Rang out.
+    NoAnswer,
+    /// The phone could not be reached or refused the media.
+    Failed,
+    /// Another operator was faster, or the caller left.
+    Withdrawn,
+}
+
+/// A voice codec that we speak ourselves.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Codec {
+    /// G.711 A-law, static payload type 8 (RFC 3551).
+    Pcma,
+    /// G.711 µ-law, static payload type 0 (RFC 3551).
+    Pcmu,
+}
+
+impl Codec {
+    /// The static payload type of RFC 3551.
+    #[must_use]
+    pub const fn payload_type(self) -> u8 {
+        match self {
+            Self::Pcma => 8,
+            Self::Pcmu => 0,
+        }
+    }
+
+    /// The encoding name of RFC 3551, as SDP writes it.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Pcma => "PCMA",
+            Self::Pcmu => "PCMU",
+        }
+    }
+}
+
+/// A language prompts are spoken in.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Language {
+    /// Ukrainian.
+    Uk,
+    /// Russian.
+    Ru,
+    /// English.
+    En,
+}
+
+impl Language {
+    /// The two-letter code of ISO 639-1.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Uk => "uk",
+            Self::Ru => "ru",
+            Self::En => "en",
+        }
+    }
+}
+
+/// Something to be spoken: what the dialplan asks for and the prompt store finds.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+pub enum Phrase {
+    /// Text in a language.
+    Spoken {
+        /// The language of the voice.
+        language: Language,
+        /// The words, as the dialplan writes them.
+        text: String,
+    },
+    /// A sound file, by its path under `prompts/`.
+    File(String),
+}
+
+/// A sound that is ready to be played, by the hash of its samples.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+pub struct Prompt {
+    /// The first 16 bytes of the SHA-256 of its samples.
+    pub key: u128,
+    /// How long it lasts.
+    pub duration: crate::time::Duration,
+}
