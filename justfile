@@ -1,0 +1,26 @@
+# What is run often. `just` lists it; `./test` is the whole of it and what decides.
+
+# list the recipes
+default:
+    @just --list
+
+# everything that must hold
+test:
+    ./test
+
+# form and lints alone
+lint:
+    cargo fmt --check
+    cargo clippy --all-targets -- -D warnings
+
+# one module's tests, e.g. `just unit sip`
+unit module:
+    cargo nextest run --lib {{module}}
+
+# the laws of the house
+tidy:
+    cargo test --test tidy
+
+# licences and advisories of the dependencies (needs cargo-deny)
+deny:
+    cargo deny check
