@@ -37,8 +37,26 @@ pub const OVERFLOW_DEPTH: usize = 16;
 pub const ATTEMPTS_KEPT: usize = 64;
 /// A display name sent to a phone, in bytes, cut at a character.
 pub const DISPLAY_NAME_BYTES: usize = 128;
-/// One dialplan file.
+/// One dialplan or settings file; a longer one is refused unread.
 pub const DIALPLAN_FILE_BYTES: usize = 1 << 20;
+/// Files of one dialplan; more are refused.
+pub const DIALPLAN_FILES: usize = 256;
+/// How deep lists and mappings of a YAML file may nest; deeper is a load error.
+pub const YAML_DEPTH: usize = 64;
+/// Values of a YAML file once its aliases are expanded; more is a load error.
+pub const YAML_VALUES: usize = 200_000;
+/// Bytes of text of a YAML file once its aliases are expanded; more is a load error.
+pub const YAML_TEXT_BYTES: usize = 4 << 20;
+/// Problems of one check that are listed; the rest is counted.
+pub const PROBLEMS: usize = 500;
+/// Characters of a source line shown with a problem.
+pub const EXCERPT_CHARS: usize = 160;
+/// Known names looked through for the nearest one; the rest is never suggested.
+pub const SUGGESTED_FROM: usize = 1_000;
+/// Shapes of number patterns (length, places of `x`, a trailing `*`) in one plan; more is a load error.
+pub const NUMBER_SHAPES: usize = 64;
+/// A name of a queue, operator, site, trunk or pool, in characters; longer is a load error.
+pub const NAME_CHARS: usize = 64;
 /// The answer to *offered is committed* is awaited this long before the first response above 100
 /// leaves without it, with an alarm.
 pub const COMMIT_BEFORE_RINGING: Duration = Duration::from_millis(150);

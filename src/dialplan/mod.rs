@@ -5,4 +5,6 @@ pub mod decide;
 pub mod diagnose;
 pub mod numbers;
 pub mod plan;
+pub mod read;
 pub mod schema;
+pub mod yaml;
