@@ -31,6 +31,9 @@ pub const CALLS: usize = 2_000;
 pub const CALLS_PER_SECOND: u32 = 100;
 /// Callers waiting in one queue; one more leaves it with `queue_full`.
 pub const QUEUE_WAITING: usize = 1_000;
+/// A phone that missed a caller is not offered the same caller for at least this long, whatever the
+/// dialplan says, so that a phone that refuses at once cannot keep the distributor busy.
+pub const REOFFER_AFTER: Duration = Duration::from_secs(1);
 /// Queues one call can pass through by overflow; a longer way is a load error.
 pub const OVERFLOW_DEPTH: usize = 16;
 /// Attempts at operators' phones for one call that are kept for its story.

@@ -178,6 +178,13 @@ impl<K: Ord + Clone> Timers<K> {
         self.by_time.first_key_value().map(|((at, _), _)| *at)
     }
 
+    /// The timer that is due first, and when.
+    #[must_use]
+    pub fn first(&self) -> Option<(Instant, &K)> {
+        let ((at, _), key) = self.by_time.first_key_value()?;
+        Some((*at, key))
+    }
+
     /// Takes one timer that is due at `now`, the earliest first.
     pub fn pop_due(&mut self, now: Instant) -> Option<K> {
         let (slot, _) = self.by_time.first_key_value()?;

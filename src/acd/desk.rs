@@ -1,1 +1,294 @@
-//! The distributor: all queues and all operators.
+//! The desk: all queues, all tickets, all operators, and who is offered to whom.
+//!
+//! Tickets and operators have their own diagrams in their files; the desk alone moves both, so that
+//! they cannot disagree. After each input [`Desk::settle`] restores the one rule of the house: no
+//! operator is free while a caller waits who may be offered to that operator.
+//!
+//! It sends no SIP, plays nothing and knows no call: the engine carries its words.
+
+mod callers;
+mod floor;
+mod matching;
+mod staff;
+
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+
+use super::message::{AcdEffect, AcdInput};
+use super::operator::Operator;
+use super::queue::Queue;
+use super::ticket::{Stage, Ticket};
+use crate::id::{CallId, OperatorName, QueueName, TicketId};
+use crate::time::{Now, Timers, Wakeup};
+use crate::words::OperatorState;
+
+/// What the desk waits for.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Debug)]
+enum Timer {
+    /// An offered phone rang long enough.
+    Ring(OperatorName),
+    /// The paperwork after a talk is over.
+    WrapUp(OperatorName),
+    /// A caller's longest wait in a queue is over.
+    MaxWait(TicketId),
+    /// A caller may be offered again to somebody who missed the last offer.
+    Retry(TicketId),
+}
+
+impl Timer {
+    const fn name(&self) -> &'static str {
+        match self {
+            Self::Ring(_) => "ring",
+            Self::WrapUp(_) => "wrap-up",
+            Self::MaxWait(_) => "max wait",
+            Self::Retry(_) => "retry",
+        }
+    }
+}
+
+/// The distributor.
+#[derive(Clone, Debug)]
+pub struct Desk {
+    queues: BTreeMap<QueueName, Queue>,
+    operators: BTreeMap<OperatorName, Operator>,
+    tickets: BTreeMap<TicketId, Ticket>,
+    counts: BTreeMap<OperatorState, usize>,
+    timers: Timers<Timer>,
+    /// Callers for whom something changed since the last [`Desk::settle`].
+    fresh: BTreeSet<TicketId>,
+    /// Operators who became free since then.
+    freed: BTreeSet<OperatorName>,
+    /// Queues whose last operator logged out since then.
+    deserted: BTreeSet<QueueName>,
+}
+
+impl Desk {
+    /// A desk without a floor: it comes with the first [`AcdInput::Floor`].
+    #[must_use]
+    pub fn new(_now: Now) -> Self {
+        Self {
+            queues: BTreeMap::new(),
+            operators: BTreeMap::new(),
+            tickets: BTreeMap::new(),
+            counts: BTreeMap::new(),
+            timers: Timers::default(),
+            fresh: BTreeSet::new(),
+            freed: BTreeSet::new(),
+            deserted: BTreeSet::new(),
+        }
+    }
+
+    /// After the first floor, before the first phone: who was paused, and why, when the process
+    /// ended. Nothing else outlives it: calls are gone, and phones are told by `PhoneUp`.
+    pub fn restore(&mut self, paused: impl IntoIterator<Item = (OperatorName, String)>) {
+        for (name, reason) in paused {
+            if let Some(operator) = self.operators.get_mut(&name) {
+                operator.pause = Some(reason);
+            }
+        }
+    }
+
+    /// Takes one input. Words about tickets and operators that are gone are ignored: they crossed
+    /// our own on the way.
+    pub fn handle(&mut self, now: Now, input: AcdInput, effects: &mut VecDeque<AcdEffect>) {
+        match input {
+            AcdInput::Floor(floor) => self.lay_out(now, *floor, effects),
+            AcdInput::Join {
+                ticket,
+                call,
+                way,
+                priority,
+            } => self.join(now, ticket, call, way, priority, effects),
+            AcdInput::Leave { ticket } => self.leave(now, ticket, effects),
+            AcdInput::Ringing { operator, ticket } => {
+                self.ringing(now, &operator, ticket, effects);
+            }
+            AcdInput::Answered { operator, ticket } => {
+                self.answered(now, &operator, ticket, effects);
+            }
+            AcdInput::Missed {
+                operator,
+                ticket,
+                reason,
+            } => self.missed(now, &operator, ticket, reason, effects),
+            AcdInput::Bridged { operator, ticket } => {
+                self.bridged(now, &operator, ticket, effects);
+            }
+            AcdInput::Released { operator, ticket } => {
+                self.released(now, &operator, ticket, effects);
+            }
+            AcdInput::PhoneUp { operator } => self.phone_up(now, &operator, effects),
+            AcdInput::PhoneDown { operator } => self.phone_down(now, &operator, effects),
+            AcdInput::Pause { operator, reason } => self.pause(now, &operator, reason, effects),
+        }
+        self.settle(now, effects);
+    }
+
+    /// Fires every timer that is due.
+    pub fn handle_timeout(&mut self, now: Now, effects: &mut VecDeque<AcdEffect>) {
+        while let Some(timer) = self.timers.pop_due(now.mono) {
+            match timer {
+                Timer::Ring(operator) => self.rang_out(now, &operator, effects),
+                Timer::WrapUp(operator) => {
+                    if self.state(&operator) == Some(OperatorState::WrapUp) {
+                        self.rest(now, &operator, "wrap_up_over", effects);
+                    }
+                }
+                Timer::MaxWait(ticket) => self.waited_out(now, ticket, effects),
+                Timer::Retry(ticket) => {
+                    self.arm_retry(now, ticket);
+                    self.fresh.insert(ticket);
+                }
+            }
+        }
+        self.settle(now, effects);
+    }
+
+    /// When the next timer is due.
+    #[must_use]
+    pub fn poll_timeout(&self) -> Option<Wakeup> {
+        let (at, timer) = self.timers.first()?;
+        Some(Wakeup {
+            at,
+            why: timer.name(),
+        })
+    }
+
+    /// How many callers stand in a queue.
+    #[must_use]
+    pub fn waiting(&self, queue: &QueueName) -> usize {
+        self.queues.get(queue).map_or(0, Queue::len)
+    }
+
+    /// Every queue with the number of its callers.
+    pub fn queues(&self) -> impl Iterator<Item = (&QueueName, usize)> + '_ {
+        self.queues.iter().map(|(name, queue)| (name, queue.len()))
+    }
+
+    /// How many operators are in a state.
+    #[must_use]
+    pub fn count(&self, state: OperatorState) -> usize {
+        self.counts.get(&state).copied().unwrap_or(0)
+    }
+
+    /// What an operator is doing.
+    #[must_use]
+    pub fn state(&self, operator: &OperatorName) -> Option<OperatorState> {
+        self.operators.get(operator).map(Operator::state)
+    }
+
+    /// One operator.
+    #[must_use]
+    pub fn operator(&self, name: &OperatorName) -> Option<&Operator> {
+        self.operators.get(name)
+    }
+
+    /// Every operator, by name.
+    pub fn operators(&self) -> impl Iterator<Item = &Operator> + '_ {
+        self.operators.values()
+    }
+
+    /// How many tickets there are.
+    #[must_use]
+    pub fn ticket_count(&self) -> usize {
+        self.tickets.len()
+    }
+
+    /// Every ticket with its call and the queue it stands in; none when its caller is bridged.
+    pub fn tickets(&self) -> impl Iterator<Item = (TicketId, CallId, Option<&QueueName>)> + '_ {
+        self.tickets.iter().map(|(id, ticket)| {
+            let queue = match ticket.stage {
+                Stage::Waiting(_) | Stage::Whisper(_) => ticket.queue(),
+                Stage::Bridged => None,
+            };
+            (*id, ticket.call, queue)
+        })
+    }
+}
+
+/// What both sides use.
+impl Desk {
+    /// The state of an operator who is held by this ticket.
+    fn held(&self, name: &OperatorName, id: TicketId) -> Option<OperatorState> {
+        let operator = self.operators.get(name)?;
+        operator.holds(id).then(|| operator.state())
+    }
+
+    fn is_offered(&self, name: &OperatorName, id: TicketId) -> bool {
+        matches!(
+            self.held(name, id),
+            Some(OperatorState::Reserved | OperatorState::Ringing)
+        )
+    }
+
+    /// Whether the operator hears the whisper about a caller who is still there.
+    fn whispers(&self, name: &OperatorName, id: TicketId) -> bool {
+        let ticket = self.tickets.get(&id);
+        ticket.is_some_and(|ticket| ticket.whispers_to(name))
+    }
+
+    /// Nothing binds the operator any more.
+    fn rest(
+        &mut self,
+        now: Now,
+        name: &OperatorName,
+        reason: &str,
+        effects: &mut VecDeque<AcdEffect>,
+    ) {
+        let Some(operator) = self.operators.get(name) else {
+            return;
+        };
+        let to = operator.at_rest();
+        let pause = operator.pause.clone();
+        let pause = pause.filter(|_| to == OperatorState::Paused);
+        self.shift(now, name, to, pause.as_deref().unwrap_or(reason), effects);
+    }
+
+    /// The one place where an operator's state changes: every index follows from here.
+    fn shift(
+        &mut self,
+        now: Now,
+        name: &OperatorName,
+        to: OperatorState,
+        reason: &str,
+        effects: &mut VecDeque<AcdEffect>,
+    ) {
+        let Some(operator) = self.operators.get_mut(name) else {
+            return;
+        };
+        let from = operator.state();
+        let was_idle = operator.idle_since();
+        effects.push_back(operator.enter(now, to, reason));
+        if let Some(count) = self.counts.get_mut(&from) {
+            *count = count.saturating_sub(1);
+        }
+        *self.counts.entry(to).or_default() += 1;
+        for (queue_name, level) in &operator.queues {
+            if let Some(queue) = self.queues.get_mut(queue_name) {
+                queue.leaves(from, &(*level, was_idle, name.clone()));
+                queue.enters(to, (*level, operator.idle_since(), name.clone()));
+                if queue.is_deserted() {
+                    self.deserted.insert(queue_name.clone());
+                }
+            }
+        }
+        if to == OperatorState::Available {
+            self.freed.insert(name.clone());
+        }
+        if operator.retired && to == OperatorState::LoggedOut {
+            self.forget(name);
+        }
+    }
+
+    fn forget(&mut self, name: &OperatorName) {
+        if let Some(operator) = self.operators.remove(name)
+            && let Some(count) = self.counts.get_mut(&operator.state())
+        {
+            *count = count.saturating_sub(1);
+        }
+    }
+}
+
+#[cfg(test)]
+mod model;
+#[cfg(test)]
+mod tests;

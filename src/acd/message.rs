@@ -148,7 +148,8 @@ pub enum AcdEffect {
         call: CallId,
         /// The operator.
         operator: OperatorName,
-        /// [`MissReason::NoAnswer`] when it rang out, [`MissReason::Withdrawn`] when somebody else
+        /// [`MissReason::NoAnswer`] when it rang out, [`MissReason::Failed`] when the phone is gone,
+        /// [`MissReason::Withdrawn`] when somebody else
         /// was faster or the caller left.
         reason: MissReason,
     },

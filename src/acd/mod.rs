@@ -5,3 +5,4 @@ pub mod message;
 pub mod operator;
 pub mod queue;
 pub mod selection;
+pub mod ticket;

@@ -1,1 +1,167 @@
-//! One operator's state machine.
+//! One operator's state machine. It does not know queues' callers, only the ticket it is held by.
+//!
+//! ```text
+//!            PhoneUp           offered          180          answered
+//! LoggedOut ────────▶ Available ──────▶ Reserved ──▶ Ringing ───────▶ Talking
+//!     ▲                ▲  ▲  ▲             │            │              │   │
+//!     │ PhoneDown      │  │  └─────────────┴────────────┘   declined   │   │ released
+//!     │ (after a talk, │  │      missed, withdrawn         in whisper  │   ▼
+//!     │  when it ends) │  └────────────────────────────────────────────┘ WrapUp
+//!     └── any          └──────────────────────────────────────────────────┘
+//! ```
+//!
+//! Paused stands beside Available: whoever asked for a pause goes there wherever the arrows say
+//! Available, and comes back when the pause ends.
+
+use super::message::AcdEffect;
+use crate::id::{CallId, OperatorName, QueueName, TicketId};
+use crate::time::{Duration, Instant, Now};
+use crate::words::OperatorState;
+
+/// What binds an operator: the caller the phone rings for, or who is spoken with.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub(super) struct Hold {
+    pub(super) ticket: TicketId,
+    pub(super) call: CallId,
+    pub(super) queue: QueueName,
+    /// Set at the bridge: the paperwork that follows. None while nobody has spoken yet.
+    pub(super) wrap_up: Option<Duration>,
+}
+
+/// One operator.
+#[derive(Clone, Debug)]
+pub struct Operator {
+    name: OperatorName,
+    state: OperatorState,
+    since: Now,
+    reason: String,
+    /// When the last talk ended, or the operator came to work if that was later.
+    idle_since: Instant,
+    pub(super) phone: bool,
+    pub(super) pause: Option<String>,
+    pub(super) hold: Option<Hold>,
+    /// The queues served, with the level.
+    pub(super) queues: Vec<(QueueName, u8)>,
+    /// No longer in the plan; forgotten when the talk is over.
+    pub(super) retired: bool,
+}
+
+impl Operator {
+    pub(super) fn new(name: OperatorName, now: Now) -> Self {
+        Self {
+            name,
+            state: OperatorState::LoggedOut,
+            since: now,
+            reason: String::new(),
+            idle_since: now.mono,
+            phone: false,
+            pause: None,
+            hold: None,
+            queues: Vec::new(),
+            retired: false,
+        }
+    }
+
+    /// Who it is.
+    #[must_use]
+    pub fn name(&self) -> &OperatorName {
+        &self.name
+    }
+
+    /// What the operator is doing.
+    #[must_use]
+    pub fn state(&self) -> OperatorState {
+        self.state
+    }
+
+    /// Since when.
+    #[must_use]
+    pub fn since(&self) -> Now {
+        self.since
+    }
+
+    /// Why, in the word that the last [`AcdEffect::State`] carried.
+    #[must_use]
+    pub fn reason(&self) -> &str {
+        &self.reason
+    }
+
+    /// Whether a phone is registered.
+    #[must_use]
+    pub fn registered(&self) -> bool {
+        self.phone
+    }
+
+    /// The ticket that reserves the operator, or whose caller is spoken with.
+    #[must_use]
+    pub fn ticket(&self) -> Option<TicketId> {
+        self.hold.as_ref().map(|hold| hold.ticket)
+    }
+
+    /// The call of that ticket.
+    #[must_use]
+    pub fn call(&self) -> Option<CallId> {
+        self.hold.as_ref().map(|hold| hold.call)
+    }
+
+    /// The queue of that ticket.
+    #[must_use]
+    pub fn queue(&self) -> Option<&QueueName> {
+        self.hold.as_ref().map(|hold| &hold.queue)
+    }
+
+    pub(super) fn idle_since(&self) -> Instant {
+        self.idle_since
+    }
+
+    pub(super) fn holds(&self, ticket: TicketId) -> bool {
+        self.ticket() == Some(ticket)
+    }
+
+    /// Whether the phone was asked to ring and nobody has answered.
+    pub(super) fn is_offered(&self) -> bool {
+        matches!(self.state, OperatorState::Reserved | OperatorState::Ringing)
+    }
+
+    /// Where the operator goes when nothing binds any more.
+    pub(super) fn at_rest(&self) -> OperatorState {
+        if !self.phone || self.retired {
+            OperatorState::LoggedOut
+        } else if self.pause.is_some() {
+            OperatorState::Paused
+        } else {
+            OperatorState::Available
+        }
+    }
+
+    /// Enters `to` and says so. What held the operator is let go unless `to` needs it.
+    pub(super) fn enter(&mut self, now: Now, to: OperatorState, reason: &str) -> AcdEffect {
+        let from = self.state;
+        let spoke = self.hold.as_ref().is_some_and(|h| h.wrap_up.is_some());
+        let begins_work = to == OperatorState::Available
+            && matches!(from, OperatorState::LoggedOut | OperatorState::Paused);
+        if begins_work || (spoke && from == OperatorState::Talking) {
+            self.idle_since = now.mono;
+        }
+        let effect = AcdEffect::State {
+            operator: self.name.clone(),
+            from,
+            to,
+            reason: reason.to_owned(),
+            lasted: now.mono.since(self.since.mono),
+            at: now.wall,
+            call: self.call(),
+        };
+        self.state = to;
+        self.since = now;
+        reason.clone_into(&mut self.reason);
+        match to {
+            OperatorState::Reserved | OperatorState::Ringing | OperatorState::Talking => {}
+            OperatorState::LoggedOut
+            | OperatorState::Paused
+            | OperatorState::Available
+            | OperatorState::WrapUp => self.hold = None,
+        }
+        effect
+    }
+}
