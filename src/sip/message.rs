@@ -1,1 +1,264 @@
-//! A SIP message as a value.
+//! A SIP message as a value: a first line, header fields, a body.
+
+use std::fmt;
+use std::net::SocketAddr;
+
+use bytes::Bytes;
+
+use super::header::token::is_token;
+use super::header::{Headers, Name};
+use super::uri::Uri;
+
+/// The method of a request; methods are told apart by case (RFC 3261 7.1).
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+pub enum Method {
+    /// `INVITE`.
+    Invite,
+    /// `ACK`.
+    Ack,
+    /// `BYE`.
+    Bye,
+    /// `CANCEL`.
+    Cancel,
+    /// `REGISTER`.
+    Register,
+    /// `OPTIONS`.
+    Options,
+    /// `INFO` (RFC 6086).
+    Info,
+    /// `PRACK` (RFC 3262).
+    Prack,
+    /// `UPDATE` (RFC 3311).
+    Update,
+    /// `SUBSCRIBE` (RFC 6665).
+    Subscribe,
+    /// `NOTIFY` (RFC 6665).
+    Notify,
+    /// `REFER` (RFC 3515).
+    Refer,
+    /// `MESSAGE` (RFC 3428).
+    Message,
+    /// `PUBLISH` (RFC 3903).
+    Publish,
+    /// Any other token.
+    Other(Box<str>),
+}
+
+impl Method {
+    /// Reads a method; none when it is no token.
+    #[must_use]
+    pub fn parse(text: &[u8]) -> Option<Self> {
+        Some(match text {
+            b"INVITE" => Self::Invite,
+            b"ACK" => Self::Ack,
+            b"BYE" => Self::Bye,
+            b"CANCEL" => Self::Cancel,
+            b"REGISTER" => Self::Register,
+            b"OPTIONS" => Self::Options,
+            b"INFO" => Self::Info,
+            b"PRACK" => Self::Prack,
+            b"UPDATE" => Self::Update,
+            b"SUBSCRIBE" => Self::Subscribe,
+            b"NOTIFY" => Self::Notify,
+            b"REFER" => Self::Refer,
+            b"MESSAGE" => Self::Message,
+            b"PUBLISH" => Self::Publish,
+            other if is_token(other) => Self::Other(std::str::from_utf8(other).ok()?.into()),
+            _ => return None,
+        })
+    }
+
+    /// As it is written.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        match self {
+            Self::Invite => "INVITE",
+            Self::Ack => "ACK",
+            Self::Bye => "BYE",
+            Self::Cancel => "CANCEL",
+            Self::Register => "REGISTER",
+            Self::Options => "OPTIONS",
+            Self::Info => "INFO",
+            Self::Prack => "PRACK",
+            Self::Update => "UPDATE",
+            Self::Subscribe => "SUBSCRIBE",
+            Self::Notify => "NOTIFY",
+            Self::Refer => "REFER",
+            Self::Message => "MESSAGE",
+            Self::Publish => "PUBLISH",
+            Self::Other(other) => other,
+        }
+    }
+}
+
+impl fmt::Display for Method {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+/// The first line.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum StartLine {
+    /// Of a request.
+    Request {
+        /// What is asked.
+        method: Method,
+        /// Of whom.
+        uri: Uri,
+    },
+    /// Of a response.
+    Response {
+        /// 100 to 699.
+        status: u16,
+        /// Words for people, as they came.
+        reason: Bytes,
+    },
+}
+
+/// A SIP message.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Message {
+    /// The first line.
+    pub start: StartLine,
+    /// The header fields; Content-Length is written from the body, whatever stands here.
+    pub headers: Headers,
+    /// The body.
+    pub body: Bytes,
+}
+
+impl Message {
+    /// A request without any header yet.
+    #[must_use]
+    pub fn request(method: Method, uri: Uri) -> Self {
+        Self {
+            start: StartLine::Request { method, uri },
+            headers: Headers::new(),
+            body: Bytes::new(),
+        }
+    }
+
+    /// A response without any header yet, with the usual reason phrase.
+    #[must_use]
+    pub fn response(status: u16) -> Self {
+        Self {
+            start: StartLine::Response {
+                status,
+                reason: Bytes::from_static(super::status::phrase(status).as_bytes()),
+            },
+            headers: Headers::new(),
+            body: Bytes::new(),
+        }
+    }
+
+    /// A response to `request` (RFC 3261 8.2.6): Via, From, To, Call-ID, CSeq as they came, with
+    /// Record-Route where it makes a dialog (12.1.1). What the request lacks, the response lacks.
+    #[must_use]
+    pub fn response_to(request: &Self, status: u16) -> Self {
+        let makes_dialog = match request.method() {
+            Some(Method::Invite | Method::Subscribe | Method::Refer) => {
+                (101..300).contains(&status)
+            }
+            Some(_) | None => false,
+        };
+        let mut response = Self::response(status);
+        response.headers = copy_for_response(&request.headers, status, makes_dialog);
+        response
+    }
+
+    /// The method of a request.
+    #[must_use]
+    pub const fn method(&self) -> Option<&Method> {
+        match &self.start {
+            StartLine::Request { method, .. } => Some(method),
+            StartLine::Response { .. } => None,
+        }
+    }
+
+    /// The URI of a request.
+    #[must_use]
+    pub const fn uri(&self) -> Option<&Uri> {
+        match &self.start {
+            StartLine::Request { uri, .. } => Some(uri),
+            StartLine::Response { .. } => None,
+        }
+    }
+
+    /// The status of a response.
+    #[must_use]
+    pub const fn status(&self) -> Option<u16> {
+        match &self.start {
+            StartLine::Response { status, .. } => Some(*status),
+            StartLine::Request { .. } => None,
+        }
+    }
+
+    /// Whether it is a request.
+    #[must_use]
+    pub const fn is_request(&self) -> bool {
+        matches!(self.start, StartLine::Request { .. })
+    }
+
+    /// Other words in place of the usual reason phrase; nothing on a request.
+    #[must_use]
+    pub fn with_reason(mut self, words: &'static str) -> Self {
+        match &mut self.start {
+            StartLine::Response { reason, .. } => *reason = Bytes::from_static(words.as_bytes()),
+            StartLine::Request { .. } => {}
+        }
+        self
+    }
+
+    /// Gives To a tag where it has none; nothing where To cannot be read.
+    pub fn set_to_tag(&mut self, tag: &str) {
+        if let Ok(to) = self.headers.to()
+            && to.tag().is_none()
+        {
+            let to = to.with_param("tag", Some(tag)).to_value();
+            self.headers.set(Name::To, to);
+        }
+    }
+
+    /// Notes on the topmost Via where the request came from (RFC 3261 18.2.1, RFC 3581).
+    pub fn stamp_via(&mut self, source: SocketAddr) {
+        if let Ok(mut via) = self.headers.top_via() {
+            via.stamp(source);
+            self.headers.set_top_via(&via);
+        }
+    }
+
+    /// Sets a body and its type.
+    pub fn set_body(&mut self, content_type: &'static str, body: Bytes) {
+        self.headers.set(Name::ContentType, content_type);
+        self.body = body;
+    }
+
+    /// The body when it is SDP.
+    #[must_use]
+    pub fn sdp(&self) -> Option<&Bytes> {
+        let is_sdp = self
+            .headers
+            .content_type()
+            .ok()
+            .flatten()
+            .is_some_and(|kind| kind.is_sdp());
+        (is_sdp && !self.body.is_empty()).then_some(&self.body)
+    }
+}
+
+/// The fields of a response that come from its request, each single-valued one once.
+pub(crate) fn copy_for_response(request: &Headers, status: u16, makes_dialog: bool) -> Headers {
+    let mut headers = Headers::new();
+    for field in request.iter() {
+        let name = &field.name;
+        let every = *name == Name::Via
+            || makes_dialog && *name == Name::RecordRoute
+            || status == 100 && *name == Name::Timestamp;
+        let once =
+            [Name::From, Name::To, Name::CallId, Name::CSeq].contains(name) && !headers.has(name);
+        if every || once {
+            headers.push(name.clone(), field.value.clone());
+        }
+    }
+    headers
+}

@@ -13,6 +13,7 @@ pub mod message;
 pub mod parse;
 pub mod registrar;
 pub mod session;
+pub mod status;
 pub mod transaction;
 pub mod uri;
 pub mod write;
