@@ -3,11 +3,22 @@
 //! A URI keeps the text it came as: escapes, odd users and odd addresses are written back as they
 //! were. What it means is read from that text by offsets found once.
 
+mod compare;
+mod escape;
+mod host;
+
 use std::borrow::Cow;
 use std::fmt;
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::net::SocketAddr;
 use std::ops::Range;
 use std::str::FromStr;
+
+pub use escape::unescape;
+pub use host::Host;
+pub(crate) use host::split_port;
+
+use escape::escape_user;
+use host::check_host;
 
 /// What is wrong with a URI.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, thiserror::Error)]
@@ -46,64 +57,6 @@ pub enum Scheme {
     Tel,
     /// Any other; its rest is opaque.
     Other,
-}
-
-/// The host of a URI or of a Via.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub enum Host {
-    /// A domain name, as it came.
-    Name(String),
-    /// An address; IPv6 is written in brackets.
-    Ip(IpAddr),
-}
-
-impl Host {
-    /// Reads a host; IPv6 stands in brackets. `:::` is read as `::` (RFC 5118 4.10).
-    ///
-    /// # Errors
-    /// The text is neither a name nor an address.
-    pub fn parse(text: &str) -> Result<Self, UriError> {
-        if let Some(inner) = text
-            .strip_prefix('[')
-            .and_then(|rest| rest.strip_suffix(']'))
-        {
-            return parse_ipv6(inner)
-                .map(|address| Self::Ip(address.into()))
-                .ok_or(UriError::Host);
-        }
-        if let Ok(address) = text.parse::<Ipv4Addr>() {
-            return Ok(Self::Ip(address.into()));
-        }
-        if text.is_empty() || !text.chars().all(is_host_char) {
-            return Err(UriError::Host);
-        }
-        Ok(Self::Name(text.to_owned()))
-    }
-
-    /// The address, unless it is a name.
-    #[must_use]
-    pub const fn ip(&self) -> Option<IpAddr> {
-        match self {
-            Self::Ip(address) => Some(*address),
-            Self::Name(_) => None,
-        }
-    }
-}
-
-impl From<IpAddr> for Host {
-    fn from(address: IpAddr) -> Self {
-        Self::Ip(address)
-    }
-}
-
-impl fmt::Display for Host {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Name(name) => f.write_str(name),
-            Self::Ip(IpAddr::V4(address)) => write!(f, "{address}"),
-            Self::Ip(IpAddr::V6(address)) => write!(f, "[{address}]"),
-        }
-    }
 }
 
 /// Where the parts of a URI stand in its text.
@@ -291,41 +244,6 @@ impl Uri {
         self.slice(&self.shape.headers)
     }
 
-    /// Whether two URIs name the same thing (RFC 3261 19.1.4).
-    #[must_use]
-    pub fn equivalent(&self, other: &Self) -> bool {
-        if self.text == other.text {
-            return true;
-        }
-        if self.scheme() != other.scheme() {
-            return false;
-        }
-        match self.scheme() {
-            Scheme::Other => false,
-            Scheme::Tel => {
-                bare_number(self) == bare_number(other) && params_agree(self, other, &[])
-            }
-            Scheme::Sip | Scheme::Sips => {
-                let password = |uri: &Self| {
-                    uri.shape
-                        .password
-                        .as_ref()
-                        .map(|range| canonical(uri.slice(range)))
-                };
-                self.user().map(canonical) == other.user().map(canonical)
-                    && password(self) == password(other)
-                    && self.port() == other.port()
-                    && same_host(self, other)
-                    && params_agree(
-                        self,
-                        other,
-                        &["user", "ttl", "method", "maddr", "transport"],
-                    )
-                    && sorted_headers(self) == sorted_headers(other)
-            }
-        }
-    }
-
     fn slice(&self, range: &Range<usize>) -> &str {
         self.text.get(range.clone()).unwrap_or_default()
     }
@@ -429,42 +347,6 @@ impl Shape {
     }
 }
 
-/// Splits `host:port`, the host of which may be in brackets.
-///
-/// # Errors
-/// The port is no number.
-pub(crate) fn split_port(text: &str) -> Result<(&str, Option<u16>), UriError> {
-    let host_end = match text.rfind(']') {
-        Some(bracket) => bracket + 1,
-        None => text.find(':').unwrap_or(text.len()),
-    };
-    let (host, rest) = text.split_at_checked(host_end).ok_or(UriError::Host)?;
-    if rest.is_empty() {
-        return Ok((host, None));
-    }
-    let digits = rest.strip_prefix(':').ok_or(UriError::Host)?;
-    let port = super::header::token::number(digits.as_bytes()).ok_or(UriError::Port)?;
-    Ok((host, Some(port)))
-}
-
-fn check_host(text: &str) -> Result<(), UriError> {
-    match text.strip_prefix('[') {
-        Some(_) => Host::parse(text).map(|_| ()),
-        None if text.is_empty() || !text.chars().all(is_host_char) => Err(UriError::Host),
-        None => Ok(()),
-    }
-}
-
-fn is_host_char(c: char) -> bool {
-    c.is_ascii_alphanumeric() || matches!(c, '-' | '.' | '_') || !c.is_ascii()
-}
-
-fn parse_ipv6(text: &str) -> Option<Ipv6Addr> {
-    text.parse()
-        .ok()
-        .or_else(|| text.replacen(":::", "::", 1).parse().ok())
-}
-
 fn parse_scheme(text: &str) -> Result<Scheme, UriError> {
     let mut chars = text.chars();
     let first = chars.next().is_some_and(|c| c.is_ascii_alphabetic());
@@ -502,119 +384,146 @@ fn check_characters(text: &str) -> Result<(), UriError> {
     }
 }
 
-/// Undoes `%HH`; bytes that are no UTF-8 together become replacement characters.
-#[must_use]
-pub fn unescape(text: &str) -> Cow<'_, str> {
-    if !text.contains('%') {
-        return Cow::Borrowed(text);
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn uri(text: &str) -> Uri {
+        Uri::parse(text).unwrap()
     }
-    let mut plain = Vec::with_capacity(text.len());
-    let mut parts = text.split('%');
-    plain.extend_from_slice(parts.next().unwrap_or_default().as_bytes());
-    for part in parts {
-        let byte = part
-            .get(..2)
-            .and_then(|hex| u8::from_str_radix(hex, 16).ok());
-        match (byte, part.get(2..)) {
-            (Some(byte), Some(rest)) => {
-                plain.push(byte);
-                plain.extend_from_slice(rest.as_bytes());
-            }
-            _ => {
-                plain.push(b'%');
-                plain.extend_from_slice(part.as_bytes());
-            }
+
+    #[test]
+    fn parts_are_found_in_odd_uris() {
+        let odd = uri(
+            "sip:1_unusual.URI~(to-be!sure)&isn't+it$/crazy?,/;;*:&it+has=1,weird!*pas$wo~d_too.(doesn't-it)@example.com:5070;lr;ttl=5?a=b",
+        );
+        assert_eq!(
+            odd.user(),
+            Some("1_unusual.URI~(to-be!sure)&isn't+it$/crazy?,/;;*")
+        );
+        assert_eq!((odd.host_text(), odd.port()), ("example.com", Some(5070)));
+        assert!(odd.has_param("LR") && odd.param("lr").is_none());
+        assert_eq!(odd.param("ttl"), Some("5"));
+        assert_eq!(odd.headers(), "a=b");
+        assert_eq!(odd.without_headers().headers(), "");
+
+        let param = uri("sip:user;par=u%40example.net@example.com");
+        assert_eq!(param.user(), Some("user;par=u%40example.net"));
+        assert_eq!(
+            param.user_decoded().as_deref(),
+            Some("user;par=u@example.net")
+        );
+        assert_eq!(
+            uri("sip:null-%00-null@h").user_decoded().as_deref(),
+            Some("null-\0-null")
+        );
+        assert_eq!(
+            uri("sip:%D0%9E%D0%B4%D0%B5%D1%81%D0%B0@h")
+                .user_decoded()
+                .as_deref(),
+            Some("Одеса")
+        );
+        assert_eq!(uri("sip:@192.0.2.1").user(), None);
+        assert_eq!(uri("sip:example.com").user(), None);
+    }
+
+    #[test]
+    fn a_tel_uri_has_a_number_and_parameters() {
+        let tel = uri("tel:+380-48-123;phone-context=+380");
+        assert_eq!(tel.user(), Some("+380-48-123"));
+        assert_eq!(tel.param("phone-context"), Some("+380"));
+        assert_eq!(tel.host(), None);
+        assert!(tel.equivalent(&uri("TEL:+38048123;phone-context=+380")));
+    }
+
+    #[test]
+    fn ipv6_needs_brackets_and_three_colons_are_two() {
+        let six = |text| uri(text).host().and_then(|host| host.ip());
+        assert_eq!(six("sip:[2001:db8::10]:5070"), "2001:db8::10".parse().ok());
+        assert_eq!(
+            six("sip:[2001:db8::10:5070]"),
+            "2001:db8::10:5070".parse().ok()
+        );
+        assert_eq!(uri("sip:[2001:db8::10:5070]").port(), None);
+        assert_eq!(
+            six("sip:user@[2001:db8:::192.0.2.1]"),
+            "2001:db8::192.0.2.1".parse().ok()
+        );
+        assert!(Uri::parse("sip:2001:db8::10").is_err());
+    }
+
+    #[test]
+    fn what_is_no_uri_is_refused() {
+        for (text, error) in [
+            ("</>", UriError::Character),
+            ("/", UriError::Scheme),
+            ("", UriError::Scheme),
+            (":a", UriError::Scheme),
+            ("sip:", UriError::Host),
+            ("sip:a@", UriError::Host),
+            ("sip:a@b@c", UriError::Character),
+            ("sip:a@b c", UriError::Character),
+            ("sip:a@b:port", UriError::Port),
+            ("sip:a@b:65536", UriError::Port),
+            ("sip:a%4@b", UriError::Escape),
+            ("sip:a%%%@b", UriError::Escape),
+            ("sip:a@[::1]x", UriError::Host),
+            ("tel:", UriError::Number),
+            ("sip:a\r\nVia: x@b", UriError::Character),
+        ] {
+            assert_eq!(Uri::parse(text), Err(error), "{text}");
         }
     }
-    Cow::Owned(String::from_utf8_lossy(&plain).into_owned())
-}
 
-fn escape_user(user: &str, text: &mut String) {
-    for byte in user.bytes() {
-        if byte.is_ascii_alphanumeric() || b"-_.!~*'()&=+$,;?/#".contains(&byte) && byte != b'#' {
-            text.push(char::from(byte));
-        } else {
-            text.push_str(&format!("%{byte:02X}"));
+    #[test]
+    fn comparison_follows_the_examples_of_rfc_3261_19_1_4() {
+        for (a, b) in [
+            (
+                "sip:%61lice@atlanta.com;transport=TCP",
+                "sip:alice@AtlanTa.CoM;Transport=tcp",
+            ),
+            ("sip:carol@chicago.com", "sip:carol@chicago.com;newparam=5"),
+            (
+                "sip:biloxi.com;transport=tcp;method=REGISTER?to=sip:bob%40biloxi.com",
+                "sip:biloxi.com;method=REGISTER;transport=tcp?to=sip:bob%40biloxi.com",
+            ),
+            (
+                "sip:alice@atlanta.com?subject=project%20x&priority=urgent",
+                "sip:alice@atlanta.com?priority=urgent&subject=project%20x",
+            ),
+            ("sip:a@[2001:DB8::1]", "sip:a@[2001:db8:0::1]"),
+        ] {
+            assert!(uri(a).equivalent(&uri(b)), "{a} {b}");
+            assert!(uri(b).equivalent(&uri(a)), "{b} {a}");
+        }
+        for (a, b) in [
+            ("sip:ALICE@AtlanTa.CoM", "sip:alice@AtlanTa.CoM"),
+            ("sip:bob@biloxi.com", "sip:bob@biloxi.com:5060"),
+            ("sip:bob@biloxi.com", "sip:bob@biloxi.com;transport=udp"),
+            ("sip:carol@chicago.com", "sip:carol@chicago.com?Subject=x"),
+            ("sip:bob@phone21.com", "sip:bob@192.0.2.4"),
+            ("sip:a%40b@c", "sip:a@b"),
+            ("sip:a%3Bb@c", "sip:a;b@c"),
+            ("sip:carol@c;security=on", "sip:carol@c;security=off"),
+        ] {
+            let (Ok(a), Ok(b)) = (Uri::parse(a), Uri::parse(b)) else {
+                panic!("{a} {b}");
+            };
+            assert!(!a.equivalent(&b), "{a} {b}");
         }
     }
-}
 
-/// The text with every escape of an unreserved character undone and the others in upper case, so
-/// that texts are equal when RFC 3261 19.1.4 says the parts are.
-fn canonical(text: &str) -> String {
-    let mut parts = text.split('%');
-    let mut plain = parts.next().unwrap_or_default().to_owned();
-    for part in parts {
-        let byte = part
-            .get(..2)
-            .and_then(|hex| u8::from_str_radix(hex, 16).ok());
-        match byte {
-            Some(byte) if byte.is_ascii_alphanumeric() || b"-_.!~*'()".contains(&byte) => {
-                plain.push(char::from(byte));
-            }
-            Some(byte) => plain.push_str(&format!("%{byte:02X}")),
-            None => plain.push('%'),
-        }
-        plain.push_str(if byte.is_some() {
-            part.get(2..).unwrap_or_default()
-        } else {
-            part
-        });
+    #[test]
+    fn what_is_built_reads_as_it_was_meant() {
+        let host = Host::parse("clinic.example").unwrap();
+        let built = Uri::sip(Some("Олена @дім"), &host, Some(5080));
+        let read = uri(built.as_str());
+        assert_eq!(read, built);
+        assert_eq!(read.user_decoded().as_deref(), Some("Олена @дім"));
+        let lr = built.with_param("lr", None).with_param("x", Some("1"));
+        assert_eq!(uri(lr.as_str()), lr);
+        let six = Uri::at(None, "[2001:db8::1]:5060".parse().unwrap());
+        assert_eq!(six.as_str(), "sip:[2001:db8::1]:5060");
+        assert_eq!(uri(six.as_str()), six);
     }
-    plain
-}
-
-fn bare_number(uri: &Uri) -> String {
-    uri.user()
-        .unwrap_or_default()
-        .chars()
-        .filter(|c| !matches!(c, '-' | '.' | '(' | ')'))
-        .collect::<String>()
-        .to_ascii_lowercase()
-}
-
-fn same_host(a: &Uri, b: &Uri) -> bool {
-    match (a.host(), b.host()) {
-        (Some(Host::Ip(a)), Some(Host::Ip(b))) => a == b,
-        _ => a.host_text().eq_ignore_ascii_case(b.host_text()),
-    }
-}
-
-/// Parameters in both must be equal; one of `telling` must not be in only one of them.
-fn params_agree(a: &Uri, b: &Uri, telling: &[&str]) -> bool {
-    let one_way = |a: &Uri, b: &Uri| {
-        a.params().all(|(name, value)| {
-            let name = unescape(name);
-            if !b.has_param(&name) {
-                return !telling.iter().any(|known| name.eq_ignore_ascii_case(known));
-            }
-            let (value, other) = (value.map(canonical), b.param(&name).map(canonical));
-            match (value, other) {
-                (Some(value), Some(other)) => value.eq_ignore_ascii_case(&other),
-                (None, None) => true,
-                (Some(_), None) | (None, Some(_)) => false,
-            }
-        })
-    };
-    one_way(a, b) && one_way(b, a)
-}
-
-fn sorted_headers(uri: &Uri) -> Vec<String> {
-    let mut headers: Vec<String> = uri
-        .headers()
-        .split('&')
-        .filter(|header| !header.is_empty())
-        .map(|header| match header.split_once('=') {
-            Some((name, value)) => {
-                format!(
-                    "{}={}",
-                    canonical(name).to_ascii_lowercase(),
-                    canonical(value)
-                )
-            }
-            None => canonical(header).to_ascii_lowercase(),
-        })
-        .collect();
-    headers.sort();
-    headers
 }
