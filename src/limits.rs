@@ -84,5 +84,16 @@ pub const SINK_ANSWER_BYTES: usize = 1 << 20;
 pub const SINK_TIMEOUT: Duration = Duration::from_secs(5);
 /// A command of the speech chain that takes longer is killed.
 pub const TTS_COMMAND: Duration = Duration::from_secs(3);
+/// What a command of the speech chain may write; more gets it killed.
+pub const TTS_OUTPUT_BYTES: usize = 10_000_000;
+/// A command of the speech chain that failed this often in a row is left out while a plan is loaded.
+pub const TTS_FAILURES: usize = 3;
+/// A sound file of `prompts/`, or its manifest, is read to this length.
+pub const PROMPT_FILE_BYTES: u64 = 128 << 20;
+/// The longest prompt or piece of music; a longer file is refused.
+pub const PROMPT_LENGTH: Duration = Duration::from_secs(600);
+/// Synthesised prompts kept on the disk; past it those of no loaded plan are deleted. Also the sound
+/// files that are looked at in one folder of recordings.
+pub const PROMPTS_KEPT: usize = 10_000;
 /// One phrase, in characters; longer is a load error.
 pub const PHRASE_CHARS: usize = 400;

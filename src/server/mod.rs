@@ -1,1 +1,4 @@
 //! The shell: everything with a side effect. Sockets, clocks, threads, files, HTTP.
+
+pub mod prompts;
+mod tts;
