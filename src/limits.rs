@@ -9,6 +9,8 @@ pub const SIP_MESSAGE_BYTES: usize = 65_535;
 pub const SIP_HEAD_BYTES: usize = 32_768;
 /// Header fields in one message; more is a 400.
 pub const SIP_HEADERS: usize = 256;
+/// Media lines in one session description; more is a 488.
+pub const SDP_MEDIA_LINES: usize = 32;
 /// Live transactions; a request that would need one more gets 503 with Retry-After, statelessly.
 pub const SIP_TRANSACTIONS: usize = 40_000;
 /// Bindings of one address of record; a REGISTER that would add one more gets 403 (RFC 3261 10.3).
