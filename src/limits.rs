@@ -78,6 +78,18 @@ pub const RECORDING_FILE_BYTES: u64 = 2 << 30;
 pub const RECORDING_BACKLOG: usize = 1_024;
 /// A jump in a stream's timestamps is taken for at most this much silence.
 pub const RECORDING_GAP: Duration = Duration::from_secs(10);
+/// Records that wait for the store's writer; one more is lost, counted, and an alarm.
+pub const STORE_QUEUE: usize = 65_536;
+/// Records of one transaction.
+pub const STORE_BATCH: usize = 4_096;
+/// Events of one sink in memory that it has not acknowledged; more wait on the disk.
+pub const SINK_WINDOW: usize = 1_024;
+/// Events read for a sink at once.
+pub const SINK_PAGE: usize = 256;
+/// A server settings file.
+pub const SETTINGS_FILE_BYTES: u64 = 1 << 20;
+/// Files a retention sweep deletes at once; the rest goes with the next.
+pub const SWEEP_FILES: usize = 10_000;
 /// Webhook requests of one sink under way at once.
 pub const SINK_IN_FLIGHT: usize = 32;
 /// A sink's answer is read to this length and no further.

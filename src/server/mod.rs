@@ -1,4 +1,7 @@
 //! The shell: everything with a side effect. Sockets, clocks, threads, files, HTTP.
 
+pub mod clock;
+pub mod entropy;
 pub mod prompts;
+pub mod store;
 mod tts;

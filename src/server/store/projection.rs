@@ -1,0 +1,61 @@
+//! What an event changes besides the stream: calls under way, callbacks, recordings. One place, so
+//! that a table always agrees with the events it was made from.
+
+use rusqlite::{Transaction, params};
+use serde_json::{Map, Value};
+
+use super::{live_calls, recordings};
+use crate::engine::event::Event;
+use crate::time::Wall;
+
+/// Applies what follows from `event`, in its transaction.
+pub(super) fn apply(transaction: &Transaction<'_>, event: &Event) -> rusqlite::Result<()> {
+    let Some((noun, verb)) = event.kind.split_once('.') else {
+        return Ok(());
+    };
+    match noun {
+        "call" => live_calls::apply(transaction, event, verb),
+        "recording" => recordings::apply(transaction, event, verb),
+        "callback" => callback(transaction, event, verb),
+        _ => Ok(()),
+    }
+}
+
+/// `callback.opened`, `.repeated`, `.attempted`, `.overdue`, `.closed`.
+fn callback(transaction: &Transaction<'_>, event: &Event, verb: &str) -> rusqlite::Result<()> {
+    let Some(id) = text(&event.data, "id") else {
+        return Ok(());
+    };
+    match verb {
+        "opened" => transaction
+            .prepare_cached("INSERT OR REPLACE INTO callbacks VALUES (?1, ?2, ?3, ?4, ?5, 1, 1)")?
+            .execute(params![
+                id,
+                text(&event.data, "phone").unwrap_or_default(),
+                text(&event.data, "call_id")
+                    .map(str::to_owned)
+                    .or_else(|| event.subject.map(|call| call.to_string())),
+                event.time.as_millis(),
+                moment(&event.data, "due_at").map(Wall::as_millis),
+            ])?,
+        "repeated" => transaction
+            .prepare_cached("UPDATE callbacks SET tries = tries + 1 WHERE id = ?1")?
+            .execute([id])?,
+        "closed" => transaction
+            .prepare_cached("UPDATE callbacks SET open = 0 WHERE id = ?1")?
+            .execute([id])?,
+        _ => 0,
+    };
+    Ok(())
+}
+
+/// A text field of an event's data.
+pub(super) fn text<'a>(data: &'a Map<String, Value>, field: &str) -> Option<&'a str> {
+    data.get(field).and_then(Value::as_str)
+}
+
+/// A field that holds a moment in RFC 3339.
+pub(super) fn moment(data: &Map<String, Value>, field: &str) -> Option<Wall> {
+    let stamp: jiff::Timestamp = text(data, field)?.parse().ok()?;
+    Some(Wall::from_millis(stamp.as_millisecond()))
+}

@@ -1,0 +1,177 @@
+//! The recordings the store knows: what retention goes by, never a folder listing.
+//!
+//! A row is made by `recording.started`, completed by `recording.finished` and closed by
+//! `recording.deleted`. Age counts from the end of the call.
+
+use std::path::Path;
+
+use rusqlite::{Connection, Row, Transaction, params};
+use serde_json::Value;
+
+use super::projection::{moment, text};
+use super::schema;
+use crate::engine::event::Event;
+use crate::time::Wall;
+
+/// One recording on the disk.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct StoredRecording {
+    /// The call, and the id of the recording.
+    pub call: String,
+    /// The file, relative to the recordings folder.
+    pub file: String,
+    /// Its size, as far as known.
+    pub bytes: u64,
+    /// When it may be deleted; none keeps it.
+    pub keep_until: Option<Wall>,
+}
+
+/// Follows the `recording.*` events of one call.
+pub(super) fn apply(
+    transaction: &Transaction<'_>,
+    event: &Event,
+    verb: &str,
+) -> rusqlite::Result<()> {
+    let Some(call) = event.subject.map(|call| call.to_string()) else {
+        return Ok(());
+    };
+    let file =
+        text(&event.data, "file").map_or_else(|| usual_file(&call, event.time), str::to_owned);
+    let bytes = event.data.get("bytes").and_then(Value::as_i64);
+    match verb {
+        "started" => {
+            transaction
+                .prepare_cached(
+                    "INSERT INTO recordings (call, file, bytes, started, keep_ms, keep_until)
+                     VALUES (?1, ?2, 0, ?3, ?4, ?5) ON CONFLICT (call) DO NOTHING",
+                )?
+                .execute(params![
+                    call,
+                    file,
+                    event.time.as_millis(),
+                    keep(event),
+                    moment(&event.data, "keep_until").map(Wall::as_millis),
+                ])?;
+        }
+        "finished" => finished(transaction, event, &call, &file, bytes)?,
+        "deleted" => {
+            transaction
+                .prepare_cached("UPDATE recordings SET deleted = ?2 WHERE call = ?1")?
+                .execute(params![call, event.time.as_millis()])?;
+        }
+        _ => {}
+    }
+    Ok(())
+}
+
+fn finished(
+    transaction: &Transaction<'_>,
+    event: &Event,
+    call: &str,
+    file: &str,
+    bytes: Option<i64>,
+) -> rusqlite::Result<()> {
+    transaction
+        .prepare_cached(
+            "INSERT INTO recordings (call, file, bytes, started, ended, keep_ms, keep_until)
+             VALUES (?1, ?2, ?3, ?4, ?4, ?5, coalesce(?6, ?4 + ?5))
+             ON CONFLICT (call) DO UPDATE SET
+                 file = excluded.file,
+                 bytes = excluded.bytes,
+                 ended = coalesce(ended, excluded.ended),
+                 keep_ms = coalesce(excluded.keep_ms, keep_ms),
+                 keep_until = coalesce(?6, keep_until,
+                     coalesce(ended, excluded.ended) + coalesce(excluded.keep_ms, keep_ms))",
+        )?
+        .execute(params![
+            call,
+            file,
+            bytes.unwrap_or(0),
+            event.time.as_millis(),
+            keep(event),
+            moment(&event.data, "keep_until").map(Wall::as_millis),
+        ])?;
+    Ok(())
+}
+
+/// The call is over: from now on the recording ages.
+pub(super) fn call_ended(
+    transaction: &Transaction<'_>,
+    call: &str,
+    at: Wall,
+) -> rusqlite::Result<()> {
+    transaction
+        .prepare_cached(
+            "UPDATE recordings SET ended = ?2, keep_until = coalesce(keep_until, ?2 + keep_ms)
+             WHERE call = ?1 AND ended IS NULL",
+        )?
+        .execute(params![call, at.as_millis()])?;
+    Ok(())
+}
+
+/// `keep_s` in milliseconds.
+fn keep(event: &Event) -> Option<i64> {
+    event
+        .data
+        .get("keep_s")
+        .and_then(Value::as_i64)
+        .and_then(|seconds| seconds.checked_mul(1000))
+}
+
+/// Where the contract puts a recording that began at `started`.
+fn usual_file(call: &str, started: Wall) -> String {
+    let day = started.to_string();
+    let day = day.split('T').next().unwrap_or("").replace('-', "/");
+    format!("{day}/{call}.wav")
+}
+
+/// A reader of the table, on a connection of its own.
+pub struct Recordings {
+    db: Connection,
+}
+
+impl Recordings {
+    pub(super) fn open(database: &Path) -> anyhow::Result<Self> {
+        Ok(Self {
+            db: schema::open_reader(database)?,
+        })
+    }
+
+    /// Finished recordings whose time is over, the oldest first, at most `limit`.
+    ///
+    /// # Errors
+    /// When the database cannot be read.
+    pub fn due(&self, now: Wall, limit: usize) -> anyhow::Result<Vec<StoredRecording>> {
+        let mut statement = self.db.prepare_cached(
+            "SELECT call, file, bytes, keep_until FROM recordings
+             WHERE deleted IS NULL AND ended IS NOT NULL AND keep_until <= ?1
+             ORDER BY keep_until, call LIMIT ?2",
+        )?;
+        let limit = i64::try_from(limit).unwrap_or(i64::MAX);
+        let rows = statement.query_map(params![now.as_millis(), limit], stored)?;
+        Ok(rows.collect::<rusqlite::Result<_>>()?)
+    }
+
+    /// How many recordings are kept, and how many of them are due.
+    ///
+    /// # Errors
+    /// When the database cannot be read.
+    pub fn stock(&self, now: Wall) -> anyhow::Result<(u64, u64)> {
+        let stock = self.db.query_row(
+            "SELECT count(*), coalesce(sum(ended IS NOT NULL AND keep_until <= ?1), 0)
+             FROM recordings WHERE deleted IS NULL",
+            [now.as_millis()],
+            |row| Ok((row.get::<_, i64>(0)?, row.get::<_, i64>(1)?)),
+        )?;
+        Ok((stock.0.unsigned_abs(), stock.1.unsigned_abs()))
+    }
+}
+
+fn stored(row: &Row<'_>) -> rusqlite::Result<StoredRecording> {
+    Ok(StoredRecording {
+        call: row.get(0)?,
+        file: row.get(1)?,
+        bytes: row.get::<_, i64>(2)?.unsigned_abs(),
+        keep_until: row.get::<_, Option<i64>>(3)?.map(Wall::from_millis),
+    })
+}

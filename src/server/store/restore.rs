@@ -1,0 +1,288 @@
+//! The start after a stop or a crash: what was left is read, calls that were cut get their one
+//! terminal event.
+
+use std::collections::BTreeMap;
+
+use rusqlite::{OptionalExtension as _, Transaction};
+use serde_json::{Map, Value, json};
+
+use super::projection::{moment, text};
+use super::{bindings, live_calls};
+use crate::engine::event::Event;
+use crate::id::{CallId, CallbackId, EventId, OperatorName, Ulid};
+use crate::rng::Rng;
+use crate::sip::registrar::Binding;
+use crate::time::Wall;
+use crate::words::OperatorState;
+
+/// What the last run left.
+#[derive(Debug, Default)]
+pub struct Restored {
+    /// Bindings that have not lapsed. Those of streams are gone with their connections.
+    pub bindings: Vec<Binding>,
+    /// Operators' states.
+    pub operators: Vec<RestoredOperator>,
+    /// Callbacks nobody has closed.
+    pub callbacks: Vec<OpenCallback>,
+    /// Calls that the last run could not end and that were ended now.
+    pub interrupted: usize,
+}
+
+/// An operator's last state.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct RestoredOperator {
+    /// Who.
+    pub operator: OperatorName,
+    /// The state.
+    pub state: OperatorState,
+    /// Why.
+    pub reason: String,
+}
+
+/// A promise to ring back.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct OpenCallback {
+    /// Its id.
+    pub id: CallbackId,
+    /// Whom to ring.
+    pub phone: String,
+    /// The first missed call.
+    pub call: Option<CallId>,
+    /// When it was opened.
+    pub opened_at: Wall,
+    /// When it should have been worked off.
+    pub due_at: Option<Wall>,
+    /// Missed calls of this number since then, the first included.
+    pub tries: u32,
+}
+
+/// The events that end the calls of a crash.
+pub(super) struct Ended {
+    pub(super) calls: usize,
+    pub(super) events: Vec<Event>,
+}
+
+/// A sink that is new begins after the last event; a known one goes on where it was.
+pub(super) fn register_sinks(
+    transaction: &Transaction<'_>,
+    sinks: &[String],
+) -> rusqlite::Result<()> {
+    let mut statement = transaction.prepare(
+        "INSERT INTO sinks SELECT ?1, coalesce((SELECT max(seq) FROM events), 0)
+         WHERE true ON CONFLICT (name) DO NOTHING",
+    )?;
+    for sink in sinks {
+        statement.execute([sink])?;
+    }
+    Ok(())
+}
+
+/// For each call without an end: its callback, then its one `call.ended`.
+pub(super) fn interrupted_calls(
+    transaction: &Transaction<'_>,
+    now: Wall,
+    rng: &mut Rng,
+) -> rusqlite::Result<Ended> {
+    let alive: Option<i64> = transaction
+        .query_row("SELECT at FROM alive", [], |row| row.get(0))
+        .optional()?;
+    let mut opened = BTreeMap::new();
+    let mut events = Vec::new();
+    let calls = live_calls::all(transaction)?;
+    for live in &calls {
+        let Ok(call) = live.call.parse::<CallId>() else {
+            continue;
+        };
+        let data = match serde_json::from_str(&live.data) {
+            Ok(Value::Object(data)) => data,
+            Ok(_) | Err(_) => Map::new(),
+        };
+        let last_seen = Wall::from_millis(
+            alive
+                .unwrap_or(live.seen)
+                .clamp(live.seen, now.as_millis().max(live.seen)),
+        );
+        let mut end = Interrupted {
+            call,
+            data,
+            talking: live.talking,
+            last_seen,
+            now,
+        };
+        let callback = end.callback(transaction, &mut opened, rng)?;
+        events.extend(callback);
+        events.push(end.event(rng));
+    }
+    Ok(Ended {
+        calls: calls.len(),
+        events,
+    })
+}
+
+/// One call that was cut.
+struct Interrupted {
+    call: CallId,
+    data: Map<String, Value>,
+    talking: bool,
+    last_seen: Wall,
+    now: Wall,
+}
+
+impl Interrupted {
+    /// Opens a callback for the caller, or counts one up that is open already.
+    fn callback(
+        &mut self,
+        transaction: &Transaction<'_>,
+        opened: &mut BTreeMap<String, String>,
+        rng: &mut Rng,
+    ) -> rusqlite::Result<Option<Event>> {
+        if text(&self.data, "direction").is_some_and(|direction| direction != "inbound") {
+            return Ok(None);
+        }
+        let Some(phone) = text(&self.data, "from").map(str::to_owned) else {
+            if !self.talking {
+                self.data.insert("no_callback".into(), json!("anonymous"));
+            }
+            return Ok(None);
+        };
+        let known = match opened.get(&phone) {
+            Some(id) => Some(id.clone()),
+            None => transaction
+                .query_row(
+                    "SELECT id FROM callbacks WHERE phone = ?1 AND open = 1 LIMIT 1",
+                    [&phone],
+                    |row| row.get(0),
+                )
+                .optional()?,
+        };
+        let kind = if known.is_some() {
+            "callback.repeated"
+        } else {
+            "callback.opened"
+        };
+        let id = known.unwrap_or_else(|| CallbackId(Ulid::new(self.now, rng)).to_string());
+        self.data.insert("callback".into(), json!(id));
+        let mut data = Map::new();
+        data.insert("id".into(), json!(id));
+        data.insert("call_id".into(), json!(self.call.to_string()));
+        data.insert("phone".into(), json!(phone));
+        data.insert(
+            "site".into(),
+            self.data.get("site").cloned().unwrap_or_default(),
+        );
+        data.insert("reason".into(), json!("interrupted"));
+        data.insert("state".into(), json!("open"));
+        data.insert("opened_at".into(), json!(self.now.to_string()));
+        opened.insert(phone, id);
+        Ok(Some(Event {
+            id: EventId(Ulid::new(self.now, rng)),
+            kind,
+            subject: Some(self.call),
+            time: self.now,
+            data,
+        }))
+    }
+
+    /// The terminal event.
+    fn event(mut self, rng: &mut Rng) -> Event {
+        let inbound = text(&self.data, "direction").is_none_or(|direction| direction == "inbound");
+        if !inbound {
+            self.data.insert("result".into(), json!("failed"));
+        } else if self.talking {
+            self.data.insert("outcome".into(), json!("answered"));
+        } else {
+            self.data.insert("outcome".into(), json!("missed"));
+            self.data.insert("reason".into(), json!("interrupted"));
+        }
+        self.data.insert("interrupted".into(), json!(true));
+        self.data
+            .insert("ended_at".into(), json!(self.last_seen.to_string()));
+        let since = if self.talking {
+            ("answered_at", "talk_s")
+        } else {
+            ("started_at", "wait_s")
+        };
+        if let Some(began) = moment(&self.data, since.0) {
+            let lasted = self
+                .last_seen
+                .as_millis()
+                .saturating_sub(began.as_millis())
+                .max(0);
+            let lasted = u32::try_from(lasted).unwrap_or(u32::MAX);
+            self.data
+                .insert(since.1.into(), json!(f64::from(lasted) / 1000.0));
+        }
+        Event {
+            id: EventId(Ulid::new(self.now, rng)),
+            kind: "call.ended",
+            subject: Some(self.call),
+            time: self.now,
+            data: self.data,
+        }
+    }
+}
+
+/// Reads what the machines begin with.
+pub(super) fn read(
+    transaction: &Transaction<'_>,
+    now: Wall,
+    interrupted: usize,
+) -> rusqlite::Result<Restored> {
+    Ok(Restored {
+        bindings: bindings::restore(transaction, now)?,
+        operators: operators(transaction)?,
+        callbacks: callbacks(transaction)?,
+        interrupted,
+    })
+}
+
+fn operators(transaction: &Transaction<'_>) -> rusqlite::Result<Vec<RestoredOperator>> {
+    let mut statement =
+        transaction.prepare("SELECT operator, state, reason FROM operators ORDER BY operator")?;
+    let rows = statement.query_map([], |row| {
+        Ok((
+            row.get::<_, String>(0)?,
+            row.get::<_, String>(1)?,
+            row.get(2)?,
+        ))
+    })?;
+    let mut operators = Vec::new();
+    for row in rows {
+        let (operator, word, reason) = row?;
+        if let Some(state) = OperatorState::ALL
+            .into_iter()
+            .find(|state| state.as_str() == word)
+        {
+            operators.push(RestoredOperator {
+                operator: operator.as_str().into(),
+                state,
+                reason,
+            });
+        }
+    }
+    Ok(operators)
+}
+
+fn callbacks(transaction: &Transaction<'_>) -> rusqlite::Result<Vec<OpenCallback>> {
+    let mut statement = transaction.prepare(
+        "SELECT id, phone, call, opened, due, tries FROM callbacks WHERE open = 1 ORDER BY opened, id",
+    )?;
+    let mut rows = statement.query([])?;
+    let mut callbacks = Vec::new();
+    while let Some(row) = rows.next()? {
+        let Ok(id) = row.get::<_, String>(0)?.parse() else {
+            continue;
+        };
+        callbacks.push(OpenCallback {
+            id,
+            phone: row.get(1)?,
+            call: row
+                .get::<_, Option<String>>(2)?
+                .and_then(|call| call.parse().ok()),
+            opened_at: Wall::from_millis(row.get(3)?),
+            due_at: row.get::<_, Option<i64>>(4)?.map(Wall::from_millis),
+            tries: row.get(5)?,
+        });
+    }
+    Ok(callbacks)
+}

@@ -1,0 +1,340 @@
+//! The store over stops and crashes. A crash is a copy of the files taken while the writer works.
+
+use std::fs;
+use std::sync::mpsc::{Receiver, channel};
+
+use serde_json::json;
+
+use super::*;
+use crate::engine::event::Event;
+use crate::id::{EventId, FlowId, OperatorName, Ulid};
+use crate::sip::flow::{Flow, Transport};
+use crate::sip::registrar::Binding;
+use crate::time::Wall;
+use crate::words::OperatorState;
+
+const NOW: Wall = Wall::from_millis(1_790_000_000_000);
+
+struct Opened {
+    store: Store,
+    restored: Restored,
+    committed: Receiver<AskId>,
+    rng: Rng,
+}
+
+fn open(folder: &Path) -> Opened {
+    try_open(folder).unwrap()
+}
+
+fn try_open(folder: &Path) -> anyhow::Result<Opened> {
+    let (sender, committed) = channel();
+    let options = StoreOptions {
+        sync: Sync::Normal,
+        sinks: vec!["crm".into()],
+        rng: Rng::new([9; 32]),
+        clock: Clock::start(),
+        on_committed: Box::new(move |id| sender.send(id).unwrap_or(())),
+    };
+    let (store, restored) = Store::open(folder, "odesa-1", options)?;
+    Ok(Opened {
+        store,
+        restored,
+        committed,
+        rng: Rng::new([fs::read_dir(folder)?.count() as u8; 32]),
+    })
+}
+
+impl Opened {
+    fn call(&mut self) -> CallId {
+        CallId(Ulid::new(NOW, &mut self.rng))
+    }
+
+    fn event(&mut self, call: CallId, kind: &'static str, data: Value) {
+        let Value::Object(data) = data else {
+            panic!("data is an object");
+        };
+        self.store.record(Record::Event(Box::new(Event {
+            id: EventId(Ulid::new(NOW, &mut self.rng)),
+            kind,
+            subject: Some(call),
+            time: NOW,
+            data,
+        })));
+    }
+
+    fn wait(&self) {
+        self.store.ask_committed(AskId(77));
+        let answer = self.committed.recv_timeout(Duration::from_secs(20));
+        assert_eq!(answer, Ok(AskId(77)));
+    }
+
+    fn events(&self) -> Vec<Value> {
+        let events = self.store.reader().unwrap().after(0, 100_000).unwrap();
+        events
+            .iter()
+            .map(|event| serde_json::from_str(&event.json).unwrap())
+            .collect()
+    }
+}
+
+/// What a `kill -9` at this moment leaves.
+fn crash(folder: &Path) -> tempfile::TempDir {
+    let left = tempfile::tempdir().unwrap();
+    for name in ["strowger.db", "strowger.db-wal"] {
+        fs::copy(folder.join(name), left.path().join(name)).unwrap();
+    }
+    left
+}
+
+fn facts(from: &str) -> Value {
+    json!({
+        "direction": "inbound", "from": from, "to": "+380800301231", "site": "odesa",
+        "started_at": NOW.to_string(), "answered_at": NOW.to_string(),
+    })
+}
+
+#[test]
+fn events_get_a_gap_free_sequence_that_goes_on_after_a_restart() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut first = open(folder.path());
+    let call = first.call();
+    for _ in 0..500 {
+        first.event(call, "queue.joined", json!({"queue": "одеса"}));
+    }
+    first.store.close();
+    let mut second = open(folder.path());
+    second.event(call, "queue.left", json!({}));
+    second.wait();
+    let events = second.events();
+    assert_eq!(events.len(), 501);
+    for (index, event) in events.iter().enumerate() {
+        assert_eq!(event["sequence"], format!("{:020}", index + 1));
+    }
+    assert_eq!(*second.store.committed().borrow(), 501);
+    let last = &events[500];
+    assert_eq!(last["specversion"], "1.0");
+    assert_eq!(last["type"], "queue.left");
+    assert_eq!(last["source"], "/strowger/odesa-1");
+    assert_eq!(last["subject"], call.to_string());
+    assert_eq!(last["time"], NOW.to_string());
+    assert_eq!(last["datacontenttype"], "application/json");
+    assert_eq!(events[0]["data"]["queue"], "одеса");
+}
+
+#[test]
+fn a_crash_ends_each_call_exactly_once_and_opens_a_callback() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut before = open(folder.path());
+    let [talking, waiting, done, anonymous, again] = [(); 5].map(|()| before.call());
+    before.event(talking, "call.started", facts("+380671112233"));
+    before.event(talking, "call.bridged", facts("+380671112233"));
+    before.event(talking, "recording.started", json!({"keep_s": 60}));
+    before.event(waiting, "call.started", facts("+380672223344"));
+    before.event(done, "call.started", facts("+380673334455"));
+    before.event(done, "call.ended", facts("+380673334455"));
+    before.event(
+        anonymous,
+        "call.started",
+        json!({"direction": "inbound", "from": null}),
+    );
+    before.event(again, "call.started", facts("+380672223344"));
+    before.wait();
+    let left = crash(folder.path());
+
+    let after = open(left.path());
+    assert_eq!(after.restored.interrupted, 4);
+    let events = after.events();
+    let ended = |call: CallId| -> Vec<_> {
+        let of_call =
+            |event: &&Value| event["type"] == "call.ended" && event["subject"] == call.to_string();
+        events.iter().filter(of_call).collect()
+    };
+    for call in [talking, waiting, done, anonymous, again] {
+        assert_eq!(ended(call).len(), 1, "{call}");
+    }
+    let end = &ended(talking)[0]["data"];
+    assert_eq!(end["outcome"], "answered");
+    assert_eq!(end["interrupted"], true);
+    assert!(
+        end["callback"].is_string() && end["ended_at"].is_string() && end["talk_s"].is_number()
+    );
+    let end = &ended(waiting)[0]["data"];
+    assert_eq!(
+        (&end["outcome"], &end["reason"]),
+        (&json!("missed"), &json!("interrupted"))
+    );
+    assert_eq!(end["site"], "odesa");
+    assert_eq!(ended(anonymous)[0]["data"]["no_callback"], "anonymous");
+    // One number, one callback: the second call of the same number counts it up.
+    assert_eq!(
+        ended(again)[0]["data"]["callback"],
+        ended(waiting)[0]["data"]["callback"]
+    );
+    let callbacks = &after.restored.callbacks;
+    assert_eq!(callbacks.len(), 2);
+    assert!(
+        callbacks
+            .iter()
+            .any(|open| open.phone == "+380672223344" && open.tries == 2)
+    );
+    after.store.close();
+
+    let later = open(left.path());
+    assert_eq!(later.restored.interrupted, 0);
+    assert_eq!(later.events().len(), events.len());
+    assert_eq!(later.restored.callbacks.len(), 2);
+    let due = later
+        .store
+        .recordings()
+        .unwrap()
+        .due(Wall::from_millis(i64::MAX), 10)
+        .unwrap();
+    assert_eq!(due.len(), 1);
+    assert_eq!(due[0].file, format!("2026/09/21/{talking}.wav"));
+}
+
+#[test]
+fn what_was_answered_as_committed_survives_a_crash() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut before = open(folder.path());
+    let call = before.call();
+    for number in 0..50 {
+        before.event(call, "menu.choice", json!({ "number": number }));
+        before.wait();
+        if number % 10 == 0 {
+            let left = crash(folder.path());
+            assert_eq!(open(left.path()).events().len(), number + 1);
+        }
+    }
+}
+
+#[test]
+fn bindings_operators_and_closed_callbacks_are_as_they_were_left() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut before = open(folder.path());
+    let binding = |user: &str, transport, expires| Binding {
+        user: user.into(),
+        key: format!("key-{user}"),
+        contact: "sip:олена@192.0.2.7:5070;ob"
+            .replace("олена", "olena")
+            .parse()
+            .unwrap(),
+        flow: Flow {
+            id: FlowId(3),
+            transport,
+            local: "192.0.2.1:5060".parse().unwrap(),
+            peer: "192.0.2.7:5070".parse().unwrap(),
+        },
+        call_id: "abc".into(),
+        cseq: 4_000_000_000,
+        expires,
+        user_agent: "телефон".into(),
+    };
+    let later = Wall::from_millis(i64::MAX / 2);
+    let kept = binding("olena", Transport::Udp, later);
+    for bound in [
+        kept.clone(),
+        binding("serhii", Transport::Tcp, later),
+        binding("iryna", Transport::Udp, Wall::from_millis(1)),
+        binding("gone", Transport::Udp, later),
+    ] {
+        before.store.record(Record::Bound(Box::new(bound)));
+    }
+    before.store.record(Record::Unbound {
+        user: "gone".into(),
+        key: "key-gone".into(),
+    });
+    for state in [OperatorState::Available, OperatorState::Paused] {
+        before.store.record(Record::Operator {
+            operator: "olena".into(),
+            state,
+            reason: "обід".into(),
+        });
+    }
+    let call = before.call();
+    let id = CallbackIdText::of(&mut before.rng);
+    before.event(
+        call,
+        "callback.opened",
+        json!({"id": id.0, "phone": "+380671112233"}),
+    );
+    before.event(call, "callback.closed", json!({"id": id.0}));
+    before.store.close();
+    let after = open(folder.path());
+    assert_eq!(after.restored.bindings, [kept]);
+    assert_eq!(
+        after.restored.operators,
+        [RestoredOperator {
+            operator: OperatorName::from("olena"),
+            state: OperatorState::Paused,
+            reason: "обід".into(),
+        }]
+    );
+    assert_eq!(after.restored.callbacks, []);
+}
+
+struct CallbackIdText(String);
+
+impl CallbackIdText {
+    fn of(rng: &mut Rng) -> Self {
+        Self(Ulid::new(NOW, rng).to_string())
+    }
+}
+
+#[test]
+fn one_server_a_folder_and_no_later_database() {
+    let folder = tempfile::tempdir().unwrap();
+    let first = open(folder.path());
+    let refused = try_open(folder.path()).err().unwrap();
+    assert!(
+        refused
+            .to_string()
+            .starts_with("another server works in the data folder")
+    );
+    first.store.close();
+    drop(first);
+    let db = rusqlite::Connection::open(Store::database_in(folder.path())).unwrap();
+    db.pragma_update(None, "user_version", 999).unwrap();
+    drop(db);
+    let refused = try_open(folder.path()).err().unwrap();
+    assert!(
+        refused
+            .to_string()
+            .contains("was written by a later version"),
+        "{refused}"
+    );
+}
+
+#[test]
+fn a_file_that_is_no_database_is_refused_with_a_sentence() {
+    let folder = tempfile::tempdir().unwrap();
+    fs::write(
+        Store::database_in(folder.path()),
+        "not a database at all, but long enough".repeat(40),
+    )
+    .unwrap();
+    let refused = try_open(folder.path()).err().unwrap();
+    assert!(
+        refused
+            .to_string()
+            .contains("not a database of this program"),
+        "{refused}"
+    );
+}
+
+#[test]
+fn a_cursor_only_moves_on_and_survives() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut before = open(folder.path());
+    let call = before.call();
+    before.event(call, "call.started", json!({}));
+    let crm: Arc<str> = "crm".into();
+    before.store.move_cursor(&crm, 7);
+    before.store.move_cursor(&crm, 5);
+    before.store.bury(&crm, 6, 8, "it answered 400".into());
+    before.store.close();
+    let after = open(folder.path());
+    let reader = after.store.reader().unwrap();
+    assert_eq!(reader.cursor("crm").unwrap(), 7);
+    assert_eq!(reader.dead_letters("crm").unwrap(), 1);
+}
