@@ -2,6 +2,8 @@
 
 pub mod clock;
 pub mod entropy;
+pub mod log;
 pub mod prompts;
+pub mod settings;
 pub mod store;
 mod tts;

@@ -1,0 +1,295 @@
+//! The server's settings: where it listens, where it keeps its data, where events go.
+//!
+//! Not the dialplan: nothing here says what a number means. Everything has a default, and by default
+//! only this machine can reach it.
+
+use std::collections::BTreeSet;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::num::NonZero;
+use std::ops::RangeInclusive;
+use std::path::PathBuf;
+
+use reqwest::Url;
+
+use super::store::Sync;
+use crate::dialplan::plan::Secret;
+use crate::limits;
+use crate::net::Net;
+use crate::sip::flow::Transport;
+use crate::time::Duration;
+
+/// Everything the one who deploys decides.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// Names this machine in events.
+    pub node: String,
+    /// Database, recordings, prompt cache.
+    pub data: PathBuf,
+    /// The dialplan: a file or a folder.
+    pub dialplans: PathBuf,
+    /// Signalling.
+    pub sip: Sip,
+    /// Sound.
+    pub media: Media,
+    /// Where `/metrics`, `/healthz` and `/readyz` are.
+    pub http: SocketAddr,
+    /// Where phrases come from, in order.
+    pub tts: Vec<Voice>,
+    /// Where events go.
+    pub sinks: Vec<Sink>,
+    /// How safe a commit is.
+    pub sync: Sync,
+    /// When recordings are deleted.
+    pub retention: Retention,
+    /// How much is taken on.
+    pub limits: Limits,
+    /// What is logged, and how.
+    pub log: Log,
+}
+
+/// `sip`.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Sip {
+    /// What softphones register at; the digest realm.
+    pub domain: String,
+    /// The listeners.
+    pub listen: Vec<Listener>,
+    /// The address peers see, where it is not the listening one.
+    pub advertise: Option<IpAddr>,
+    /// Peers there get the listening address instead.
+    pub local_nets: Vec<Net>,
+    /// The digest algorithms, in the order they are offered.
+    pub digest: Vec<DigestWord>,
+}
+
+/// One SIP listener.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Listener {
+    /// Datagrams or streams.
+    pub transport: Transport,
+    /// Where.
+    pub address: SocketAddr,
+}
+
+/// A digest algorithm by its word in the settings.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum DigestWord {
+    /// `md5`.
+    Md5,
+    /// `sha-256`.
+    Sha256,
+}
+
+/// `media`.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Media {
+    /// The address RTP is received at.
+    pub listen: IpAddr,
+    /// The address peers see, where it is not the listening one.
+    pub advertise: Option<IpAddr>,
+    /// The ports.
+    pub ports: RangeInclusive<u16>,
+    /// Threads that forward.
+    pub threads: usize,
+    /// A bridged leg that is silent this long ends the call.
+    pub rtp_timeout: Duration,
+    /// Peers there get the listening address instead.
+    pub local_nets: Vec<Net>,
+}
+
+/// One place phrases come from.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Voice {
+    /// A folder of what people recorded.
+    Recorded(PathBuf),
+    /// A command: text on stdin, WAV on stdout; `{language}` is replaced.
+    Command(Vec<String>),
+    /// The built-in synthesiser.
+    Embedded,
+}
+
+/// One place events go.
+#[derive(Clone, Debug)]
+pub struct Sink {
+    /// Its key.
+    pub name: String,
+    /// The types it wants; none wants all.
+    pub types: Option<BTreeSet<String>>,
+    /// How they get there.
+    pub kind: SinkKind,
+}
+
+/// How events get to a sink.
+#[derive(Clone, Debug)]
+pub enum SinkKind {
+    /// Lines of a file.
+    Jsonl {
+        /// The file.
+        path: PathBuf,
+    },
+    /// POST requests with Standard Webhooks headers.
+    Webhook {
+        /// Where.
+        url: Url,
+        /// The signing secret; without one nothing is signed.
+        secret: Option<Secret>,
+        /// Private and loopback addresses may be reached.
+        allow_private: bool,
+    },
+}
+
+/// `retention`.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Retention {
+    /// How often is swept.
+    pub every: Duration,
+    /// A sweep that would delete more of the stock, in per cent, stops and raises an alarm.
+    pub stop_above: u8,
+}
+
+/// `limits`.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Limits {
+    /// Calls at once.
+    pub calls: usize,
+    /// New calls a second.
+    pub calls_per_second: u32,
+    /// Registered phones.
+    pub registrations: usize,
+    /// What is taken from addresses nobody knows.
+    pub strangers: Strangers,
+    /// The longest call.
+    pub call_length: Duration,
+}
+
+/// `limits.strangers`.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Strangers {
+    /// Requests a second and address.
+    pub rate: u32,
+    /// Requests at once.
+    pub burst: u32,
+    /// Networks that are told to come later where others meet silence.
+    pub trusted: Vec<Net>,
+}
+
+/// `log`.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Log {
+    /// The least that is logged.
+    pub level: LogLevel,
+    /// How a line looks.
+    pub format: LogFormat,
+    /// Phone numbers in full; masked by default.
+    pub full_numbers: bool,
+}
+
+/// The words of `log.level`.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum LogLevel {
+    /// `error`.
+    Error,
+    /// `warn`.
+    Warn,
+    /// `info`.
+    Info,
+    /// `debug`.
+    Debug,
+}
+
+/// The words of `log.format`.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum LogFormat {
+    /// For people.
+    Text,
+    /// For machines.
+    Json,
+}
+
+const LOOPBACK: IpAddr = IpAddr::V4(Ipv4Addr::LOCALHOST);
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            node: "strowger".to_owned(),
+            data: PathBuf::from("data"),
+            dialplans: PathBuf::from("dialplans"),
+            sip: Sip::default(),
+            media: Media::default(),
+            http: SocketAddr::new(LOOPBACK, 8080),
+            tts: default_voices(),
+            sinks: Vec::new(),
+            sync: Sync::Normal,
+            retention: Retention {
+                every: Duration::from_secs(3600),
+                stop_above: 20,
+            },
+            limits: Limits::default(),
+            log: Log {
+                level: LogLevel::Info,
+                format: LogFormat::Text,
+                full_numbers: false,
+            },
+        }
+    }
+}
+
+impl Default for Sip {
+    fn default() -> Self {
+        let address = SocketAddr::new(LOOPBACK, 5060);
+        Self {
+            domain: "localhost".to_owned(),
+            listen: vec![
+                Listener {
+                    transport: Transport::Udp,
+                    address,
+                },
+                Listener {
+                    transport: Transport::Tcp,
+                    address,
+                },
+            ],
+            advertise: None,
+            local_nets: Vec::new(),
+            digest: vec![DigestWord::Md5],
+        }
+    }
+}
+
+impl Default for Media {
+    fn default() -> Self {
+        Self {
+            listen: LOOPBACK,
+            advertise: None,
+            ports: 20_000..=29_999,
+            threads: std::thread::available_parallelism().map_or(1, NonZero::get),
+            rtp_timeout: Duration::from_secs(60),
+            local_nets: Vec::new(),
+        }
+    }
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            calls: limits::CALLS,
+            calls_per_second: limits::CALLS_PER_SECOND,
+            registrations: 5_000,
+            strangers: Strangers {
+                rate: 50,
+                burst: 200,
+                trusted: Vec::new(),
+            },
+            call_length: limits::CALL_LENGTH,
+        }
+    }
+}
+
+/// What people recorded first, then the built-in voice where it was built in.
+fn default_voices() -> Vec<Voice> {
+    let mut voices = vec![Voice::Recorded(PathBuf::from("prompts"))];
+    if cfg!(feature = "embedded-tts") {
+        voices.push(Voice::Embedded);
+    }
+    voices
+}
