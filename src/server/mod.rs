@@ -1,9 +1,11 @@
 //! The shell: everything with a side effect. Sockets, clocks, threads, files, HTTP.
 
+pub mod admin;
 pub mod clock;
 pub mod entropy;
 pub mod log;
 pub mod prompts;
 pub mod settings;
 pub mod store;
+pub mod telemetry;
 mod tts;
