@@ -1,0 +1,200 @@
+//! The lanes against sinks that are down, slow, or refuse one event, in virtual time.
+
+use std::collections::BTreeSet;
+
+use super::*;
+
+fn event(seq: u64, call: &str) -> StoredEvent {
+    StoredEvent {
+        seq,
+        id: format!("event-{seq}"),
+        kind: "call.ended".into(),
+        subject: Some(call.into()),
+        json: "{}".into(),
+    }
+}
+
+/// A sink in virtual time: what it answers is a function of the moment and the event.
+struct World {
+    lanes: Lanes,
+    now: Instant,
+    taken: Vec<(u64, String)>,
+    tries: Vec<(Instant, u64)>,
+    notes: Vec<Note>,
+}
+
+impl World {
+    fn new(events: u64, calls: u64) -> Self {
+        let mut lanes = Lanes::new(0, Rng::new([3; 32]));
+        for seq in 1..=events {
+            lanes.push(event(seq, &format!("call-{}", seq % calls)));
+        }
+        Self {
+            lanes,
+            now: Instant::START,
+            taken: Vec::new(),
+            tries: Vec::new(),
+            notes: Vec::new(),
+        }
+    }
+
+    /// Runs until nothing is left to do or `until` has come.
+    fn run(&mut self, until: Instant, mut takes: impl FnMut(Instant, &StoredEvent) -> bool) {
+        loop {
+            let mut under_way = Vec::new();
+            let wait = loop {
+                match self.lanes.next(self.now) {
+                    Step::Send(event) => under_way.push(event),
+                    Step::Wait(at) => break Some(at),
+                    Step::Idle => break None,
+                }
+            };
+            assert!(under_way.len() <= limits::SINK_IN_FLIGHT);
+            for event in &under_way {
+                self.tries.push((self.now, event.seq));
+                let note = if takes(self.now, event) {
+                    self.taken.push((event.seq, event.subject.clone().unwrap()));
+                    self.lanes.acknowledge(event.seq, self.now)
+                } else {
+                    self.lanes.fail(event.seq, self.now, "refused".into())
+                };
+                self.notes.extend(note);
+            }
+            match wait {
+                _ if !under_way.is_empty() => {}
+                Some(at) if at <= until => self.now = at,
+                Some(_) | None => return,
+            }
+        }
+    }
+
+    fn assert_in_order_for_each_call(&self) {
+        for call in self
+            .taken
+            .iter()
+            .map(|(_, call)| call)
+            .collect::<BTreeSet<_>>()
+        {
+            let of_call: Vec<_> = self
+                .taken
+                .iter()
+                .filter(|(_, other)| other == call)
+                .map(|(seq, _)| *seq)
+                .collect();
+            assert!(of_call.is_sorted(), "{call}: {of_call:?}");
+        }
+    }
+}
+
+fn at(seconds: u64) -> Instant {
+    Instant::START + Duration::from_secs(seconds)
+}
+
+#[test]
+fn a_minute_of_silence_loses_and_reorders_nothing_and_is_told_once() {
+    let mut world = World::new(500, 40);
+    world.run(at(200), |now, event| now >= at(60) || event.seq < 20);
+    assert_eq!(world.taken.len(), 500);
+    assert_eq!(world.lanes.cursor(), 500);
+    world.assert_in_order_for_each_call();
+    assert!(
+        matches!(
+            world.notes.as_slice(),
+            [Note::Degraded { .. }, Note::Recovered { lasted }] if *lasted >= Duration::from_secs(55)
+        ),
+        "{:?}",
+        world.notes
+    );
+    let probes = world
+        .tries
+        .iter()
+        .filter(|(now, _)| *now > at(1) && *now < at(60));
+    assert!(probes.count() < 30, "a dead sink is only probed");
+}
+
+#[test]
+fn a_success_ends_the_waiting() {
+    let mut world = World::new(100, 100);
+    world.run(at(30), |_, _| false);
+    assert!(world.taken.is_empty());
+    let begin = world.now;
+    world.run(at(600), |_, _| true);
+    assert_eq!(world.taken.len(), 100);
+    assert!(
+        world.now.since(begin) <= Duration::from_secs(10),
+        "{:?}",
+        world.now
+    );
+}
+
+#[test]
+fn after_five_minutes_there_is_one_probe_in_thirty_seconds() {
+    let mut world = World::new(50, 50);
+    world.run(at(900), |_, _| false);
+    let late = world.tries.iter().filter(|(now, _)| *now > at(320)).count();
+    assert!((15..=20).contains(&late), "{late}");
+    assert_eq!(world.lanes.cursor(), 0);
+    assert!(
+        !world
+            .notes
+            .iter()
+            .any(|note| matches!(note, Note::Dead { .. }))
+    );
+}
+
+#[test]
+fn a_poison_event_blocks_its_lane_alone_until_it_is_a_dead_letter() {
+    let mut world = World::new(300, 100);
+    let mut next = 301;
+    // Other calls go on, one event a second; call 7's first event is poison.
+    for second in 0..400 {
+        world.now = world.now.max(at(second));
+        world
+            .lanes
+            .push(event(next, &format!("call-{}", 1_000 + second)));
+        next += 1;
+        world.run(at(second), |_, event| event.seq != 7);
+    }
+    assert_eq!(
+        world
+            .notes
+            .iter()
+            .filter(|note| matches!(note, Note::Dead { seq: 7, .. }))
+            .count(),
+        1
+    );
+    assert_eq!(world.taken.len(), usize::try_from(next).unwrap() - 2);
+    world.assert_in_order_for_each_call();
+    assert_eq!(world.lanes.cursor(), next - 1);
+}
+
+#[test]
+fn while_nothing_is_taken_nothing_is_given_up() {
+    let mut world = World::new(20, 20);
+    world.run(at(86_400), |_, _| false);
+    assert_eq!(world.lanes.cursor(), 0);
+    assert!(
+        !world
+            .notes
+            .iter()
+            .any(|note| matches!(note, Note::Dead { .. }))
+    );
+    world.run(at(90_000), |_, _| true);
+    assert_eq!(world.lanes.cursor(), 20);
+}
+
+#[test]
+fn the_cursor_is_under_the_lowest_unacknowledged_event() {
+    let mut lanes = Lanes::new(10, Rng::new([1; 32]));
+    lanes.push(event(11, "a"));
+    lanes.skip(12);
+    lanes.push(event(13, "b"));
+    assert_eq!(lanes.cursor(), 10);
+    while let Step::Send(_) = lanes.next(Instant::START) {}
+    lanes.acknowledge(13, Instant::START);
+    assert_eq!(lanes.cursor(), 10);
+    lanes.acknowledge(11, Instant::START);
+    assert_eq!(lanes.cursor(), 13);
+    lanes.skip(14);
+    assert_eq!(lanes.cursor(), 14);
+}

@@ -1,0 +1,140 @@
+//! Events on their way out: one task a sink, each with a cursor of its own in the store.
+//!
+//! Delivered at least once, in order for each call. A sink that is slow, dead or lying costs its own
+//! task and nothing else: calls only ever write to the store.
+
+mod address;
+mod backoff;
+mod courier;
+mod feed;
+mod jsonl;
+mod lanes;
+mod report;
+mod scribe;
+mod signature;
+mod webhook;
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use anyhow::Context as _;
+use tokio::sync::watch;
+use tokio::task::JoinSet;
+
+use super::clock::Clock;
+use super::settings::{Sink, SinkKind};
+use super::store::Store;
+use super::telemetry::Telemetry;
+use crate::rng::Rng;
+use crate::time::Duration;
+
+/// What every sink's task is given.
+#[derive(Clone)]
+struct Desk {
+    name: Arc<str>,
+    store: Store,
+    telemetry: Telemetry,
+    clock: Clock,
+    progress: watch::Sender<BTreeMap<Arc<str>, u64>>,
+}
+
+/// The running sinks.
+pub struct Outbox {
+    tasks: JoinSet<()>,
+    stop: watch::Sender<bool>,
+    progress: watch::Receiver<BTreeMap<Arc<str>, u64>>,
+    store: Store,
+}
+
+impl Outbox {
+    /// Starts a task for each sink, on the current runtime.
+    ///
+    /// # Errors
+    /// When a sink's settings cannot work at all: a private address without `allow_private`, a
+    /// secret that is no base64, HTTPS without root certificates.
+    pub fn start(
+        sinks: &[Sink],
+        store: &Store,
+        telemetry: &Telemetry,
+        clock: Clock,
+        rng: &mut Rng,
+    ) -> anyhow::Result<Self> {
+        let (stop, stopped) = watch::channel(false);
+        let (progress_sender, progress) = watch::channel(BTreeMap::new());
+        let mut tasks = JoinSet::new();
+        for sink in sinks {
+            let name: Arc<str> = sink.name.as_str().into();
+            telemetry.outbox_backlog(&name, 0);
+            let desk = Desk {
+                name: Arc::clone(&name),
+                store: store.clone(),
+                telemetry: telemetry.clone(),
+                clock,
+                progress: progress_sender.clone(),
+            };
+            progress_sender.send_modify(|all| {
+                all.insert(Arc::clone(&name), 0);
+            });
+            match &sink.kind {
+                SinkKind::Jsonl { path } => {
+                    let file = jsonl::Jsonl::new(path.clone());
+                    tasks.spawn(scribe::run(
+                        desk,
+                        stopped.clone(),
+                        sink.types.clone(),
+                        file,
+                        rng.fork(),
+                    ));
+                }
+                SinkKind::Webhook {
+                    url,
+                    secret,
+                    allow_private,
+                } => {
+                    let key = secret
+                        .as_ref()
+                        .map(|secret| {
+                            signature::Key::new(secret)
+                                .context("what follows `whsec_` in its secret is no base64")
+                        })
+                        .transpose()
+                        .with_context(|| format!("sink {name}"))?;
+                    let webhook = webhook::Webhook::new(url, key, *allow_private, clock)
+                        .with_context(|| format!("sink {name}"))?;
+                    tasks.spawn(courier::run(
+                        desk,
+                        stopped.clone(),
+                        sink.types.clone(),
+                        webhook,
+                        rng.fork(),
+                    ));
+                }
+            }
+        }
+        Ok(Self {
+            tasks,
+            stop,
+            progress,
+            store: store.clone(),
+        })
+    }
+
+    /// Waits until every sink has everything committed by now, at most `bound`; says whether it has.
+    pub async fn drained(&mut self, bound: Duration) -> bool {
+        let target = *self.store.committed().borrow();
+        let all = self
+            .progress
+            .wait_for(|all| all.values().all(|&cursor| cursor >= target));
+        matches!(tokio::time::timeout(bound, all).await, Ok(Ok(_)))
+    }
+
+    /// Stops every sink. What is under way may be delivered again at the next start.
+    pub async fn stop(mut self) {
+        self.stop.send_replace(true);
+        while let Some(ended) = self.tasks.join_next().await {
+            if let Err(error) = ended {
+                tracing::error!(%error, "a sink's task ended badly");
+            }
+        }
+    }
+}

@@ -1,0 +1,162 @@
+//! One delivery by HTTP: a CloudEvent in structured mode under Standard Webhooks headers.
+//!
+//! It follows no redirect, uses no proxy, reads a bounded answer in a bounded time, and connects to
+//! public addresses only unless it is told otherwise: the addresses a name resolves to are filtered
+//! where they are about to be connected to, so a name that changes its mind gains nothing.
+
+use std::io;
+use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
+
+use anyhow::{Context as _, bail};
+use reqwest::dns::{Addrs, Name, Resolve, Resolving};
+use reqwest::{Client, Response, Url, redirect};
+use rustls::crypto::{CryptoProvider, ring};
+
+use super::address::is_public;
+use super::signature::Key;
+use crate::limits;
+use crate::server::clock::Clock;
+use crate::server::store::StoredEvent;
+
+/// Where events go by HTTP.
+#[derive(Clone)]
+pub(super) struct Webhook {
+    client: Client,
+    url: Url,
+    key: Option<Key>,
+    clock: Clock,
+}
+
+impl Webhook {
+    /// Prepares the client.
+    ///
+    /// # Errors
+    /// When the address is private and not allowed, or when the system has no root certificates.
+    pub(super) fn new(
+        url: &Url,
+        key: Option<Key>,
+        allow_private: bool,
+        clock: Clock,
+    ) -> anyhow::Result<Self> {
+        if !allow_private
+            && let Some(address) = literal(url)
+            && !is_public(address)
+        {
+            bail!("{address} is not a public address; set `allow_private: true` if that is meant");
+        }
+        // One provider a process; an earlier sink, or anybody else, may have set it.
+        if CryptoProvider::get_default().is_none()
+            && ring::default_provider().install_default().is_err()
+        {
+            tracing::debug!("TLS had its provider already");
+        }
+        let mut builder = Client::builder()
+            .redirect(redirect::Policy::none())
+            .no_proxy()
+            .timeout(limits::SINK_TIMEOUT)
+            .user_agent(concat!("strowger/", env!("CARGO_PKG_VERSION")))
+            .dns_resolver(Arc::new(Resolver { allow_private }));
+        if url.scheme() == "http" {
+            // No certificate is ever looked at, so a system without any is no obstacle.
+            builder = builder.tls_certs_only(std::iter::empty());
+        }
+        let client = builder.build().context(
+            "cannot prepare HTTPS; install the system's root certificates (ca-certificates)",
+        )?;
+        Ok(Self {
+            client,
+            url: url.clone(),
+            key,
+            clock,
+        })
+    }
+
+    /// Delivers once. Any 2xx acknowledges; whatever else happened is told in a few words.
+    pub(super) async fn deliver(&self, event: &StoredEvent) -> Result<(), String> {
+        let timestamp = self.clock.now().wall.as_secs();
+        let mut request = self
+            .client
+            .post(self.url.clone())
+            .header(
+                "content-type",
+                "application/cloudevents+json; charset=utf-8",
+            )
+            .header("webhook-id", &event.id)
+            .header("webhook-timestamp", timestamp);
+        if let Some(key) = &self.key {
+            request = request.header(
+                "webhook-signature",
+                key.sign(&event.id, timestamp, &event.json),
+            );
+        }
+        let response = request
+            .body(event.json.clone())
+            .send()
+            .await
+            .map_err(|error| in_words(&error))?;
+        let status = response.status();
+        read_out(response).await;
+        if status.is_success() {
+            Ok(())
+        } else {
+            Err(format!("it answered {}", status.as_u16()))
+        }
+    }
+}
+
+/// Reads the answer so that the connection can be used again, to a bound and no further.
+async fn read_out(mut response: Response) {
+    let mut read = 0;
+    while let Ok(Some(chunk)) = response.chunk().await {
+        read += chunk.len();
+        if read > limits::SINK_ANSWER_BYTES {
+            return;
+        }
+    }
+}
+
+/// What went wrong, without the address and its secrets.
+fn in_words(error: &reqwest::Error) -> String {
+    if error.is_timeout() {
+        return format!("no answer within {} s", limits::SINK_TIMEOUT.as_secs());
+    }
+    let mut cause: &dyn std::error::Error = error;
+    while let Some(next) = cause.source() {
+        cause = next;
+    }
+    cause.to_string()
+}
+
+/// The address, where the URL names one in place of a host.
+fn literal(url: &Url) -> Option<IpAddr> {
+    let host = url.host_str()?;
+    host.strip_prefix('[')
+        .and_then(|host| host.strip_suffix(']'))
+        .unwrap_or(host)
+        .parse()
+        .ok()
+}
+
+struct Resolver {
+    allow_private: bool,
+}
+
+impl Resolve for Resolver {
+    fn resolve(&self, name: Name) -> Resolving {
+        let allow_private = self.allow_private;
+        Box::pin(async move {
+            let found = tokio::net::lookup_host((name.as_str(), 0)).await?;
+            let allowed: Vec<SocketAddr> = found
+                .filter(|address| allow_private || is_public(address.ip()))
+                .collect();
+            if allowed.is_empty() {
+                return Err(io::Error::other(
+                    "the host has no public address, and `allow_private` is not set",
+                )
+                .into());
+            }
+            Ok(Box::new(allowed.into_iter()) as Addrs)
+        })
+    }
+}
