@@ -76,6 +76,7 @@ fn imports_point_right_only() {
         "use super::super::engine::event::Event;",
     );
     accepted("src/main.rs", "use strowger::cli;");
+    accepted("src/sip/uri.rs", "fn f() -> impl Fn() + use<> { || () }");
 }
 
 #[test]

@@ -74,7 +74,7 @@ impl Source {
         let mut at = 0;
         let tokens = &self.shipped;
         while at < tokens.len() {
-            if tokens[at].text == "use" && (at == 0 || tokens[at - 1].text != ".") {
+            if tokens[at].text == "use" && !next_is(tokens, at, "<") {
                 at = imports(tokens, at + 1, &[], &mut found);
             } else if is_word(&tokens[at].text) && next_is(tokens, at, "::") {
                 let line = tokens[at].line;
