@@ -60,6 +60,12 @@ pub const EXCERPT_CHARS: usize = 160;
 pub const SUGGESTED_FROM: usize = 1_000;
 /// Shapes of number patterns (length, places of `x`, a trailing `*`) in one plan; more is a load error.
 pub const NUMBER_SHAPES: usize = 64;
+/// Numbers with an `x` or a `*` in one plan; more is a load error.
+pub const NUMBER_PATTERNS: usize = 2_000;
+/// Operators of one plan, counted once for each queue they serve; more is a load error.
+pub const QUEUE_MEMBERS: usize = 1_000_000;
+/// Parts in brackets of one whisper; more is a load error.
+pub const WHISPER_PARTS: usize = 8;
 /// A name of a queue, operator, site, trunk or pool, in characters; longer is a load error.
 pub const NAME_CHARS: usize = 64;
 /// The answer to *offered is committed* is awaited this long before the first response above 100

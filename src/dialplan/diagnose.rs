@@ -244,6 +244,12 @@ impl<'s> Problems<'s> {
         });
     }
 
+    /// How many problems there are so far.
+    #[must_use]
+    pub const fn count(&self) -> usize {
+        self.list.len().saturating_add(self.more)
+    }
+
     /// Whether something is so wrong that the files are refused.
     #[must_use]
     pub const fn has_errors(&self) -> bool {

@@ -7,4 +7,6 @@ pub mod numbers;
 pub mod plan;
 pub mod read;
 pub mod schema;
+pub mod secrets;
+pub mod whisper;
 pub mod yaml;

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use crate::id::{OperatorName, QueueName, SiteName, TrunkName};
+use crate::limits;
 use crate::net::Net;
 use crate::time::Duration;
 use crate::words::{Codec, Language, Phrase, Strategy};
@@ -182,6 +183,8 @@ pub struct Site {
     pub from: String,
     /// The language of its callers.
     pub language: Language,
+    /// Its time zone, as the tz database names it.
+    pub timezone: String,
 }
 
 /// The whole plan.
@@ -189,6 +192,12 @@ pub struct Site {
 pub struct Dialplan {
     /// SHA-256 of the files, lower-case hex: the `plan` of a call.
     pub hash: String,
+    /// How numbers without `+` are read where nothing closer says so.
+    pub country: crate::number::Country,
+    /// The language where no site says another.
+    pub language: Language,
+    /// The time zone where no site says another, as the tz database names it.
+    pub timezone: String,
     /// Branches.
     pub sites: BTreeMap<SiteName, Site>,
     /// Carriers.
@@ -208,6 +217,32 @@ pub struct Dialplan {
 }
 
 impl Dialplan {
+    /// The way of a call: the targets in order, each followed by its overflow, no queue twice.
+    #[must_use]
+    pub fn way(&self, targets: &[QueueName]) -> Vec<QueueName> {
+        self.way_within(targets, limits::OVERFLOW_DEPTH)
+    }
+
+    /// Whether a call to these targets could pass more queues than a call may.
+    pub(super) fn way_is_too_long(&self, targets: &[QueueName]) -> bool {
+        self.way_within(targets, limits::OVERFLOW_DEPTH + 1).len() > limits::OVERFLOW_DEPTH
+    }
+
+    fn way_within(&self, targets: &[QueueName], longest: usize) -> Vec<QueueName> {
+        let mut way = Vec::new();
+        let mut next = targets.iter().rev().collect::<Vec<_>>();
+        while let Some(name) = next.pop() {
+            if way.len() >= longest || way.contains(name) {
+                continue;
+            }
+            if let Some(queue) = self.queues.get(name) {
+                way.push(name.clone());
+                next.extend(queue.overflow.iter().rev());
+            }
+        }
+        way
+    }
+
     /// Every phrase a call through this plan can ask for, so that all are rendered before the first.
     #[must_use]
     pub fn phrases(&self) -> BTreeSet<Phrase> {

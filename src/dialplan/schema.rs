@@ -1,5 +1,237 @@
-//! The YAML as serde reads it.
+//! The words of a dialplan: which keys each section has, and which of the contract come later.
+//! And the shape of an entry of `tests:`, which the simulator runs.
+
+use std::collections::BTreeMap;
+
+use super::plan::Position;
+use super::read::Words;
+use crate::id::{OperatorName, QueueName, SiteName, TrunkName};
+use crate::time::{Duration, Wall};
+use crate::words::{MissedReason, OperatorState, Outcome};
+
+/// The sections of a plan.
+pub const PLAN: Words = Words {
+    known: &[
+        "version",
+        "country",
+        "timezone",
+        "language",
+        "sites",
+        "trunks",
+        "pools",
+        "numbers",
+        "operators",
+        "queues",
+        "whisper",
+        "recording",
+        "tests",
+    ],
+    later: &[
+        "lists",
+        "routes",
+        "calendars",
+        "menus",
+        "groups",
+        "splits",
+        "lookups",
+        "voicemail",
+        "callbacks",
+        "outbound",
+    ],
+};
+
+/// One of `sites`.
+pub const SITE: Words = Words {
+    known: &["city", "from", "language", "country", "timezone"],
+    later: &[],
+};
+
+/// One of `trunks`.
+pub const TRUNK: Words = Words {
+    known: &["peers", "media", "codecs", "country"],
+    later: &[
+        "register",
+        "servers",
+        "transport",
+        "called",
+        "caller",
+        "trusted",
+        "keepalive",
+        "max_calls",
+        "calls_per_second",
+        "session_timer",
+        "rel100",
+        "dtmf",
+        "srtp",
+    ],
+};
+
+/// One of `pools`.
+pub const POOL: Words = Words {
+    known: &["site", "source", "campaign"],
+    later: &[],
+};
+
+/// One of `numbers`.
+pub const NUMBER: Words = Words {
+    known: &["name", "pool", "site", "source", "campaign", "to"],
+    later: &[],
+};
+
+/// One of `operators`.
+pub const OPERATOR: Words = Words {
+    known: &["name", "number", "password", "site", "skills"],
+    later: &["max_no_answer"],
+};
+
+/// One of `queues`.
+pub const QUEUE: Words = Words {
+    known: &[
+        "operators",
+        "strategy",
+        "ring",
+        "wrap_up",
+        "max_wait",
+        "overflow",
+        "music",
+        "answer",
+        "after",
+    ],
+    later: &[
+        "number",
+        "calendar",
+        "widen",
+        "max_size",
+        "announce",
+        "callback",
+        "closed",
+        "service_level",
+    ],
+};
+
+/// `queues.X.operators`.
+pub const SERVED_BY: Words = Words {
+    known: &["all", "skills", "names"],
+    later: &[],
+};
+
+/// `queues.X.after`.
+pub const AFTER: Words = Words {
+    known: &["decline", "busy", "no_answer"],
+    later: &[],
+};
+
+/// `whisper`.
+pub const WHISPER: Words = Words {
+    known: &["uk", "ru", "en", "max", "accept"],
+    later: &[],
+};
+
+/// `recording`.
+pub const RECORDING: Words = Words {
+    known: &["announce", "keep"],
+    later: &[],
+};
+
+/// `recording.announce`.
+pub const ANNOUNCE: Words = Words {
+    known: &["say"],
+    later: &[],
+};
+
+/// One of `tests`.
+pub const TEST: Words = Words {
+    known: &["name", "given", "call", "expect"],
+    later: &[],
+};
+
+/// `given` of a test.
+pub const GIVEN: Words = Words {
+    known: &["operators"],
+    later: &[],
+};
+
+/// `call` of a test.
+pub const CALL: Words = Words {
+    known: &["from", "to", "at", "patience", "trunk"],
+    later: &[],
+};
+
+/// `expect` of a test.
+pub const EXPECT: Words = Words {
+    known: &[
+        "queue", "path", "operator", "whisper", "outcome", "reason", "callback", "to", "site",
+        "source", "campaign",
+    ],
+    later: &["voicemail", "menu", "result"],
+};
+
+/// The kinds of things a call can go to; the later ones are refused as such.
+pub const TARGETS_LATER: [&str; 5] = ["menu", "voicemail", "group", "split", "lookup"];
+
+/// The strategies of the contract that come later.
+pub const STRATEGIES_LATER: [&str; 6] = [
+    "round_robin",
+    "fewest_calls",
+    "least_talk_time",
+    "progressive",
+    "linear",
+    "random",
+];
 
 /// One entry of `tests:`.
-#[derive(Clone, Debug)]
-pub struct PlanTest;
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct PlanTest {
+    /// What it shows.
+    pub name: String,
+    /// Where it is written.
+    pub position: Position,
+    /// The operators that are not simply available when the call comes.
+    pub given: BTreeMap<OperatorName, OperatorState>,
+    /// The call.
+    pub call: TestCall,
+    /// What must come of it.
+    pub expect: Expect,
+}
+
+/// The call of a test.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct TestCall {
+    /// The caller, in E.164 where it can be read; none when withheld.
+    pub from: Option<String>,
+    /// The dialled number, in E.164 where it can be read.
+    pub to: String,
+    /// When it comes; none leaves it to whoever runs the test.
+    pub at: Option<Wall>,
+    /// How long the caller waits; none is for ever.
+    pub patience: Option<Duration>,
+    /// The carrier that brings it; the plan's first where none is named, none where it has none.
+    pub trunk: Option<TrunkName>,
+}
+
+/// What a test expects; what is none is not looked at.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct Expect {
+    /// The queue it is in at the end.
+    pub queue: Option<QueueName>,
+    /// The queues it passes, in order.
+    pub path: Option<Vec<QueueName>>,
+    /// Who answers.
+    pub operator: Option<OperatorName>,
+    /// What the operator hears.
+    pub whisper: Option<String>,
+    /// How it ends.
+    pub outcome: Option<Outcome>,
+    /// Why it was missed.
+    pub reason: Option<MissedReason>,
+    /// Whether a callback is opened.
+    pub callback: Option<bool>,
+    /// The dialled number in E.164.
+    pub to: Option<String>,
+    /// The branch.
+    pub site: Option<SiteName>,
+    /// Where the caller saw the number.
+    pub source: Option<String>,
+    /// The campaign.
+    pub campaign: Option<String>,
+}

@@ -192,26 +192,8 @@ impl Tree {
             }
             Event::SequenceStart(_, anchor, _) => self.begin(at, anchor, false),
             Event::MappingStart(_, anchor, _) => self.begin(at, anchor, true),
-            Event::SequenceEnd | Event::MappingEnd => {
-                let Some(open) = self.open.pop() else {
-                    return Ok(());
-                };
-                let value = if open.keys {
-                    Value::Map(entries(open.items, problems))
-                } else {
-                    Value::List(open.items)
-                };
-                self.close(Node { at: open.at, value }, open.anchor)
-            }
-            Event::Alias(anchor) => {
-                let Some((node, weight)) = self.anchors.get(&anchor) else {
-                    return Err(Fault::new(at, "this alias stands inside its own anchor"));
-                };
-                let (mut node, weight) = (node.clone(), *weight);
-                node.at = at;
-                self.weigh(at, weight)?;
-                self.close(node, 0)
-            }
+            Event::SequenceEnd | Event::MappingEnd => self.end(problems),
+            Event::Alias(anchor) => self.alias(at, anchor),
             Event::UnresolvedAlias(name) => Err(Fault {
                 at,
                 message: format!("no anchor `&{name}` stands before this alias"),
@@ -221,9 +203,36 @@ impl Tree {
                 at,
                 "a second document begins here; one file holds one",
             )),
-            // The parser may learn new kinds of events; none of them is a value.
-            _ => Ok(()),
+            // What else the parser says are marks, not values.
+            Event::StreamStart
+            | Event::StreamEnd
+            | Event::DocumentStart(..)
+            | Event::DocumentEnd
+            | Event::Anchor(..)
+            | Event::Comment(..)
+            | _ => Ok(()),
         }
+    }
+
+    fn end(&mut self, problems: &mut Problems<'_>) -> Result<(), Fault> {
+        let Some(open) = self.open.pop() else {
+            return Ok(());
+        };
+        let value = if open.keys {
+            Value::Map(entries(open.items, problems))
+        } else {
+            Value::List(open.items)
+        };
+        self.close(Node { at: open.at, value }, open.anchor)
+    }
+
+    fn alias(&mut self, at: Place, anchor: usize) -> Result<(), Fault> {
+        let inside = || Fault::new(at, "this alias stands inside its own anchor");
+        let weight = self.anchors.get(&anchor).ok_or_else(inside)?.1;
+        self.weigh(at, weight)?;
+        let (node, _) = self.anchors.get(&anchor).ok_or_else(inside)?;
+        let value = node.value.clone();
+        self.close(Node { at, value }, 0)
     }
 
     fn begin(&mut self, at: Place, anchor: usize, keys: bool) -> Result<(), Fault> {
@@ -400,20 +409,24 @@ fn syntax_error(file: usize, text: &str, error: &ScanError) -> Fault {
     if let Some(open) = unclosed_quote(file, text, at) {
         return Fault::new(open, "this quote is not closed");
     }
-    match error.kind() {
-        ErrorKind::RecursionLimitExceeded => {
-            let limit = limits::YAML_DEPTH;
-            Fault::new(at, format!("nested deeper than {limit} levels"))
-        }
-        ErrorKind::TabNotAllowed
-        | ErrorKind::TabInBlockIndentation
-        | ErrorKind::TabInIndentation => Fault {
+    let kind = error.kind();
+    let tabs = [
+        ErrorKind::TabNotAllowed,
+        ErrorKind::TabInBlockIndentation,
+        ErrorKind::TabInIndentation,
+    ];
+    if tabs.contains(kind) {
+        return Fault {
             at: first_tab(text, at),
             message: "a tab stands where spaces must".to_owned(),
             help: Some("indent with spaces".to_owned()),
-        },
-        _ => Fault::new(at, format!("this is no YAML: {}", error.info())),
+        };
     }
+    if *kind == ErrorKind::RecursionLimitExceeded {
+        let limit = limits::YAML_DEPTH;
+        return Fault::new(at, format!("nested deeper than {limit} levels"));
+    }
+    Fault::new(at, format!("this is no YAML: {}", error.info()))
 }
 
 /// The tab in the line of `at`; the parser stumbles over what follows it.

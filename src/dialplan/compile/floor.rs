@@ -1,0 +1,444 @@
+//! Operators and queues: who is there, who serves what, and where a caller goes when nobody does.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::places::{section, site};
+use super::{Defaults, Names, check_name, refer};
+use crate::dialplan::diagnose::{Place, Problems};
+use crate::dialplan::plan::{After, Answer, Operator, Queue, Secret};
+use crate::dialplan::read::{Fields, cut, entries, listed, parsed, scalar, shown};
+use crate::dialplan::schema;
+use crate::dialplan::yaml::{Entry, Node, Scalar, Value};
+use crate::id::{OperatorName, QueueName};
+use crate::limits;
+use crate::number::normalise;
+use crate::time::Duration;
+use crate::words::{Phrase, Strategy};
+
+const SECOND: Duration = Duration::from_secs(1);
+const MINUTE: Duration = Duration::from_secs(60);
+const HOUR: Duration = Duration::from_secs(3_600);
+const DAY: Duration = Duration::from_secs(86_400);
+
+/// The best and the worst level of a skill.
+const LEVELS: std::ops::RangeInclusive<u8> = 1..=99;
+/// Digits of a short number on a keypad.
+const SHORT_NUMBER: std::ops::RangeInclusive<usize> = 2..=6;
+/// A carrier gives up early media that lasts much longer.
+const EARLY_MEDIA: Duration = Duration::from_secs(150);
+
+pub(super) fn operators(
+    top: &Fields<'_>,
+    names: &Names<'_>,
+    defaults: &Defaults,
+    problems: &mut Problems<'_>,
+) -> BTreeMap<OperatorName, Operator> {
+    let mut operators = BTreeMap::new();
+    let mut numbers = BTreeMap::new();
+    for entry in section(top, "operators", problems) {
+        check_user(entry, problems);
+        let words = &schema::OPERATOR;
+        let fields = Fields::open(&entry.value, entry.at, &entry.key, words, problems);
+        fields.need("password", problems);
+        let name = OperatorName::from(entry.key.as_str());
+        let display = fields.text("name", problems);
+        let operator = Operator {
+            name: name.clone(),
+            display: display.unwrap_or_else(|| entry.key.clone()),
+            number: short_number(&fields, defaults, &mut numbers, problems),
+            password: password(&fields, problems),
+            site: site(&fields, names, problems),
+            skills: skills(&fields, problems),
+        };
+        operators.insert(name, operator);
+    }
+    operators
+}
+
+/// A softphone registers with the name, so it must be plain in a SIP address.
+fn check_user(entry: &Entry, problems: &mut Problems<'_>) {
+    check_name(entry, "operator", problems);
+    if !entry.key.is_ascii() {
+        let message = "an operator's name is part of a SIP address: Latin letters and digits only";
+        let help = "write the name as people know it under `name`";
+        problems.error_do(entry.at, message, help);
+    }
+}
+
+fn password(fields: &Fields<'_>, problems: &mut Problems<'_>) -> Option<Secret> {
+    let (scalar, at) = fields.scalar("password", "a text", problems)?;
+    if scalar.text.is_empty() {
+        problems.error(at, "`password` is empty");
+        return None;
+    }
+    (!scalar.unset).then(|| Secret::new(scalar.text.clone()))
+}
+
+fn short_number(
+    fields: &Fields<'_>,
+    defaults: &Defaults,
+    taken: &mut BTreeMap<String, Place>,
+    problems: &mut Problems<'_>,
+) -> Option<String> {
+    let digits = |text: &str| {
+        let digits = text.bytes().all(|byte| byte.is_ascii_digit());
+        (digits && SHORT_NUMBER.contains(&text.len())).then(|| text.to_owned())
+    };
+    let number = fields.parsed("number", "2 to 6 digits", digits, problems)?;
+    let at = fields.get("number").map_or(fields.at, |node| node.at);
+    let country = defaults.country;
+    if country.emergency().contains(&number.as_str()) {
+        problems.error(
+            at,
+            format!("`{number}` calls for help in {}", country.as_str()),
+        );
+    } else if normalise(&number, country).is_ok() {
+        problems.error(
+            at,
+            format!("`{number}` is a number of {}", country.as_str()),
+        );
+    }
+    if let Some(&first) = taken.get(&number) {
+        let first = problems.position(first);
+        problems.error(
+            at,
+            format!("`{number}` is taken by another operator at {first}"),
+        );
+    } else {
+        taken.insert(number.clone(), at);
+    }
+    Some(number)
+}
+
+fn skills(fields: &Fields<'_>, problems: &mut Problems<'_>) -> BTreeMap<String, u8> {
+    let mut skills = BTreeMap::new();
+    let Some(node) = fields.get("skills") else {
+        return skills;
+    };
+    for entry in entries(node, "skills", problems) {
+        let level = |text: &str| text.parse().ok().filter(|level| LEVELS.contains(level));
+        let takes = "a level from 1, the best, to 99";
+        if let Some(level) = parsed(&entry.value, &entry.key, takes, level, problems) {
+            skills.insert(entry.key.clone(), level);
+        }
+    }
+    skills
+}
+
+type Operators = BTreeMap<OperatorName, Operator>;
+
+pub(super) fn queues(
+    top: &Fields<'_>,
+    names: &Names<'_>,
+    operators: &Operators,
+    problems: &mut Problems<'_>,
+) -> BTreeMap<QueueName, Queue> {
+    let mut queues = BTreeMap::new();
+    let mut members = 0_usize;
+    for entry in section(top, "queues", problems) {
+        check_name(entry, "queue", problems);
+        let fields = Fields::open(&entry.value, entry.at, &entry.key, &schema::QUEUE, problems);
+        let queue = queue(entry, &fields, names, operators, problems);
+        members = members.saturating_add(queue.operators.len());
+        if members > limits::QUEUE_MEMBERS {
+            let limit = limits::QUEUE_MEMBERS;
+            let message = format!("the queues up to here have more than {limit} places together");
+            problems.error(entry.at, message);
+            break;
+        }
+        queues.insert(queue.name.clone(), queue);
+    }
+    check_loops(top, &queues, problems);
+    warn_of_idle(top, &queues, operators, problems);
+    queues
+}
+
+fn queue(
+    entry: &Entry,
+    fields: &Fields<'_>,
+    names: &Names<'_>,
+    operators: &Operators,
+    problems: &mut Problems<'_>,
+) -> Queue {
+    let strategies = [
+        ("longest_idle", Strategy::LongestIdle),
+        ("ring_all", Strategy::RingAll),
+    ];
+    let later = &schema::STRATEGIES_LATER;
+    let strategy = fields.choice("strategy", &strategies, later, problems);
+    let answers = [("queue", Answer::Queue), ("operator", Answer::Operator)];
+    let answer = fields.choice("answer", &answers, &[], problems);
+    let answer = answer.unwrap_or(Answer::Queue);
+    let max_wait = fields.duration("max_wait", SECOND..=DAY, problems);
+    if answer == Answer::Operator && max_wait.is_none_or(|longest| longest > EARLY_MEDIA) {
+        let place = fields.get("max_wait").or_else(|| fields.get("answer"));
+        let message = "with `answer: operator` a carrier may cut a caller who waits over 150s";
+        problems.warning(place.map_or(fields.at, |node| node.at), message);
+    }
+    let ring = fields.duration("ring", SECOND..=10 * MINUTE, problems);
+    let wrap_up = fields.duration("wrap_up", Duration::ZERO..=HOUR, problems);
+    Queue {
+        name: QueueName::from(entry.key.as_str()),
+        operators: served_by(fields, names, operators, problems),
+        strategy: strategy.unwrap_or(Strategy::LongestIdle),
+        ring: ring.unwrap_or(20 * SECOND),
+        wrap_up: wrap_up.unwrap_or(Duration::ZERO),
+        max_wait,
+        overflow: targets(fields, "overflow", names, problems),
+        music: music(fields, problems),
+        answer,
+        after: after(fields, problems),
+    }
+}
+
+fn after(fields: &Fields<'_>, problems: &mut Problems<'_>) -> After {
+    let fields = fields.section("after", &schema::AFTER, problems);
+    let mut pause = |key, seconds: u32| {
+        let read = fields.duration(key, Duration::ZERO..=HOUR, problems);
+        read.unwrap_or(SECOND * seconds)
+    };
+    After {
+        decline: pause("decline", 10),
+        busy: pause("busy", 10),
+        no_answer: pause("no_answer", 5),
+    }
+}
+
+fn music(fields: &Fields<'_>, problems: &mut Problems<'_>) -> Phrase {
+    let path = |text: &str| {
+        let inside = text.split('/').all(|part| !matches!(part, "" | "." | ".."));
+        let plain = !text.contains(['\\', ':']) && !text.contains(char::is_control);
+        (inside && plain && text.ends_with(".wav")).then(|| text.to_owned())
+    };
+    let takes = "the path of a .wav file under the prompts folder, like music/calm.wav";
+    let path = fields.parsed("music", takes, path, problems);
+    Phrase::File(path.unwrap_or_else(|| "music/calm.wav".to_owned()))
+}
+
+/// Who serves a queue, each with the level at which it is asked.
+fn served_by(
+    fields: &Fields<'_>,
+    names: &Names<'_>,
+    operators: &Operators,
+    problems: &mut Problems<'_>,
+) -> BTreeMap<OperatorName, u8> {
+    fields.need("operators", problems);
+    let Some(entry) = fields.entry("operators") else {
+        return BTreeMap::new();
+    };
+    let before = problems.count();
+    let mut served = BTreeMap::new();
+    if let Value::Map(_) = &entry.value.value {
+        let by = Fields::open(
+            &entry.value,
+            entry.at,
+            "operators",
+            &schema::SERVED_BY,
+            problems,
+        );
+        let said = |key| by.entry(key).is_some();
+        if usize::from(said("all")) + usize::from(said("skills")) + usize::from(said("names")) > 1 {
+            problems.error(entry.at, "say one of `all`, `skills` and `names`");
+        }
+        if by.flag("all", problems) == Some(true) {
+            served.extend(operators.keys().map(|name| (name.clone(), 1)));
+        }
+        served.extend(skilled(
+            by.one_or_many("skills"),
+            names,
+            operators,
+            problems,
+        ));
+        served.extend(named(by.one_or_many("names"), names, problems));
+    } else {
+        served.extend(named(fields.one_or_many("operators"), names, problems));
+    }
+    if served.is_empty() && names.whole && problems.count() == before {
+        problems.error(entry.at, "nobody serves this queue");
+    }
+    served
+}
+
+fn named(
+    nodes: &[Node],
+    names: &Names<'_>,
+    problems: &mut Problems<'_>,
+) -> BTreeMap<OperatorName, u8> {
+    let mut named = BTreeMap::new();
+    for node in nodes {
+        let known = &names.operators;
+        if let Some(name) = refer(node, "operator", known, names.whole, problems) {
+            named.insert(OperatorName::from(name), 1);
+        }
+    }
+    named
+}
+
+/// Everybody with one of the skills, at the best of their levels among them.
+fn skilled(
+    nodes: &[Node],
+    names: &Names<'_>,
+    operators: &Operators,
+    problems: &mut Problems<'_>,
+) -> BTreeMap<OperatorName, u8> {
+    let mut known = BTreeMap::<&str, Vec<(&OperatorName, u8)>>::new();
+    for operator in operators.values() {
+        for (skill, level) in &operator.skills {
+            let holders = known.entry(skill).or_default();
+            holders.push((&operator.name, *level));
+        }
+    }
+    let mut skilled = BTreeMap::<OperatorName, u8>::new();
+    for node in nodes {
+        let Some(skill) = scalar(node, "skills", "the name of a skill", problems) else {
+            continue;
+        };
+        let Some(holders) = known.get(skill.text.as_str()) else {
+            if names.whole && !skill.unset {
+                let message = format!("no operator has the skill {}", shown(skill));
+                problems.error_near(node.at, message, &skill.text, known.keys().copied());
+            }
+            continue;
+        };
+        for (name, level) in holders {
+            let best = skilled.entry((*name).clone()).or_insert(*level);
+            *best = (*best).min(*level);
+        }
+    }
+    skilled
+}
+
+/// The queues under a key: `queue.X`, or a list of them.
+pub(super) fn targets(
+    fields: &Fields<'_>,
+    key: &str,
+    names: &Names<'_>,
+    problems: &mut Problems<'_>,
+) -> Vec<QueueName> {
+    let mut targets = Vec::new();
+    for node in fields.one_or_many(key) {
+        let Some(scalar) = scalar(node, key, "targets like queue.odesa", problems) else {
+            continue;
+        };
+        if let Some(name) = target(node, scalar, key, names, problems) {
+            if targets.contains(&name) {
+                problems.error(node.at, format!("`{key}` names {} twice", shown(scalar)));
+            } else {
+                targets.push(name);
+            }
+        }
+    }
+    targets
+}
+
+/// The queue that one target names.
+pub(super) fn target(
+    node: &Node,
+    scalar: &Scalar,
+    key: &str,
+    names: &Names<'_>,
+    problems: &mut Problems<'_>,
+) -> Option<QueueName> {
+    let text = scalar.text.as_str();
+    match text.split_once('.') {
+        _ if scalar.unset => None,
+        Some(("queue", name)) => {
+            let known = names.queues.contains_key(name);
+            if !known && names.whole {
+                let message = format!("there is no queue `{}`", cut(name));
+                problems.error_near(node.at, message, name, names.queues.keys().copied());
+            }
+            known.then(|| QueueName::from(name))
+        }
+        Some((kind, _)) if schema::TARGETS_LATER.contains(&kind) => {
+            let message = format!("`{key}: {}` is not yet supported", cut(text));
+            problems.error(node.at, message);
+            None
+        }
+        _ => {
+            let message = format!(
+                "`{key}` takes targets like queue.odesa, not {}",
+                shown(scalar)
+            );
+            let queue = format!("queue.{}", text.rsplit('.').next().unwrap_or(text));
+            let known = names.queues.keys().map(|name| format!("queue.{name}"));
+            let known = known.collect::<Vec<_>>();
+            problems.error_near(node.at, message, &queue, known.iter().map(String::as_str));
+            None
+        }
+    }
+}
+
+/// A caller must not go round in circles: following overflow from any queue never comes back to it.
+fn check_loops(top: &Fields<'_>, queues: &BTreeMap<QueueName, Queue>, problems: &mut Problems<'_>) {
+    let mut done = BTreeSet::new();
+    for start in queues.keys() {
+        // The stack holds the way so far, each queue with how many of its overflows were followed.
+        let mut way = vec![(start, 0_usize)];
+        while let Some((name, followed)) = way.last_mut() {
+            let name = *name;
+            let next = queues
+                .get(name)
+                .and_then(|queue| queue.overflow.get(*followed));
+            *followed += 1;
+            match next {
+                _ if done.contains(name) => {
+                    way.pop();
+                }
+                None => {
+                    done.insert(name);
+                    way.pop();
+                }
+                Some(next) => {
+                    if let Some(first) = way.iter().position(|(known, _)| *known == next) {
+                        let circle = way.iter().skip(first).map(|(name, _)| *name);
+                        let circle = listed(circle.chain([next]));
+                        let message = format!("the overflow goes in a circle: {circle}");
+                        problems.error(overflow_place(top, name), message);
+                    } else if !done.contains(next) {
+                        way.push((next, 0));
+                    }
+                }
+            }
+        }
+    }
+}
+
+fn queue_entry<'n>(top: &Fields<'n>, name: &QueueName) -> Option<&'n Entry> {
+    let Some(Value::Map(entries)) = top.get("queues").map(|node| &node.value) else {
+        return None;
+    };
+    entries.iter().find(|entry| entry.key == name.as_str())
+}
+
+fn overflow_place(top: &Fields<'_>, name: &QueueName) -> Place {
+    let Some(entry) = queue_entry(top, name) else {
+        return top.at;
+    };
+    let Value::Map(words) = &entry.value.value else {
+        return entry.at;
+    };
+    let overflow = words.iter().find(|word| word.key == "overflow");
+    overflow.map_or(entry.at, |word| word.value.at)
+}
+
+/// An operator whom no queue asks is most likely forgotten.
+fn warn_of_idle(
+    top: &Fields<'_>,
+    queues: &BTreeMap<QueueName, Queue>,
+    operators: &Operators,
+    problems: &mut Problems<'_>,
+) {
+    // Who serves what is only known when all of it could be read.
+    if problems.has_errors() {
+        return;
+    }
+    let served = queues.values().flat_map(|queue| queue.operators.keys());
+    let served = served.collect::<BTreeSet<_>>();
+    for entry in section(top, "operators", problems) {
+        let name = OperatorName::from(entry.key.as_str());
+        if operators.contains_key(&name) && !served.contains(&name) {
+            problems.warning(entry.at, format!("`{name}` serves no queue"));
+        }
+    }
+}

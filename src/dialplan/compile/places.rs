@@ -1,0 +1,258 @@
+//! What holds for the whole plan, and its branches, carriers and call-tracking pools.
+
+use std::collections::BTreeMap;
+use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
+
+use jiff::tz::TimeZoneDatabase;
+
+use super::{Defaults, Names, check_name, refer};
+use crate::dialplan::diagnose::{Place, Problems};
+use crate::dialplan::plan::{Peer, Site, Trunk};
+use crate::dialplan::read::{Fields, choice, entries, parsed};
+use crate::dialplan::schema;
+use crate::dialplan::yaml::Entry;
+use crate::id::{SiteName, TrunkName};
+use crate::net::Net;
+use crate::number::Country;
+use crate::words::{Codec, Language};
+
+/// The languages by the words that name them.
+const LANGUAGES: [(&str, Language); 3] = [
+    ("uk", Language::Uk),
+    ("ru", Language::Ru),
+    ("en", Language::En),
+];
+
+/// The codecs by the words that name them.
+const CODECS: [(&str, Codec); 2] = [("pcma", Codec::Pcma), ("pcmu", Codec::Pcmu)];
+
+/// Codecs of the field that are not spoken yet.
+const CODECS_LATER: [&str; 3] = ["g722", "opus", "g729"];
+
+/// A branch, and how numbers are written there.
+pub(super) struct ReadSite {
+    pub(super) site: Site,
+    pub(super) country: Country,
+}
+
+/// What the numbers of a pool have in common.
+#[derive(Default)]
+pub(super) struct Pool {
+    pub(super) site: Option<SiteName>,
+    pub(super) source: Option<String>,
+    pub(super) campaign: Option<String>,
+}
+
+pub(super) fn defaults(top: &Fields<'_>, problems: &mut Problems<'_>) -> Defaults {
+    if top.entry("country").is_none() && top.entry("numbers").is_some() {
+        let message = "`country` is not given; numbers without + are read as in UA";
+        problems.warning(top.at, message);
+    }
+    let country = top.choice("country", &Country::ALL, &[], problems);
+    let country = country.unwrap_or(Country::Ua);
+    let (spoken, zone) = match country {
+        Country::Ua => (Language::Uk, "Europe/Kyiv"),
+        Country::Ru => (Language::Ru, "Europe/Moscow"),
+    };
+    Defaults {
+        country,
+        language: top
+            .choice("language", &LANGUAGES, &[], problems)
+            .unwrap_or(spoken),
+        timezone: timezone(top, problems).unwrap_or_else(|| zone.to_owned()),
+    }
+}
+
+fn timezone(fields: &Fields<'_>, problems: &mut Problems<'_>) -> Option<String> {
+    let (scalar, at) = fields.scalar("timezone", "a time zone", problems)?;
+    if scalar.unset {
+        return None;
+    }
+    let zones = TimeZoneDatabase::bundled();
+    if zones.get(&scalar.text).is_err() {
+        let known = zones.available().map(|zone| zone.as_str().to_owned());
+        let known = known.collect::<Vec<_>>();
+        let message = "`timezone` takes a name of the tz database, like Europe/Kyiv";
+        let near = known.iter().map(String::as_str);
+        problems.error_near(at, message, &scalar.text, near);
+        return None;
+    }
+    Some(scalar.text.clone())
+}
+
+pub(super) fn sites(
+    top: &Fields<'_>,
+    defaults: &Defaults,
+    problems: &mut Problems<'_>,
+) -> BTreeMap<SiteName, ReadSite> {
+    let mut sites = BTreeMap::new();
+    for entry in section(top, "sites", problems) {
+        check_name(entry, "site", problems);
+        let fields = Fields::open(&entry.value, entry.at, &entry.key, &schema::SITE, problems);
+        fields.need("city", problems);
+        let name = SiteName::from(entry.key.as_str());
+        let city = fields.text("city", problems).unwrap_or_default();
+        let from = fields.text("from", problems);
+        let country = fields.choice("country", &Country::ALL, &[], problems);
+        let language = fields.choice("language", &LANGUAGES, &[], problems);
+        let timezone = timezone(&fields, problems);
+        let site = Site {
+            name: name.clone(),
+            // Without grammar to guess the plain name is what can be said.
+            from: from.unwrap_or_else(|| city.clone()),
+            city,
+            language: language.unwrap_or(defaults.language),
+            timezone: timezone.unwrap_or_else(|| defaults.timezone.clone()),
+        };
+        let country = country.unwrap_or(defaults.country);
+        sites.insert(name, ReadSite { site, country });
+    }
+    sites
+}
+
+/// The entries of a section whose keys are names.
+pub(super) fn section<'n>(
+    top: &Fields<'n>,
+    name: &str,
+    problems: &mut Problems<'_>,
+) -> &'n [Entry] {
+    let node = top.get(name);
+    node.map_or(&[], |node| entries(node, name, problems))
+}
+
+pub(super) fn trunks(
+    top: &Fields<'_>,
+    defaults: &Defaults,
+    problems: &mut Problems<'_>,
+) -> BTreeMap<TrunkName, Trunk> {
+    let mut trunks = BTreeMap::new();
+    let mut taken = BTreeMap::new();
+    for entry in section(top, "trunks", problems) {
+        check_name(entry, "trunk", problems);
+        let fields = Fields::open(&entry.value, entry.at, &entry.key, &schema::TRUNK, problems);
+        let name = TrunkName::from(entry.key.as_str());
+        let country = fields.choice("country", &Country::ALL, &[], problems);
+        let trunk = Trunk {
+            name: name.clone(),
+            peers: peers(&fields, &mut taken, problems),
+            media: media(&fields, problems),
+            codecs: codecs(&fields, problems),
+            country: country.unwrap_or(defaults.country),
+        };
+        trunks.insert(name, trunk);
+    }
+    trunks
+}
+
+fn peers(
+    fields: &Fields<'_>,
+    taken: &mut BTreeMap<Peer, Place>,
+    problems: &mut Problems<'_>,
+) -> Vec<Peer> {
+    let takes = "addresses like 203.0.113.10, 203.0.113.0/28 or 203.0.113.10:5060";
+    let nodes = fields.one_or_many("peers");
+    // A trunk that registers has no peers; that it cannot register yet has been said.
+    if nodes.is_empty() && fields.entry("register").is_none() {
+        let at = fields.entry("peers").map_or(fields.at, |entry| entry.at);
+        problems.error(at, format!("a trunk needs `peers`: {takes}"));
+    }
+    let mut peers = Vec::new();
+    for node in nodes {
+        let Some(peer) = parsed(node, "peers", takes, peer, problems) else {
+            continue;
+        };
+        if let Some(&first) = taken.get(&peer) {
+            let first = problems.position(first);
+            let message = format!("this peer is also the one at {first}; a call has one trunk");
+            problems.error(node.at, message);
+            continue;
+        }
+        if everybody(&peer.net) {
+            problems.warning(
+                node.at,
+                "this takes everybody on the network for the carrier",
+            );
+        }
+        taken.insert(peer, node.at);
+        peers.push(peer);
+    }
+    peers
+}
+
+fn peer(text: &str) -> Option<Peer> {
+    if let Ok(address) = text.parse::<SocketAddr>() {
+        return Some(Peer {
+            net: Net::single(address.ip().to_canonical()),
+            port: Some(address.port()).filter(|port| *port > 0),
+        });
+    }
+    let net = text.parse().ok()?;
+    Some(Peer { net, port: None })
+}
+
+fn everybody(net: &Net) -> bool {
+    let far = |text: &str| text.parse::<IpAddr>().is_ok_and(|far| net.contains(far));
+    (far("1.1.1.1") && far("223.255.255.254")) || (far("2000::1") && far("fd00::1"))
+}
+
+fn media(fields: &Fields<'_>, problems: &mut Problems<'_>) -> Arc<[Net]> {
+    let takes = "addresses like 203.0.113.10 or 203.0.113.0/28";
+    let nodes = fields.one_or_many("media");
+    let nets = nodes.iter().filter_map(|node| {
+        let net = |text: &str| text.parse::<Net>().ok();
+        parsed(node, "media", takes, net, problems)
+    });
+    nets.collect()
+}
+
+fn codecs(fields: &Fields<'_>, problems: &mut Problems<'_>) -> Vec<Codec> {
+    let mut codecs = Vec::new();
+    for node in fields.one_or_many("codecs") {
+        let Some(codec) = choice(node, "codecs", &CODECS, &CODECS_LATER, problems) else {
+            continue;
+        };
+        if codecs.contains(&codec) {
+            problems.error(node.at, "this codec is in the list already");
+        } else {
+            codecs.push(codec);
+        }
+    }
+    if codecs.is_empty() {
+        codecs.extend([Codec::Pcma, Codec::Pcmu]);
+    }
+    codecs
+}
+
+pub(super) fn pools<'n>(
+    top: &Fields<'n>,
+    names: &Names<'n>,
+    problems: &mut Problems<'_>,
+) -> BTreeMap<&'n str, Pool> {
+    let mut pools = BTreeMap::new();
+    for entry in section(top, "pools", problems) {
+        check_name(entry, "pool", problems);
+        let fields = Fields::open(&entry.value, entry.at, &entry.key, &schema::POOL, problems);
+        pools.insert(entry.key.as_str(), pool(&fields, names, problems));
+    }
+    pools
+}
+
+/// The words that a pool and a number share.
+pub(super) fn pool(fields: &Fields<'_>, names: &Names<'_>, problems: &mut Problems<'_>) -> Pool {
+    Pool {
+        site: site(fields, names, problems),
+        source: fields.text("source", problems),
+        campaign: fields.text("campaign", problems),
+    }
+}
+
+/// The branch under `site`.
+pub(super) fn site(
+    fields: &Fields<'_>,
+    names: &Names<'_>,
+    problems: &mut Problems<'_>,
+) -> Option<SiteName> {
+    let node = fields.get("site")?;
+    refer(node, "site", &names.sites, names.whole, problems).map(SiteName::from)
+}
