@@ -82,7 +82,7 @@ pub const CALL_LENGTH: Duration = Duration::from_secs(4 * 3600);
 pub const RECORDING_FILE_BYTES: u64 = 2 << 30;
 /// Packets a recording may be behind its disk before it loses some, 20 ms each and leg.
 pub const RECORDING_BACKLOG: usize = 1_024;
-/// A jump in a stream's timestamps is taken for at most this much silence.
+/// A stream whose timestamps jump by more than this is taken for a new stream.
 pub const RECORDING_GAP: Duration = Duration::from_secs(10);
 /// Records that wait for the store's writer; one more is lost, counted, and an alarm.
 pub const STORE_QUEUE: usize = 65_536;
@@ -96,6 +96,23 @@ pub const SINK_PAGE: usize = 256;
 pub const SETTINGS_FILE_BYTES: u64 = 1 << 20;
 /// Files a retention sweep deletes at once; the rest goes with the next.
 pub const SWEEP_FILES: usize = 10_000;
+/// How late a packet may be and still find its place in a recording.
+pub const RECORDING_JITTER: Duration = Duration::from_millis(200);
+/// How often a recording's samples and header are written out.
+pub const RECORDING_FLUSH: Duration = Duration::from_millis(500);
+/// Sound is handed to the recorder in blocks that wait no longer than this.
+pub const RECORDING_BLOCK: Duration = Duration::from_millis(100);
+/// An RTP packet over this is dropped and counted as garbage.
+pub const RTP_PACKET_BYTES: usize = 1_500;
+/// A sequence number this far ahead of its stream is taken for a new stream (RFC 3550 A.1).
+pub const RTP_DROPOUT: u16 = 3_000;
+/// A sequence number up to this far behind its stream is late; further, it is taken for a new stream
+/// (RFC 3550 A.1).
+pub const RTP_MISORDER: u16 = 100;
+/// A held leg from which nothing came for this long is reported as silent.
+pub const RTP_TIMEOUT_HELD: Duration = Duration::from_secs(300);
+/// Ticks of a playout made up for at once after a stall; further ones are a gap in its timestamps.
+pub const PLAYOUT_CATCH_UP: u64 = 3;
 /// Webhook requests of one sink under way at once.
 pub const SINK_IN_FLIGHT: usize = 32;
 /// A sink's answer is read to this length and no further.

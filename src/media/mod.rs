@@ -2,6 +2,11 @@
 //! sockets and call in here with `&mut`.
 
 pub mod command;
+pub mod manifest;
+pub mod outbound;
 pub mod playout;
+pub mod reception;
 pub mod recorder;
 pub mod relay;
+pub mod source;
+pub mod track;

@@ -1,0 +1,241 @@
+//! What lies beside a recording: whose it is, what is in it, how long it is kept.
+//!
+//! A pure document. Its first version is written when the recording begins, with no end and no hash,
+//! so that a crash leaves one that can be completed.
+
+use serde::{Deserialize, Serialize};
+
+use super::command::{RecordPlan, Recorded};
+use crate::id::CallId;
+use crate::time::{Duration, Wall};
+
+/// `<call-id>.json`. Unknown fields of later versions are not kept.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct Manifest {
+    /// The call.
+    pub call_id: String,
+    /// The bridge, RFC 3339.
+    pub started_at: String,
+    /// The end; none while it is being written.
+    pub ended_at: Option<String>,
+    /// The dialled number.
+    pub to: String,
+    /// The caller's number.
+    pub from: Option<String>,
+    /// The branch.
+    pub site: Option<String>,
+    /// The queue.
+    pub queue: Option<String>,
+    /// Who talked when.
+    pub segments: Vec<Segment>,
+    /// The recording, relative to the recordings folder.
+    pub file: String,
+    /// Its size.
+    pub bytes: Option<u64>,
+    /// Its length, continuations included.
+    pub duration_ms: Option<u64>,
+    /// Of the file, lower-case hex.
+    pub sha256: Option<String>,
+    /// Files that continue a very long one.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub continued: Vec<Part>,
+    /// When it may be deleted, RFC 3339; counted from the beginning until the end is known.
+    pub keep_until: Option<String>,
+    /// Why it must not be deleted, if somebody said so.
+    pub hold: Option<String>,
+}
+
+/// A stretch of a recording.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct Segment {
+    /// Where it begins, from the start of the recording.
+    pub started_ms: u64,
+    /// Where it ends.
+    pub ended_ms: Option<u64>,
+    /// Who talks on the right channel.
+    pub operator: String,
+    /// What it is.
+    pub kind: SegmentKind,
+}
+
+/// What a stretch of a recording is.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum SegmentKind {
+    /// Caller and operator talk.
+    Talk,
+}
+
+/// A file that continues a recording.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct Part {
+    /// Relative to the recordings folder.
+    pub file: String,
+    /// Its size.
+    pub bytes: u64,
+    /// Lower-case hex.
+    pub sha256: String,
+}
+
+impl Manifest {
+    /// The manifest of a recording that begins.
+    #[must_use]
+    pub fn begin(plan: &RecordPlan) -> Self {
+        Self {
+            call_id: plan.call.to_string(),
+            started_at: plan.started_at.to_string(),
+            ended_at: None,
+            to: plan.to.clone(),
+            from: plan.from.clone(),
+            site: plan.site.clone(),
+            queue: plan.queue.clone(),
+            segments: vec![Segment {
+                started_ms: 0,
+                ended_ms: None,
+                operator: plan.operator.to_string(),
+                kind: SegmentKind::Talk,
+            }],
+            file: file_of(plan.call, plan.started_at, 1),
+            bytes: None,
+            duration_ms: None,
+            sha256: None,
+            continued: Vec::new(),
+            keep_until: plan.keep.map(|keep| (plan.started_at + keep).to_string()),
+            hold: None,
+        }
+    }
+
+    /// Another operator talks on the right channel from here on.
+    pub fn pass_on(&mut self, after: Duration, operator: &str) {
+        let millis = millis(after);
+        self.end_segment(millis);
+        self.segments.push(Segment {
+            started_ms: millis,
+            ended_ms: None,
+            operator: operator.to_owned(),
+            kind: SegmentKind::Talk,
+        });
+    }
+
+    /// Completes the manifest with the finished files, the first of them first.
+    pub fn complete(&mut self, duration: Duration, parts: Vec<Part>) {
+        let length = millis(duration);
+        self.end_segment(length);
+        self.ended_at = later(&self.started_at, duration);
+        self.keep_until = self
+            .keep_until
+            .as_deref()
+            .map(|until| later(until, duration).unwrap_or_else(|| until.to_owned()));
+        self.duration_ms = Some(length);
+        let mut parts = parts.into_iter();
+        if let Some(first) = parts.next() {
+            self.file = first.file;
+            self.bytes = Some(first.bytes);
+            self.sha256 = Some(first.sha256);
+        }
+        self.continued = parts.collect();
+    }
+
+    /// Whether the recording had come to its end.
+    #[must_use]
+    pub const fn is_complete(&self) -> bool {
+        self.ended_at.is_some()
+    }
+
+    /// What the engine hears of it.
+    #[must_use]
+    pub fn recorded(&self) -> Recorded {
+        let continued: u64 = self.continued.iter().map(|part| part.bytes).sum();
+        Recorded {
+            file: self.file.clone(),
+            bytes: self.bytes.unwrap_or(0).saturating_add(continued),
+            duration: Duration::from_millis(self.duration_ms.unwrap_or(0)),
+            sha256: self.sha256.clone().unwrap_or_default(),
+        }
+    }
+
+    fn end_segment(&mut self, millis: u64) {
+        if let Some(segment) = self.segments.last_mut() {
+            segment.ended_ms.get_or_insert(millis);
+        }
+    }
+}
+
+/// The path of a recording's part under the recordings folder, `YYYY/MM/DD/<call-id>.wav`, the day
+/// in UTC; the second part is `<call-id>.2.wav`. Nothing in it comes from a caller.
+#[must_use]
+pub fn file_of(call: CallId, started_at: Wall, part: u32) -> String {
+    let stem = format!("{}/{call}", folder_of(started_at));
+    if part <= 1 {
+        format!("{stem}.wav")
+    } else {
+        format!("{stem}.{part}.wav")
+    }
+}
+
+/// The path of the manifest.
+#[must_use]
+pub fn manifest_of(call: CallId, started_at: Wall) -> String {
+    format!("{}/{call}.json", folder_of(started_at))
+}
+
+fn folder_of(started_at: Wall) -> String {
+    let stamp = jiff::Timestamp::from_millisecond(started_at.as_millis()).unwrap_or_default();
+    let day = jiff::tz::Offset::UTC.to_datetime(stamp).date();
+    format!("{:04}/{:02}/{:02}", day.year(), day.month(), day.day())
+}
+
+fn later(stamp: &str, duration: Duration) -> Option<String> {
+    let stamp: jiff::Timestamp = stamp.parse().ok()?;
+    Some((Wall::from_millis(stamp.as_millisecond()) + duration).to_string())
+}
+
+fn millis(duration: Duration) -> u64 {
+    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::id::{OperatorName, Ulid};
+    use crate::rng::Rng;
+
+    #[test]
+    fn a_manifest_is_completed_from_its_beginning() {
+        let started_at = Wall::from_millis(1_790_000_000_000);
+        let call = CallId(Ulid::new(started_at, &mut Rng::new([1; 32])));
+        let plan = RecordPlan {
+            call,
+            started_at,
+            to: "+380800111222".into(),
+            from: Some("../../etc/passwd".into()),
+            site: Some("Одеса".into()),
+            queue: Some("odesa".into()),
+            operator: OperatorName::from("olena"),
+            keep: Some(Duration::from_secs(86_400)),
+        };
+        let mut manifest = Manifest::begin(&plan);
+        assert!(!manifest.is_complete());
+        assert_eq!(manifest.file, format!("2026/09/21/{call}.wav"));
+        assert_eq!(
+            file_of(call, started_at, 2),
+            format!("2026/09/21/{call}.2.wav")
+        );
+        manifest.pass_on(Duration::from_secs(2), "iryna");
+        let part = |number| Part {
+            file: file_of(call, started_at, number),
+            bytes: 100,
+            sha256: "ab".into(),
+        };
+        manifest.complete(Duration::from_secs(5), vec![part(1), part(2)]);
+        let json = serde_json::to_string(&manifest).unwrap();
+        let back: Manifest = serde_json::from_str(&json).unwrap();
+        assert_eq!(back, manifest);
+        assert!(back.is_complete());
+        assert_eq!(back.ended_at.as_deref(), Some("2026-09-21T14:13:25.000Z"));
+        assert_eq!(back.keep_until.as_deref(), Some("2026-09-22T14:13:25.000Z"));
+        assert_eq!(back.segments[0].ended_ms, Some(2000));
+        assert_eq!(back.segments[1].ended_ms, Some(5000));
+        assert_eq!(back.recorded().bytes, 200);
+    }
+}
