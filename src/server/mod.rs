@@ -4,6 +4,7 @@ pub mod admin;
 pub mod clock;
 pub mod entropy;
 pub mod log;
+pub mod media;
 pub mod outbox;
 pub mod prompts;
 pub mod settings;

@@ -1,0 +1,245 @@
+//! Media threads and the recorder: everything about sound that touches the world.
+//!
+//! ```text
+//! engine ── MediaCommand ─▶ thread 1..n (epoll, sockets, 20 ms clock) ── blocks ─▶ recorder (disk)
+//!    ▲                            │                                                   │
+//!    └────────── MediaEvent ──────┴───────────────────────────────────────────────────┘
+//! ```
+//!
+//! All legs of a call live on one thread. There is no RTCP: the odd ports stay unbound.
+
+mod counters;
+mod port;
+mod recorder;
+mod recording;
+mod recovery;
+mod tap;
+mod thread;
+
+use std::collections::{BTreeMap, VecDeque};
+use std::hash::{DefaultHasher, Hash as _, Hasher as _};
+use std::net::IpAddr;
+use std::ops::RangeInclusive;
+use std::os::fd::OwnedFd;
+use std::path::PathBuf;
+use std::sync::mpsc::{Sender, channel};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread::JoinHandle;
+
+use anyhow::Context as _;
+use rustix::event::{EventfdFlags, epoll, eventfd};
+use rustix::time::{ClockId, TimerfdClockId, TimerfdFlags, clock_gettime, timerfd_create};
+
+pub use self::counters::Counters;
+use self::counters::Tally;
+use self::port::Ports;
+use self::recorder::RecorderThread;
+pub use self::recovery::{Recovered, recover};
+use self::tap::ToRecorder;
+use self::thread::{MediaThread, Order, Parts};
+use crate::id::LegId;
+use crate::limits;
+use crate::media::command::{MediaCommand, MediaEvent};
+use crate::rng::Rng;
+use crate::time::{Duration, Instant};
+
+/// Finds a prompt's samples, 8 kHz mono, by its key. Called on a media thread: a look-up and no more.
+pub type Prompts = Arc<dyn Fn(u128) -> Option<Arc<[i16]>> + Send + Sync>;
+
+/// Takes events. Called on media threads and the recorder; must not wait.
+type Events = Arc<dyn Fn(MediaEvent) + Send + Sync>;
+
+/// How media is run.
+#[derive(Clone, Debug)]
+pub struct MediaSettings {
+    /// The address RTP is received on.
+    pub listen: IpAddr,
+    /// The ports for it; the even ones are used.
+    pub ports: RangeInclusive<u16>,
+    /// How many media threads; zero means one a core.
+    pub threads: usize,
+    /// A bridged leg from which nothing came for this long is reported as silent.
+    pub rtp_timeout: Duration,
+    /// The recordings folder.
+    pub recordings: PathBuf,
+    /// Where stream numbers come from: entropy, and a secret.
+    pub seed: [u8; 32],
+}
+
+/// The running media threads and the recorder.
+#[derive(Debug)]
+pub struct MediaThreads {
+    threads: Vec<Handle>,
+    /// Which thread a leg lives on.
+    routes: Mutex<BTreeMap<LegId, usize>>,
+    recorder: Sender<ToRecorder>,
+    recorder_thread: Option<JoinHandle<()>>,
+    tally: Arc<Tally>,
+}
+
+#[derive(Debug)]
+struct Handle {
+    orders: Sender<Order>,
+    wake: Arc<OwnedFd>,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl Handle {
+    fn send(&self, order: Order) {
+        // A thread that is gone has nothing left to do the order with.
+        let _ = self.orders.send(order);
+        let _ = rustix::io::write(&*self.wake, &1_u64.to_ne_bytes());
+    }
+}
+
+impl MediaThreads {
+    /// Starts the threads. Repair the recordings of the last run first: [`recover`].
+    pub fn start(
+        settings: MediaSettings,
+        prompts: Prompts,
+        events: impl Fn(MediaEvent) + Send + Sync + Clone + 'static,
+    ) -> anyhow::Result<Self> {
+        let events: Events = Arc::new(events);
+        let tally = Arc::new(Tally::default());
+        let (recorder, orders) = channel();
+        let recorder_thread = RecorderThread {
+            root: settings.recordings.clone(),
+            longest_file: limits::RECORDING_FILE_BYTES,
+            orders,
+            events: Arc::clone(&events),
+            tally: Arc::clone(&tally),
+            open: BTreeMap::new(),
+            ending: VecDeque::new(),
+            piece: Vec::new(),
+        };
+        let recorder_thread = spawn("recorder", move || recorder_thread.run())?;
+        let mut media = Self {
+            threads: Vec::new(),
+            routes: Mutex::default(),
+            recorder,
+            recorder_thread: Some(recorder_thread),
+            tally,
+        };
+        let mut rng = Rng::new(settings.seed);
+        let count = match settings.threads {
+            0 => std::thread::available_parallelism().map_or(1, usize::from),
+            count => count,
+        };
+        for index in 0..count {
+            let ports = Ports::new(
+                settings.listen,
+                &settings.ports,
+                (index, count),
+                Arc::clone(&media.tally),
+            );
+            media.add_thread(index, ports, rng.fork(), &settings, &prompts, &events)?;
+        }
+        Ok(media)
+    }
+
+    fn add_thread(
+        &mut self,
+        index: usize,
+        ports: Ports,
+        rng: Rng,
+        settings: &MediaSettings,
+        prompts: &Prompts,
+        events: &Events,
+    ) -> anyhow::Result<()> {
+        let failed = "the system gives no more file descriptors; raise the limit of open files";
+        let epoll = epoll::create(epoll::CreateFlags::CLOEXEC).context(failed)?;
+        let wake = eventfd(0, EventfdFlags::CLOEXEC | EventfdFlags::NONBLOCK).context(failed)?;
+        let flags = TimerfdFlags::CLOEXEC | TimerfdFlags::NONBLOCK;
+        let clock = timerfd_create(TimerfdClockId::Monotonic, flags).context(failed)?;
+        thread::watch(&epoll, &wake, &clock).context(failed)?;
+        let wake = Arc::new(wake);
+        let (sender, orders) = channel();
+        let thread = MediaThread::new(Parts {
+            epoll,
+            wake: Arc::clone(&wake),
+            clock,
+            orders,
+            ports,
+            rng,
+            rtp_timeout: settings.rtp_timeout,
+            prompts: Arc::clone(prompts),
+            events: Arc::clone(events),
+            recorder: self.recorder.clone(),
+            tally: Arc::clone(&self.tally),
+        });
+        let thread = spawn(&format!("media-{index}"), move || thread.run())?;
+        self.threads.push(Handle {
+            orders: sender,
+            wake,
+            thread: Some(thread),
+        });
+        Ok(())
+    }
+
+    /// Gives a command to the thread of its leg. Never waits for it.
+    pub fn command(&self, command: MediaCommand) {
+        let mut routes = self.routes.lock().unwrap_or_else(PoisonError::into_inner);
+        let thread = match &command {
+            MediaCommand::Open { leg, call } => {
+                let mut hasher = DefaultHasher::new();
+                call.hash(&mut hasher);
+                let count = u64::try_from(self.threads.len()).unwrap_or(1).max(1);
+                let thread = usize::try_from(hasher.finish() % count).unwrap_or(0);
+                routes.insert(*leg, thread);
+                Some(thread)
+            }
+            MediaCommand::Connect { leg, .. } | MediaCommand::Play { leg, .. } => {
+                routes.get(leg).copied()
+            }
+            // Any thread can say that the parties are gone.
+            MediaCommand::Bridge { caller, .. } => Some(routes.get(caller).copied().unwrap_or(0)),
+            MediaCommand::Close { leg } => routes.remove(leg),
+        };
+        drop(routes);
+        if let Some(handle) = thread.and_then(|thread| self.threads.get(thread)) {
+            handle.send(Order::Command(command));
+        }
+    }
+
+    /// The counts at this moment.
+    #[must_use]
+    pub fn counters(&self) -> Counters {
+        self.tally.snapshot()
+    }
+
+    /// Closes every port, finishes every recording and waits until that is done.
+    pub fn stop(self) {
+        drop(self);
+    }
+}
+
+impl Drop for MediaThreads {
+    fn drop(&mut self) {
+        for handle in &self.threads {
+            handle.send(Order::Stop);
+        }
+        let threads = self.threads.iter_mut().filter_map(|it| it.thread.take());
+        for thread in threads {
+            let _ = thread.join();
+        }
+        let _ = self.recorder.send(ToRecorder::Stop);
+        if let Some(thread) = self.recorder_thread.take() {
+            let _ = thread.join();
+        }
+    }
+}
+
+fn spawn(name: &str, body: impl FnOnce() + Send + 'static) -> anyhow::Result<JoinHandle<()>> {
+    std::thread::Builder::new()
+        .name(name.to_owned())
+        .spawn(body)
+        .with_context(|| format!("cannot start the thread {name}"))
+}
+
+/// Media's own clock; its instants are compared with each other alone.
+fn monotonic() -> Instant {
+    let time = clock_gettime(ClockId::Monotonic);
+    let seconds = u64::try_from(time.tv_sec).unwrap_or(0);
+    let nanos = u64::try_from(time.tv_nsec).unwrap_or(0);
+    Instant::from_nanos(seconds.saturating_mul(1_000_000_000).saturating_add(nanos))
+}

@@ -1,0 +1,499 @@
+//! A media thread: it owns its legs, their sockets and nothing that anybody else can touch.
+//!
+//! One epoll waits for packets, for the 20 ms clock and for commands. A packet is read, judged by its
+//! leg's relay, rewritten in place and sent on; no lock is taken and nothing is allocated for it.
+
+use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
+use std::os::fd::OwnedFd;
+use std::sync::Arc;
+use std::sync::mpsc::{Receiver, Sender};
+
+use rustix::buffer::spare_capacity;
+use rustix::event::epoll::{self, EventData, EventFlags};
+use rustix::time::{Itimerspec, TimerfdTimerFlags, Timespec, timerfd_settime};
+
+use super::counters::{Tally, add};
+use super::port::{Port, Ports};
+use super::tap::{Blocks, Handed, Tap, ToRecorder};
+use super::{Events, Prompts, monotonic};
+use crate::id::{CallId, LegId, PlayId};
+use crate::limits;
+use crate::media::command::{MediaCommand, MediaEvent, RecordPlan, Remote};
+use crate::media::playout::Playout;
+use crate::media::recorder::Side;
+use crate::media::relay::{Carried, Content, FRAME_PACKET, Received, Relay, Tick};
+use crate::media::track::Stamp;
+use crate::rng::Rng;
+use crate::time::{Duration, Instant};
+use crate::words::Prompt;
+
+/// One byte more than the longest packet, so that a longer one is seen to be longer.
+type Buffer = [u8; limits::RTP_PACKET_BYTES + 1];
+
+/// What wakes the thread besides its legs, whose numbers count up from zero.
+const COMMANDS: u64 = u64::MAX;
+const CLOCK: u64 = u64::MAX - 1;
+/// Readiness taken from the kernel at once.
+const BATCH: usize = 256;
+/// The clock's ticks from one look for silent legs to the next.
+const SILENCE_LOOK: u64 = 25;
+
+/// For a media thread.
+pub(super) enum Order {
+    Command(MediaCommand),
+    Stop,
+}
+
+/// What a media thread is built from.
+pub(super) struct Parts {
+    pub(super) epoll: OwnedFd,
+    pub(super) wake: Arc<OwnedFd>,
+    pub(super) clock: OwnedFd,
+    pub(super) orders: Receiver<Order>,
+    pub(super) ports: Ports,
+    pub(super) rng: Rng,
+    pub(super) rtp_timeout: Duration,
+    pub(super) prompts: Prompts,
+    pub(super) events: Events,
+    pub(super) recorder: Sender<ToRecorder>,
+    pub(super) tally: Arc<Tally>,
+}
+
+/// The thread.
+pub(super) struct MediaThread {
+    parts: Parts,
+    legs: Vec<Option<Leg>>,
+    slots: BTreeMap<LegId, usize>,
+    free: Vec<usize>,
+    taps: BTreeMap<CallId, Tap>,
+    blocks: Blocks,
+    ticks: u64,
+}
+
+struct Leg {
+    id: LegId,
+    call: CallId,
+    port: Port,
+    relay: Relay,
+    /// Who hears it.
+    peer: Option<usize>,
+    /// Its channel, when the call is recorded.
+    side: Option<Side>,
+}
+
+impl Leg {
+    fn send(&self, bytes: &[u8]) {
+        self.port.send(self.relay.target(), bytes);
+    }
+}
+
+/// Registers what wakes the thread besides its legs.
+pub(super) fn watch(epoll: &OwnedFd, wake: &OwnedFd, clock: &OwnedFd) -> rustix::io::Result<()> {
+    epoll::add(epoll, wake, EventData::new_u64(COMMANDS), EventFlags::IN)?;
+    epoll::add(epoll, clock, EventData::new_u64(CLOCK), EventFlags::IN)
+}
+
+impl MediaThread {
+    pub(super) fn new(parts: Parts) -> Self {
+        Self {
+            parts,
+            legs: Vec::new(),
+            slots: BTreeMap::new(),
+            free: Vec::new(),
+            taps: BTreeMap::new(),
+            blocks: Blocks::new(),
+            ticks: 0,
+        }
+    }
+
+    /// Works until it is told to stop. Packets come before commands, so that a leg closed in one
+    /// turn is not asked for in it.
+    pub(super) fn run(mut self) {
+        let mut buffer: Buffer = [0; limits::RTP_PACKET_BYTES + 1];
+        let mut ready = Vec::with_capacity(BATCH);
+        loop {
+            ready.clear();
+            // Interrupted by a signal, it simply looks again.
+            let _ = epoll::wait(&self.parts.epoll, spare_capacity(&mut ready), None);
+            let now = monotonic();
+            let (mut commands, mut clock) = (false, false);
+            for event in &ready {
+                match event.data.u64() {
+                    COMMANDS => commands = true,
+                    CLOCK => clock = true,
+                    slot => self.packet(
+                        now,
+                        usize::try_from(slot).unwrap_or(usize::MAX),
+                        &mut buffer,
+                    ),
+                }
+            }
+            if clock {
+                self.clock(now);
+            }
+            if commands && self.commands(now) {
+                return self.stop(now);
+            }
+        }
+    }
+
+    fn packet(&mut self, now: Instant, slot: usize, buffer: &mut Buffer) {
+        let Some(leg) = self.legs.get_mut(slot).and_then(Option::as_mut) else {
+            return;
+        };
+        let Some((length, from)) = leg.port.receive(buffer) else {
+            return;
+        };
+        let tally = &self.parts.tally;
+        add(&tally.packets_in, 1);
+        let whole = buffer.get(..length.min(limits::RTP_PACKET_BYTES));
+        let cut = length > limits::RTP_PACKET_BYTES;
+        let bytes = whole.filter(|_| !cut).unwrap_or_default();
+        match leg.relay.receive(now, from, bytes) {
+            Received::Stranger => add(&tally.strangers, 1),
+            Received::Garbage => add(&tally.garbage, 1),
+            Received::Carried {
+                carried,
+                digit,
+                lost,
+            } => {
+                leg.port.fasten(leg.relay.far_end());
+                add(&tally.lost, lost);
+                if let Some(digit) = digit {
+                    (self.parts.events)(MediaEvent::Digit { leg: leg.id, digit });
+                }
+                self.carry(now, slot, &carried, buffer);
+            }
+        }
+    }
+
+    /// Gives a party's packet to the recording and to the other party, in this order: the second
+    /// rewrites it.
+    fn carry(&mut self, now: Instant, slot: usize, carried: &Carried, buffer: &mut Buffer) {
+        let Some(leg) = self.legs.get(slot).and_then(Option::as_ref) else {
+            return;
+        };
+        let (call, side, peer) = (leg.call, leg.side, leg.peer);
+        if let Some(side) = side {
+            self.record(now, call, side, carried, buffer);
+        }
+        let Some(peer) = peer.and_then(|peer| self.legs.get_mut(peer)?.as_mut()) else {
+            return;
+        };
+        if let Some(range) = peer.relay.forward(now, carried, buffer)
+            && let Some(bytes) = buffer.get(range)
+        {
+            peer.send(bytes);
+        }
+    }
+
+    fn record(
+        &mut self,
+        now: Instant,
+        call: CallId,
+        side: Side,
+        carried: &Carried,
+        buffer: &Buffer,
+    ) {
+        let Content::Sound(codec) = carried.content else {
+            return;
+        };
+        let header = carried.packet.header;
+        let stamp = Stamp {
+            arrival: now,
+            ssrc: header.ssrc,
+            sequence: header.sequence,
+            timestamp: header.timestamp,
+            marker: header.marker,
+        };
+        if let Some(tap) = self.taps.get_mut(&call)
+            && let Some(payload) = buffer.get(carried.packet.payload.clone())
+        {
+            let recorder = &self.parts.recorder;
+            let handed = tap.take(side, stamp, codec, payload, &mut self.blocks, recorder);
+            note(&self.parts, call, handed);
+        }
+    }
+
+    /// The clock has ticked, perhaps several times.
+    fn clock(&mut self, now: Instant) {
+        let mut count = [0; 8];
+        if rustix::io::read(&self.parts.clock, &mut count) != Ok(8) {
+            return;
+        }
+        let ticks = u64::from_ne_bytes(count);
+        let made_up = ticks.min(limits::PLAYOUT_CATCH_UP);
+        let skipped = u32::try_from(ticks - made_up).unwrap_or(u32::MAX);
+        for leg in self.legs.iter_mut().flatten() {
+            if leg.relay.is_playing() {
+                if skipped > 0 {
+                    leg.relay.skip_frames(skipped);
+                }
+                for _ in 0..made_up {
+                    play_frame(&self.parts, now, leg);
+                }
+            }
+        }
+        for (call, tap) in &mut self.taps {
+            if tap.is_due(now) {
+                let handed = tap.hand_over(&mut self.blocks, &self.parts.recorder);
+                note(&self.parts, *call, handed);
+            }
+        }
+        self.ticks += 1;
+        if self.ticks.is_multiple_of(SILENCE_LOOK) {
+            for leg in self.legs.iter_mut().flatten() {
+                if leg.relay.falls_silent(now, self.parts.rtp_timeout) {
+                    (self.parts.events)(MediaEvent::Silent { leg: leg.id });
+                }
+            }
+        }
+    }
+
+    /// Takes all commands that have come; true when it is told to stop.
+    fn commands(&mut self, now: Instant) -> bool {
+        let mut count = [0; 8];
+        let _ = rustix::io::read(&*self.parts.wake, &mut count);
+        while let Ok(order) = self.parts.orders.try_recv() {
+            match order {
+                Order::Command(command) => self.command(now, command),
+                Order::Stop => return true,
+            }
+        }
+        false
+    }
+
+    fn command(&mut self, now: Instant, command: MediaCommand) {
+        match command {
+            MediaCommand::Open { leg, call } => self.open(now, leg, call),
+            MediaCommand::Connect { leg, remote } => self.connect(now, leg, remote),
+            MediaCommand::Play {
+                leg,
+                play,
+                prompts,
+                looped,
+            } => self.play(leg, play, &prompts, looped),
+            MediaCommand::Bridge {
+                caller,
+                operator,
+                record,
+            } => self.bridge(now, caller, operator, record),
+            MediaCommand::Close { leg } => self.close(now, leg),
+        }
+    }
+
+    fn open(&mut self, now: Instant, id: LegId, call: CallId) {
+        self.close(now, id);
+        let slot = self.free.pop().unwrap_or(self.legs.len());
+        let port = self.parts.ports.open().filter(|port| {
+            let data = EventData::new_u64(u64::try_from(slot).unwrap_or(CLOCK));
+            epoll::add(&self.parts.epoll, port, data, EventFlags::IN).is_ok()
+        });
+        let Some(port) = port else {
+            if slot < self.legs.len() {
+                self.free.push(slot);
+            }
+            (self.parts.events)(MediaEvent::OpenFailed { leg: id });
+            return;
+        };
+        let number = port.number();
+        let leg = Leg {
+            id,
+            call,
+            port,
+            relay: Relay::new(&mut self.parts.rng, now),
+            peer: None,
+            side: None,
+        };
+        match self.legs.get_mut(slot) {
+            Some(place) => *place = Some(leg),
+            None => self.legs.push(Some(leg)),
+        }
+        if self.slots.is_empty() {
+            self.set_clock(true);
+        }
+        self.slots.insert(id, slot);
+        (self.parts.events)(MediaEvent::Opened {
+            leg: id,
+            port: number,
+        });
+    }
+
+    fn connect(&mut self, now: Instant, id: LegId, remote: Remote) {
+        if let Some(leg) = self.leg(id) {
+            leg.port.loosen();
+            leg.relay.connect(now, remote);
+        }
+    }
+
+    fn play(&mut self, id: LegId, play: PlayId, prompts: &[Prompt], looped: bool) {
+        let sounds = prompts
+            .iter()
+            .filter_map(|prompt| {
+                let sound = (self.parts.prompts)(prompt.key);
+                if sound.is_none() {
+                    tracing::warn!(leg = %id, key = %format_args!("{:032x}", prompt.key), "a prompt is missing and is passed over");
+                }
+                sound
+            })
+            .collect();
+        let playing = (!prompts.is_empty()).then(|| (play, Playout::new(sounds, looped)));
+        if let Some(leg) = self.leg(id) {
+            leg.relay.play(playing);
+        }
+    }
+
+    fn bridge(
+        &mut self,
+        now: Instant,
+        caller: LegId,
+        operator: LegId,
+        record: Option<Box<RecordPlan>>,
+    ) {
+        let (caller, operator) = (self.slots.get(&caller), self.slots.get(&operator));
+        let (Some(&caller), Some(&operator)) = (caller, operator) else {
+            if let Some(plan) = record {
+                (self.parts.events)(MediaEvent::RecordFailed {
+                    call: plan.call,
+                    why: "a party was gone before the bridge".to_owned(),
+                });
+            }
+            return;
+        };
+        if caller == operator {
+            return;
+        }
+        self.part(caller);
+        self.part(operator);
+        let call = record.map(|plan| self.begin_recording(now, plan));
+        for (slot, peer, side) in [
+            (caller, operator, Side::Caller),
+            (operator, caller, Side::Operator),
+        ] {
+            if let Some(leg) = self.legs.get_mut(slot).and_then(Option::as_mut) {
+                leg.peer = Some(peer);
+                leg.relay.bridge(now);
+                leg.side = call.filter(|call| *call == leg.call).map(|_| side);
+            }
+        }
+    }
+
+    /// Begins a recording, or goes on with the call's own under another operator.
+    fn begin_recording(&mut self, now: Instant, plan: Box<RecordPlan>) -> CallId {
+        let call = plan.call;
+        let order = match self.taps.entry(call) {
+            Entry::Occupied(_) => ToRecorder::PassOn {
+                call,
+                at: now,
+                operator: plan.operator,
+            },
+            Entry::Vacant(place) => ToRecorder::Begin {
+                plan,
+                bridged: now,
+                backlog: place.insert(Tap::new(call)).backlog(),
+                spent: self.blocks.spent(),
+            },
+        };
+        // A recorder that is gone has said so.
+        let _ = self.parts.recorder.send(order);
+        call
+    }
+
+    /// Takes a leg out of its bridge; the other one is left alone, with no sound due from it.
+    fn part(&mut self, slot: usize) {
+        let peer = self
+            .legs
+            .get_mut(slot)
+            .and_then(Option::as_mut)
+            .and_then(|leg| {
+                leg.side = None;
+                leg.peer.take()
+            });
+        if let Some(peer) = peer.and_then(|peer| self.legs.get_mut(peer)?.as_mut()) {
+            peer.peer = None;
+            peer.side = None;
+            peer.relay.unbridge();
+        }
+    }
+
+    fn close(&mut self, now: Instant, id: LegId) {
+        let Some(slot) = self.slots.remove(&id) else {
+            return;
+        };
+        let recorded = self
+            .legs
+            .get(slot)
+            .and_then(Option::as_ref)
+            .and_then(|leg| leg.side.map(|_| leg.call));
+        if let Some(call) = recorded {
+            self.end_recording(now, call);
+        }
+        self.part(slot);
+        // The kernel forgets a closed socket by itself.
+        if let Some(place) = self.legs.get_mut(slot) {
+            *place = None;
+        }
+        self.free.push(slot);
+        if self.slots.is_empty() {
+            self.set_clock(false);
+        }
+    }
+
+    fn end_recording(&mut self, now: Instant, call: CallId) {
+        if let Some(mut tap) = self.taps.remove(&call) {
+            let handed = tap.hand_over(&mut self.blocks, &self.parts.recorder);
+            note(&self.parts, call, handed);
+            let _ = self.parts.recorder.send(ToRecorder::End { call, at: now });
+        }
+    }
+
+    fn stop(mut self, now: Instant) {
+        while let Some(call) = self.taps.first_key_value().map(|(call, _)| *call) {
+            self.end_recording(now, call);
+        }
+    }
+
+    /// The clock runs while there are legs.
+    fn set_clock(&self, on: bool) {
+        let pause = Timespec {
+            tv_sec: 0,
+            tv_nsec: if on { 20_000_000 } else { 0 },
+        };
+        let every = Itimerspec {
+            it_interval: pause,
+            it_value: pause,
+        };
+        if let Err(error) = timerfd_settime(&self.parts.clock, TimerfdTimerFlags::empty(), &every) {
+            tracing::error!(%error, "the media clock cannot be set");
+        }
+    }
+
+    fn leg(&mut self, id: LegId) -> Option<&mut Leg> {
+        let slot = *self.slots.get(&id)?;
+        self.legs.get_mut(slot)?.as_mut()
+    }
+}
+
+/// Sends the next 20 ms of what plays to a leg.
+fn play_frame(parts: &Parts, now: Instant, leg: &mut Leg) {
+    let mut packet = [0; FRAME_PACKET];
+    match leg.relay.tick(now, &mut packet) {
+        Tick::Idle | Tick::Muted => {}
+        Tick::Send => leg.send(&packet),
+        Tick::Played(play) => (parts.events)(MediaEvent::Played { leg: leg.id, play }),
+    }
+}
+
+/// Counts what the recorder was too slow for, and says so once.
+fn note(parts: &Parts, call: CallId, handed: Handed) {
+    if let Handed::Dropped { packets, first } = handed {
+        add(&parts.tally.recording_lost, packets);
+        if first {
+            (parts.events)(MediaEvent::RecordFailed {
+                call,
+                why: "the disk is too slow; the recording has holes".to_owned(),
+            });
+        }
+    }
+}
