@@ -9,5 +9,6 @@ pub mod outbox;
 pub mod prompts;
 pub mod settings;
 pub mod store;
+pub mod surroundings;
 pub mod telemetry;
 mod tts;

@@ -18,6 +18,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use anyhow::Context as _;
+use reqwest::Url;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 
@@ -25,8 +26,21 @@ use super::clock::Clock;
 use super::settings::{Sink, SinkKind};
 use super::store::Store;
 use super::telemetry::Telemetry;
+use crate::dialplan::plan::Secret;
 use crate::rng::Rng;
 use crate::time::Duration;
+
+/// Whether the address of a webhook can be seen to be private without asking for a name.
+#[must_use]
+pub fn is_plainly_private(url: &Url) -> bool {
+    webhook::literal(url).is_some_and(|address| !address::is_public(address))
+}
+
+/// Whether a signing secret can be used: what follows `whsec_` must be base64.
+#[must_use]
+pub fn is_usable(secret: &Secret) -> bool {
+    signature::Key::new(secret).is_some()
+}
 
 /// What every sink's task is given.
 #[derive(Clone)]

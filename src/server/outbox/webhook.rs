@@ -39,11 +39,8 @@ impl Webhook {
         allow_private: bool,
         clock: Clock,
     ) -> anyhow::Result<Self> {
-        if !allow_private
-            && let Some(address) = literal(url)
-            && !is_public(address)
-        {
-            bail!("{address} is not a public address; set `allow_private: true` if that is meant");
+        if !allow_private && super::is_plainly_private(url) {
+            bail!("its address is private; set `allow_private: true` if that is meant");
         }
         // One provider a process; an earlier sink, or anybody else, may have set it.
         if CryptoProvider::get_default().is_none()
@@ -129,7 +126,7 @@ fn in_words(error: &reqwest::Error) -> String {
 }
 
 /// The address, where the URL names one in place of a host.
-fn literal(url: &Url) -> Option<IpAddr> {
+pub(super) fn literal(url: &Url) -> Option<IpAddr> {
     let host = url.host_str()?;
     host.strip_prefix('[')
         .and_then(|host| host.strip_suffix(']'))

@@ -3,6 +3,13 @@
 //! Not the dialplan: nothing here says what a number means. Everything has a default, and by default
 //! only this machine can reach it.
 
+mod check;
+mod read;
+mod sinks;
+
+#[cfg(test)]
+mod tests;
+
 use std::collections::BTreeSet;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::num::NonZero;
@@ -11,6 +18,7 @@ use std::path::PathBuf;
 
 use reqwest::Url;
 
+use super::prompts::Engine;
 use super::store::Sync;
 use crate::dialplan::plan::Secret;
 use crate::limits;
@@ -34,7 +42,7 @@ pub struct Settings {
     /// Where `/metrics`, `/healthz` and `/readyz` are.
     pub http: SocketAddr,
     /// Where phrases come from, in order.
-    pub tts: Vec<Voice>,
+    pub tts: Vec<Engine>,
     /// Where events go.
     pub sinks: Vec<Sink>,
     /// How safe a commit is.
@@ -95,17 +103,6 @@ pub struct Media {
     pub rtp_timeout: Duration,
     /// Peers there get the listening address instead.
     pub local_nets: Vec<Net>,
-}
-
-/// One place phrases come from.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub enum Voice {
-    /// A folder of what people recorded.
-    Recorded(PathBuf),
-    /// A command: text on stdin, WAV on stdout; `{language}` is replaced.
-    Command(Vec<String>),
-    /// The built-in synthesiser.
-    Embedded,
 }
 
 /// One place events go.
@@ -286,10 +283,10 @@ impl Default for Limits {
 }
 
 /// What people recorded first, then the built-in voice where it was built in.
-fn default_voices() -> Vec<Voice> {
-    let mut voices = vec![Voice::Recorded(PathBuf::from("prompts"))];
+fn default_voices() -> Vec<Engine> {
+    let mut voices = vec![Engine::Recorded(PathBuf::from("prompts"))];
     if cfg!(feature = "embedded-tts") {
-        voices.push(Voice::Embedded);
+        voices.push(Engine::Embedded);
     }
     voices
 }

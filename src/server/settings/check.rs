@@ -1,0 +1,83 @@
+//! Whether this machine can do what the settings ask: ports that are free, folders that can be
+//! written. Nothing is changed.
+
+use std::io;
+use std::net::{SocketAddr, TcpListener, UdpSocket};
+use std::path::Path;
+
+use rustix::fs::{Access, access};
+
+use super::{Settings, SinkKind};
+use crate::sip::flow::Transport;
+
+impl Settings {
+    /// What would keep the server from starting, each in one sentence that says what to do.
+    #[must_use]
+    pub fn check(&self) -> Vec<String> {
+        let mut found = Vec::new();
+        for listener in &self.sip.listen {
+            let (scheme, bound) = match listener.transport {
+                Transport::Udp => ("udp", UdpSocket::bind(listener.address).map(drop)),
+                Transport::Tcp => ("tcp", TcpListener::bind(listener.address).map(drop)),
+            };
+            found.extend(taken(scheme, listener.address, "sip.listen", bound));
+        }
+        let http = TcpListener::bind(self.http).map(drop);
+        found.extend(taken("http", self.http, "http.listen", http));
+        let media = SocketAddr::new(self.media.listen, 0);
+        let media = UdpSocket::bind(media).map(drop);
+        if let Err(error) = media {
+            let address = self.media.listen;
+            found.push(format!(
+                "cannot receive RTP at {address} ({error}); set `media.listen` to an address of this machine"
+            ));
+        }
+        found.extend(not_writable(&self.data, "data"));
+        for sink in &self.sinks {
+            if let SinkKind::Jsonl { path } = &sink.kind {
+                let folder = path.parent().unwrap_or_else(|| Path::new(""));
+                found.extend(not_writable(folder, &format!("sinks.{}.jsonl", sink.name)));
+            }
+        }
+        if !self.dialplans.exists() {
+            let path = self.dialplans.display();
+            found.push(format!(
+                "there is no dialplan at {path}; write one there or set `dialplans` to where it is"
+            ));
+        }
+        found
+    }
+}
+
+fn taken(scheme: &str, address: SocketAddr, key: &str, bound: io::Result<()>) -> Option<String> {
+    let error = bound.err()?;
+    let what = if error.kind() == io::ErrorKind::AddrInUse {
+        "stop what listens there or"
+    } else {
+        "is it an address of this machine? else"
+    };
+    Some(format!(
+        "cannot listen at {scheme}://{address} ({error}); {what} change `{key}`"
+    ))
+}
+
+/// The folder, or the nearest one above it that is there.
+fn not_writable(folder: &Path, key: &str) -> Option<String> {
+    let nearest = folder
+        .ancestors()
+        .map(|above| {
+            if above.as_os_str().is_empty() {
+                Path::new(".")
+            } else {
+                above
+            }
+        })
+        .find(|above| above.exists())?;
+    let writable = nearest.is_dir() && access(nearest, Access::WRITE_OK | Access::EXEC_OK).is_ok();
+    (!writable).then(|| {
+        format!(
+            "cannot write in {}; give it to the user the server runs as, or change `{key}`",
+            nearest.display()
+        )
+    })
+}

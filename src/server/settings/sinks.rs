@@ -1,0 +1,182 @@
+//! `sinks:` of the settings: names, and how events get there.
+
+use std::collections::BTreeSet;
+
+use reqwest::Url;
+
+use super::{Sink, SinkKind};
+use crate::dialplan::diagnose::Problems;
+use crate::dialplan::plan::Secret;
+use crate::dialplan::read::{self, Fields, Words};
+use crate::dialplan::yaml::Entry;
+use crate::server::outbox;
+
+const SINK: Words = Words {
+    known: &["jsonl", "webhook", "secret", "types", "allow_private"],
+    later: &[
+        "nats", "subject", "postgres", "amqp", "kafka", "mqtt", "template",
+    ],
+};
+
+/// Every type of event that there is.
+const TYPES: &[&str] = &[
+    "audit.action",
+    "call.quality",
+    "callback.repeated",
+    "recording.paused",
+    "recording.resumed",
+    "recording.failed",
+    "recording.erased",
+    "retention.stopped",
+    "voicemail.recorded",
+    "call.started",
+    "call.routed",
+    "menu.choice",
+    "queue.joined",
+    "queue.left",
+    "operator.assigned",
+    "operator.answered",
+    "operator.missed",
+    "whisper.played",
+    "call.bridged",
+    "call.held",
+    "call.resumed",
+    "call.transferred",
+    "recording.started",
+    "recording.finished",
+    "recording.deleted",
+    "recording.accessed",
+    "call.ended",
+    "callback.opened",
+    "callback.attempted",
+    "callback.closed",
+    "callback.overdue",
+    "lead.received",
+    "lead.attempted",
+    "lead.connected",
+    "lead.closed",
+    "operator.state",
+    "operator.registered",
+    "operator.unregistered",
+    "trunk.up",
+    "trunk.down",
+    "number.unrouted",
+    "dialplan.applied",
+    "dialplan.rejected",
+    "sink.degraded",
+    "sink.recovered",
+    "queue.sla_breached",
+    "recording.disk_forecast",
+];
+
+/// Reads the section.
+pub(super) fn read(top: &Fields<'_>, problems: &mut Problems<'_>) -> Vec<Sink> {
+    let Some(section) = top.get("sinks") else {
+        return Vec::new();
+    };
+    read::entries(section, "sinks", problems)
+        .iter()
+        .filter_map(|entry| sink(entry, problems))
+        .collect()
+}
+
+fn sink(entry: &Entry, problems: &mut Problems<'_>) -> Option<Sink> {
+    let fields = Fields::open(&entry.value, entry.at, &entry.key, &SINK, problems);
+    let word = |byte: u8| byte.is_ascii_alphanumeric() || b"-_".contains(&byte);
+    if !(1..=64).contains(&entry.key.len()) || !entry.key.bytes().all(word) {
+        problems.error(
+            entry.at,
+            "a sink's name is of letters, digits, `-` and `_`, 64 at most",
+        );
+    }
+    let types = types(&fields, problems);
+    let kind = match (fields.entry("jsonl"), fields.entry("webhook")) {
+        (Some(_), None) => {
+            for key in ["secret", "allow_private"] {
+                if let Some(entry) = fields.entry(key) {
+                    problems.error(entry.at, format!("`{key}` belongs to a webhook"));
+                }
+            }
+            let path = fields.text("jsonl", problems)?.into();
+            SinkKind::Jsonl { path }
+        }
+        (None, Some(_)) => webhook(&fields, problems)?,
+        (Some(_), Some(second)) => {
+            problems.error(
+                second.at,
+                "a sink is `jsonl` or `webhook`, not both; make it two sinks",
+            );
+            return None;
+        }
+        (None, None) => {
+            let later = ["nats", "postgres", "amqp", "kafka", "mqtt"];
+            if later.iter().all(|key| fields.entry(key).is_none()) {
+                problems.error(
+                    entry.at,
+                    format!("`{}` needs `jsonl` or `webhook`", read::cut(&entry.key)),
+                );
+            }
+            return None;
+        }
+    };
+    Some(Sink {
+        name: entry.key.clone(),
+        types,
+        kind,
+    })
+}
+
+fn types(fields: &Fields<'_>, problems: &mut Problems<'_>) -> Option<BTreeSet<String>> {
+    fields.entry("types")?;
+    let mut types = BTreeSet::new();
+    for node in fields.one_or_many("types") {
+        let Some(scalar) = read::scalar(node, "types", "types of events", problems) else {
+            continue;
+        };
+        let word = scalar.text.trim();
+        if TYPES.contains(&word) {
+            types.insert(word.to_owned());
+        } else if !scalar.unset {
+            let message = format!("there is no event of the type {}", read::shown(scalar));
+            problems.error_near(node.at, message, word, TYPES.iter().copied());
+        }
+    }
+    Some(types)
+}
+
+fn webhook(fields: &Fields<'_>, problems: &mut Problems<'_>) -> Option<SinkKind> {
+    let takes = "an address like https://crm.example/hooks/calls";
+    let url = fields.parsed("webhook", takes, http_url, problems);
+    let allow_private = fields.flag("allow_private", problems).unwrap_or(false);
+    let at = fields.get("webhook").map_or(fields.at, |node| node.at);
+    if let Some(url) = &url
+        && !allow_private
+        && outbox::is_plainly_private(url)
+    {
+        problems.error_do(
+            at,
+            "the webhook leads to a private or loopback address",
+            "add `allow_private: true` if that is meant",
+        );
+    }
+    let secret = fields
+        .entry("secret")
+        .and_then(|_| fields.text("secret", problems))
+        .map(Secret::new);
+    if let (Some(secret), Some(node)) = (&secret, fields.get("secret"))
+        && !outbox::is_usable(secret)
+    {
+        problems.error(node.at, "what follows `whsec_` is no base64");
+    }
+    Some(SinkKind::Webhook {
+        url: url?,
+        secret,
+        allow_private,
+    })
+}
+
+fn http_url(text: &str) -> Option<Url> {
+    let url = Url::parse(text).ok()?;
+    let http = matches!(url.scheme(), "http" | "https");
+    (http && url.host_str().is_some()).then_some(url)
+}

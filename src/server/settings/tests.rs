@@ -1,0 +1,191 @@
+//! Settings files, good and bad.
+
+use super::*;
+use crate::dialplan::diagnose::Severity;
+use crate::dialplan::secrets::Secrets;
+
+struct Known;
+
+impl Secrets for Known {
+    fn env(&self, name: &str) -> Option<String> {
+        (name == "CRM_SECRET").then(|| "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw".to_owned())
+    }
+
+    fn file(&self, _path: &str) -> Option<String> {
+        None
+    }
+}
+
+fn read(text: &str) -> (Option<Settings>, String) {
+    let (settings, problems) = Settings::from_text("strowger.yaml", text, &Known, Severity::Error);
+    let lines: Vec<_> = problems.iter().map(ToString::to_string).collect();
+    (settings, lines.join("\n"))
+}
+
+fn good(text: &str) -> Settings {
+    let (settings, problems) = read(text);
+    assert_eq!(problems, "");
+    settings.unwrap()
+}
+
+#[test]
+fn an_empty_file_is_valid_and_only_this_machine_can_reach_the_server() {
+    let settings = good("");
+    assert!(settings.http.ip().is_loopback());
+    assert!(settings.media.listen.is_loopback());
+    assert!(
+        settings
+            .sip
+            .listen
+            .iter()
+            .all(|one| one.address.ip().is_loopback())
+    );
+    assert_eq!(settings.sip.listen.len(), 2);
+    assert_eq!(good("version: 1\n").node, settings.node);
+}
+
+#[test]
+fn every_word_of_the_example_that_works_is_read() {
+    let settings = good(
+        r#"
+version: 1
+node: odesa-1
+data: /var/lib/strowger
+dialplans: /etc/strowger/dialplans
+sip:
+  domain: pbx.clinic.example
+  listen: ["udp://0.0.0.0:5060", "tcp://[::1]:5060"]
+  advertise: 198.51.100.7
+  local_nets: [192.168.10.0/24]
+  digest: [sha-256, md5]
+media: { listen: 0.0.0.0, advertise: 198.51.100.7, ports: 20000-20999, threads: 2, rtp_timeout: 90s }
+http: { listen: "127.0.0.1:9090" }
+tts:
+  - recorded: prompts
+  - command: [espeak-ng, --stdin, -v, "{language}"]
+sinks:
+  crm: { webhook: "https://crm.clinic.example/hooks", secret: "${env:CRM_SECRET}", types: [call.ended, callback.opened] }
+  here: { webhook: "http://127.0.0.1:9/", allow_private: true }
+  log: { jsonl: /var/log/strowger/events.jsonl }
+store: { sync: full }
+retention: { every: 2h, stop_above: 35% }
+limits: { calls: 10, calls_per_second: 3, registrations: 7, call_length: 1h, strangers: { rate: 5, burst: 6, trusted: [10.0.0.0/8] } }
+log: { level: debug, format: json, numbers: full }
+"#,
+    );
+    assert_eq!(settings.node, "odesa-1");
+    assert_eq!(settings.sip.listen[1].transport, Transport::Tcp);
+    assert_eq!(settings.sip.digest, [DigestWord::Sha256, DigestWord::Md5]);
+    assert_eq!(settings.media.ports, 20_000..=20_999);
+    assert_eq!(settings.media.rtp_timeout, Duration::from_secs(90));
+    assert_eq!(settings.http.port(), 9090);
+    assert_eq!(settings.tts.len(), 2);
+    assert_eq!(settings.sync, Sync::Full);
+    assert_eq!(settings.retention.stop_above, 35);
+    assert_eq!(settings.limits.strangers.burst, 6);
+    assert!(settings.log.full_numbers);
+    let names: Vec<_> = settings
+        .sinks
+        .iter()
+        .map(|sink| sink.name.as_str())
+        .collect();
+    assert_eq!(names, ["crm", "here", "log"]);
+    let SinkKind::Webhook { secret, .. } = &settings.sinks[0].kind else {
+        panic!("crm is a webhook");
+    };
+    assert!(secret.as_ref().unwrap().reveal().starts_with("whsec_"));
+    assert!(
+        !format!("{settings:?}").contains("MfKQ9r8"),
+        "secrets are never printed"
+    );
+    assert_eq!(settings.sinks[0].types.as_ref().unwrap().len(), 2);
+}
+
+#[test]
+fn every_problem_is_listed_at_once_with_its_place() {
+    let (settings, problems) = read(
+        r#"node: "two words"
+dialplan: here
+sip: { listen: ["tls://0.0.0.0:5061", "udp://127.0.0.1"], digest: md6 }
+http: { listen: "0.0.0.0:8080", tokens: [] }
+media: { ports: 10-20 }
+sinks:
+  crm: { webhook: "http://169.254.169.254/", typs: [call.ended] }
+  bus: { nats: "nats://127.0.0.1" }
+  two: { jsonl: a, webhook: "https://a.example" }
+  bad: { webhook: "https://a.example", secret: "whsec_!", types: [call.endet] }
+  env: { webhook: "https://a.example", secret: "${env:UNSET}" }
+retention: { stop_above: 120% }
+"#,
+    );
+    assert!(settings.is_none());
+    for expected in [
+        "strowger.yaml:1:7: error: `node` takes a name",
+        "strowger.yaml:2:1: error: `the settings` knows no `dialplan`",
+        "did you mean `dialplans`?",
+        "strowger.yaml:3:17: error: a `tls` listener is not yet supported",
+        "strowger.yaml:3:39: error: `listen` takes listeners like",
+        "`digest` takes md5 or sha-256, not `md6`",
+        "strowger.yaml:4:17: error: 0.0.0.0 can be reached from outside",
+        "`tokens` is not yet supported",
+        "`ports` takes a range of ports",
+        "strowger.yaml:7:19: error: the webhook leads to a private or loopback address",
+        "`crm` knows no `typs`",
+        "did you mean `types`?",
+        "strowger.yaml:8:10: error: `nats` is not yet supported",
+        "a sink is `jsonl` or `webhook`, not both",
+        "what follows `whsec_` is no base64",
+        "did you mean `call.ended`?",
+        "the environment has no `UNSET`",
+        "`stop_above` takes per cent",
+    ] {
+        assert!(problems.contains(expected), "{expected}\n---\n{problems}");
+    }
+}
+
+#[test]
+fn listening_everywhere_needs_an_address_to_tell() {
+    let (settings, problems) =
+        read("sip: { listen: \"udp://0.0.0.0:5060\" }\nmedia: { listen: 0.0.0.0 }\n");
+    assert!(settings.is_none());
+    assert_eq!(problems.matches("add `advertise`").count(), 2, "{problems}");
+}
+
+#[test]
+fn a_file_that_cannot_be_read_is_one_problem() {
+    let problems = Settings::load(Some("/nowhere/strowger.yaml".as_ref())).unwrap_err();
+    assert_eq!(problems.len(), 1);
+    assert!(problems[0].to_string().contains("cannot be read"));
+    assert!(Settings::load(None).is_ok());
+}
+
+#[test]
+fn a_taken_port_and_a_folder_that_cannot_be_written_are_told() {
+    let taken = std::net::UdpSocket::bind("127.0.0.1:0").unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("file");
+    std::fs::write(&file, "").unwrap();
+    let free = |transport| Listener {
+        transport,
+        address: SocketAddr::new(LOOPBACK, 0),
+    };
+    let mut settings = Settings {
+        data: folder.path().join("data"),
+        dialplans: folder.path().to_owned(),
+        http: SocketAddr::new(LOOPBACK, 0),
+        ..Settings::default()
+    };
+    settings.sip.listen = vec![free(Transport::Udp), free(Transport::Tcp)];
+    assert_eq!(settings.check(), Vec::<String>::new());
+    settings.sip.listen[0].address = taken.local_addr().unwrap();
+    settings.data = file.join("data");
+    settings.dialplans = folder.path().join("none");
+    let found = settings.check();
+    assert_eq!(found.len(), 3, "{found:?}");
+    assert!(
+        found[0].contains("stop what listens there or change `sip.listen`"),
+        "{found:?}"
+    );
+    assert!(found[1].contains("change `data`"), "{found:?}");
+    assert!(found[2].starts_with("there is no dialplan"), "{found:?}");
+}
