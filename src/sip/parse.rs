@@ -91,6 +91,7 @@ pub(crate) fn refuse_head(head: &Bytes, status: u16, why: &'static str) -> Rejec
     }
 }
 
+const BARE_RETURN: Fault = (400, "a carriage return stands inside a line");
 const BAD_LENGTH: Fault = (
     400,
     "Content-Length is no number, too large, or there are two",
@@ -103,13 +104,14 @@ impl Draft {
             .by_ref()
             .find(|line| !line.is_empty())
             .ok_or(Reject::Silence("no message"))?;
-        let (start, method) = read_start(&bytes.slice(first))?;
+        let first = bytes.slice(first);
+        let (start, method) = read_start(&first)?;
         let mut draft = Self {
             start,
             method,
             headers: Headers::new(),
             body: Bytes::new(),
-            fault: None,
+            fault: first.contains(&b'\r').then_some(BARE_RETURN),
         };
         draft.cut_fields(bytes, &mut lines);
         draft.body = bytes.slice(lines.at.min(bytes.len())..);
@@ -128,7 +130,7 @@ impl Draft {
             };
             let text = bytes.get(line.clone()).unwrap_or_default();
             if text.contains(&b'\r') {
-                self.blame((400, "a carriage return stands inside a line"));
+                self.blame(BARE_RETURN);
             }
             if text.first().is_some_and(|&byte| is_space(byte)) {
                 match &mut open {
