@@ -14,6 +14,9 @@ mod scribe;
 mod signature;
 mod webhook;
 
+#[cfg(test)]
+mod tests;
+
 use std::collections::BTreeMap;
 use std::sync::Arc;
 

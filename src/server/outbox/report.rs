@@ -11,10 +11,10 @@ impl Desk {
     /// The sink has everything up to `cursor`.
     pub(super) fn reached(&self, cursor: u64) {
         self.store.move_cursor(&self.name, cursor);
+        self.backlog(cursor);
         self.progress.send_modify(|all| {
             all.insert(Arc::clone(&self.name), cursor);
         });
-        self.backlog(cursor);
     }
 
     /// Shows how far the sink is behind.
