@@ -3,18 +3,47 @@
 //! Everything of SIP that has state lives behind this one door: limiter, parser, transactions,
 //! dialogs, sessions, registrar, digest. It knows who is a trunk and who an operator because the
 //! engine gives it a [`Directory`]; it does not know what a call is.
+//!
+//! ```text
+//! packet → limiter → parse ┬ response → transaction → session ──────────┐
+//!                          └ request → transaction ┬ REGISTER → digest → registrar
+//!                                                  ├ INVITE → trunk or digest → session → event
+//!                                                  ├ in a dialog → session ─────┘
+//!                                                  └ anything else: answered without state
+//! ```
 
-use std::collections::BTreeMap;
+mod command;
+mod counters;
+mod egress;
+mod in_dialog;
+mod ingress;
+mod invite;
+mod ours;
+mod register;
+mod stateless;
+mod timeout;
+
+use std::collections::{BTreeMap, VecDeque};
 use std::net::IpAddr;
 
 use bytes::Bytes;
 
+pub use self::counters::{Live, Refused};
+use self::counters::Counters;
+use super::auth::Authority;
+use super::auth::secret::Secret;
+use super::dialog::DialogKey;
 use super::flow::Flow;
-use super::registrar::Binding;
+use super::limiter::Limiter;
+use super::registrar::{Binding, Registrar};
+use super::registration::{Registration, RegistrationEvent, RegistrationId};
 use super::session::SessionEvent;
-use crate::id::{OperatorName, TrunkName};
+use super::session::state::{MergeKey, Session, SessionTimer};
+use super::transaction::table::Transactions;
+use crate::id::{LegId, OperatorName, TrunkName};
 use crate::net::Net;
-use crate::time::Duration;
+use crate::rng::Rng;
+use crate::time::{Duration, Now, Timers};
 
 /// A digest algorithm of RFC 8760.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
@@ -57,11 +86,14 @@ pub struct Credentials {
     pub sha256: String,
 }
 
+/// The addresses of a trunk, each with a port where only that one counts.
+pub type Peers = Vec<(Net, Option<u16>)>;
+
 /// Whom we know.
 #[derive(Clone, Default)]
 pub struct Directory {
     /// Carriers, by the address and, where given, the port of their signalling.
-    pub trunks: Vec<(TrunkName, Vec<(Net, Option<u16>)>)>,
+    pub trunks: Vec<(TrunkName, Peers)>,
     /// Operators.
     pub users: BTreeMap<OperatorName, Credentials>,
 }
@@ -111,3 +143,119 @@ pub enum EndpointEvent {
     /// Something an admin may want to read, numbers masked.
     Noted(String),
 }
+
+/// The endpoint.
+pub struct Endpoint {
+    config: EndpointConfig,
+    directory: Directory,
+    rng: Rng,
+    /// When the last input came.
+    now: Now,
+    secret: Secret,
+    limiter: Limiter,
+    authority: Authority,
+    registrar: Registrar,
+    transactions: Transactions,
+    sessions: BTreeMap<LegId, Session>,
+    dialogs: BTreeMap<DialogKey, LegId>,
+    merges: BTreeMap<MergeKey, LegId>,
+    registrations: BTreeMap<RegistrationId, Registration>,
+    timers: Timers<Alarm>,
+    next_leg: u64,
+    next_hold: u64,
+    transmits: VecDeque<Transmit>,
+    events: VecDeque<EndpointEvent>,
+    registration_events: VecDeque<RegistrationEvent>,
+    counters: Counters,
+}
+
+/// A timer of the endpoint's own.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+enum Alarm {
+    /// Of a session.
+    Session(LegId, SessionTimer),
+    /// A registration of ours is due for a refresh or another try.
+    Registration(RegistrationId),
+}
+
+impl Endpoint {
+    /// An endpoint that knows nobody yet.
+    #[must_use]
+    pub fn new(config: EndpointConfig, mut rng: Rng, now: Now) -> Self {
+        let secret = Secret::new(&mut rng);
+        Self {
+            directory: Directory::default(),
+            now,
+            limiter: Limiter::new(config.strangers_rate, config.strangers_burst),
+            authority: Authority::new(&config.domain, &config.digest, secret.clone()),
+            secret,
+            registrar: Registrar::new(config.registrations),
+            transactions: Transactions::default(),
+            sessions: BTreeMap::new(),
+            dialogs: BTreeMap::new(),
+            merges: BTreeMap::new(),
+            registrations: BTreeMap::new(),
+            timers: Timers::default(),
+            next_leg: 0,
+            next_hold: 0,
+            transmits: VecDeque::new(),
+            events: VecDeque::new(),
+            registration_events: VecDeque::new(),
+            counters: Counters::default(),
+            config,
+            rng,
+        }
+    }
+
+    /// Says whom we know from now on. Operators who are no more lose their bindings; calls under
+    /// way stay.
+    pub fn set_directory(&mut self, directory: Directory) {
+        self.directory = directory;
+        let users = &self.directory.users;
+        let changes = self.registrar.retain(|user| users.contains_key(user));
+        self.announce(changes, None);
+    }
+
+    /// Takes back bindings from before a restart. Those of streams, and those that lapsed, are
+    /// reported gone.
+    pub fn restore(&mut self, bindings: Vec<Binding>) {
+        let longest = self.config.expires.1;
+        let changes = self.registrar.restore(self.now, bindings, longest);
+        self.announce(changes, None);
+    }
+
+    /// Where a user's phones are.
+    pub fn bindings(&self, user: &OperatorName) -> impl Iterator<Item = &Binding> {
+        self.registrar.bindings(user)
+    }
+
+    /// How many bindings there are.
+    #[must_use]
+    pub fn registrations(&self) -> usize {
+        self.registrar.len()
+    }
+
+    /// What lives now; all zero at the end of a run.
+    #[must_use]
+    pub fn live(&self) -> Live {
+        Live {
+            transactions: self.transactions.len(),
+            dialogs: self.dialogs.len(),
+            sessions: self.sessions.len(),
+        }
+    }
+
+    /// Messages so far: method, `response` or `other`; whether they came in; how many.
+    pub fn messages(&self) -> impl Iterator<Item = (&'static str, bool, u64)> {
+        self.counters.messages()
+    }
+
+    /// What was refused so far.
+    #[must_use]
+    pub const fn refused(&self) -> &Refused {
+        self.counters.refused()
+    }
+}
+
+#[cfg(test)]
+mod tests;

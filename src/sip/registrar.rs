@@ -1,9 +1,16 @@
 //! Where phones are: bindings of an address of record to a contact and a flow (RFC 3261 10).
+//!
+//! A contact is never followed: it may be a private address, or somebody else's. INVITEs go back by
+//! the flow the REGISTER came by. Who may register is settled before this file is asked.
 
-use super::flow::Flow;
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::SocketAddr;
+
+use super::flow::{Flow, Transport};
 use super::uri::Uri;
-use crate::id::OperatorName;
-use crate::time::Wall;
+use crate::id::{FlowId, OperatorName};
+use crate::limits;
+use crate::time::{Duration, Instant, Now, Timers, Wall};
 
 /// One binding.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -25,3 +32,344 @@ pub struct Binding {
     /// User-Agent, cut to a bound, for the admin's eyes.
     pub user_agent: String,
 }
+
+/// A REGISTER of somebody who may, read.
+#[derive(Clone, Debug)]
+pub struct Registration {
+    /// Whose bindings.
+    pub user: OperatorName,
+    /// The flow it came by.
+    pub flow: Flow,
+    /// Its Call-ID.
+    pub call_id: String,
+    /// Its CSeq.
+    pub cseq: u32,
+    /// Its User-Agent.
+    pub user_agent: String,
+    /// What it asks for.
+    pub wish: Wish,
+}
+
+/// What a REGISTER asks for.
+#[derive(Clone, Debug)]
+pub enum Wish {
+    /// `Contact: *` with Expires 0: every binding goes.
+    RemoveAll,
+    /// These contacts; none at all asks for the list only.
+    Contacts(Vec<Contact>),
+}
+
+/// One contact of a REGISTER.
+#[derive(Clone, Debug)]
+pub struct Contact {
+    /// See [`Binding::key`].
+    pub key: String,
+    /// The URI.
+    pub uri: Uri,
+    /// How long it is granted; zero removes it.
+    pub expires: Duration,
+}
+
+/// Why a REGISTER changes nothing.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Refusal {
+    /// A later one of the same Call-ID came before it (RFC 3261 10.3, step 7).
+    OutOfOrder,
+    /// The user has [`limits::BINDINGS_PER_USER`] bindings.
+    TooMany,
+    /// The registrar is full.
+    Full,
+}
+
+/// What a REGISTER, a clock or a broken stream did.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Change {
+    /// A binding was made, changed or refreshed.
+    Bound {
+        /// As it stands now.
+        binding: Box<Binding>,
+        /// The user had none before.
+        first: bool,
+        /// More than its end changed: it must be on disk before the phone relies on it.
+        durable: bool,
+    },
+    /// A binding is gone.
+    Unbound {
+        /// Whose.
+        user: OperatorName,
+        /// Its key.
+        key: String,
+        /// The user has no other.
+        last: bool,
+        /// `expired`, `removed` or `flow_closed`.
+        why: &'static str,
+    },
+}
+
+#[derive(Debug)]
+struct Entry {
+    binding: Binding,
+    /// The CSeq of the REGISTER that made or last changed it, whose repetitions are durable too.
+    durable_at: u32,
+    until: Instant,
+}
+
+type FlowKey = (FlowId, SocketAddr);
+
+/// Every binding.
+#[derive(Debug)]
+pub struct Registrar {
+    capacity: usize,
+    count: usize,
+    users: BTreeMap<OperatorName, BTreeMap<String, Entry>>,
+    flows: BTreeMap<FlowKey, BTreeSet<(OperatorName, String)>>,
+    timers: Timers<(OperatorName, String)>,
+}
+
+impl Registrar {
+    /// A registrar for at most `capacity` bindings.
+    #[must_use]
+    pub fn new(capacity: usize) -> Self {
+        Self {
+            capacity,
+            count: 0,
+            users: BTreeMap::new(),
+            flows: BTreeMap::new(),
+            timers: Timers::default(),
+        }
+    }
+
+    /// How many bindings there are.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.count
+    }
+
+    /// Whether there is none.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.count == 0
+    }
+
+    /// The bindings of a user.
+    pub fn bindings(&self, user: &OperatorName) -> impl Iterator<Item = &Binding> {
+        self.users
+            .get(user)
+            .into_iter()
+            .flat_map(|entries| entries.values().map(|entry| &entry.binding))
+    }
+
+    /// The bindings of a user, each with what is left of it in whole seconds.
+    pub fn remaining(
+        &self,
+        now: Instant,
+        user: &OperatorName,
+    ) -> impl Iterator<Item = (&Binding, u64)> {
+        self.users.get(user).into_iter().flat_map(move |entries| {
+            entries
+                .values()
+                .map(move |entry| (&entry.binding, entry.until.since(now).as_secs()))
+        })
+    }
+
+    /// A user with a binding on this flow.
+    #[must_use]
+    pub fn user_of(&self, flow: &Flow) -> Option<&OperatorName> {
+        let bound = self.flows.get(&(flow.id, flow.peer))?;
+        bound.first().map(|(user, _)| user)
+    }
+
+    /// Takes back bindings from before a restart. Streams did not survive it.
+    pub fn restore(&mut self, now: Now, bindings: Vec<Binding>, longest: Duration) -> Vec<Change> {
+        let mut changes = Vec::new();
+        for binding in bindings {
+            let left = u64::try_from(binding.expires.as_millis() - now.wall.as_millis());
+            let why = match left {
+                Ok(1..) if binding.flow.transport == Transport::Udp => None,
+                Ok(1..) => Some("flow_closed"),
+                Ok(0) | Err(_) => Some("expired"),
+            };
+            if let Some(why) = why {
+                changes.push(Change::Unbound {
+                    last: !self.users.contains_key(&binding.user),
+                    user: binding.user,
+                    key: binding.key,
+                    why,
+                });
+                continue;
+            }
+            let left = Duration::from_millis(left.unwrap_or(0)).min(longest);
+            self.insert(now.mono + left, binding, 0);
+        }
+        changes
+    }
+
+    /// Does what a REGISTER asks for, all of it or nothing.
+    ///
+    /// # Errors
+    /// Why nothing was done.
+    pub fn apply(&mut self, now: Now, request: &Registration) -> Result<Vec<Change>, Refusal> {
+        let own = self.users.get(&request.user);
+        let is_late = |entry: &Entry| {
+            entry.binding.call_id == request.call_id && entry.binding.cseq > request.cseq
+        };
+        match &request.wish {
+            Wish::RemoveAll => {
+                if own.is_some_and(|own| own.values().any(is_late)) {
+                    return Err(Refusal::OutOfOrder);
+                }
+                let keys: Vec<_> = own.into_iter().flat_map(|own| own.keys().cloned()).collect();
+                Ok(keys
+                    .iter()
+                    .filter_map(|key| self.remove(&request.user, key, "removed"))
+                    .collect())
+            }
+            Wish::Contacts(contacts) => {
+                let known = |key: &String| own.and_then(|own| own.get(key));
+                if contacts.iter().filter_map(|contact| known(&contact.key)).any(is_late) {
+                    return Err(Refusal::OutOfOrder);
+                }
+                let new = contacts
+                    .iter()
+                    .filter(|contact| !contact.expires.is_zero() && known(&contact.key).is_none())
+                    .count();
+                if new > 0 && own.map_or(0, BTreeMap::len) + new > limits::BINDINGS_PER_USER {
+                    return Err(Refusal::TooMany);
+                }
+                if new > 0 && self.count + new > self.capacity {
+                    return Err(Refusal::Full);
+                }
+                Ok(contacts
+                    .iter()
+                    .filter_map(|contact| self.apply_contact(now, request, contact))
+                    .collect())
+            }
+        }
+    }
+
+    fn apply_contact(
+        &mut self,
+        now: Now,
+        request: &Registration,
+        contact: &Contact,
+    ) -> Option<Change> {
+        if contact.expires.is_zero() {
+            return self.remove(&request.user, &contact.key, "removed");
+        }
+        let binding = Binding {
+            user: request.user.clone(),
+            key: contact.key.clone(),
+            contact: contact.uri.clone(),
+            flow: request.flow,
+            call_id: request.call_id.clone(),
+            cseq: request.cseq,
+            expires: now.wall + contact.expires,
+            user_agent: request.user_agent.clone(),
+        };
+        let own = self.users.get(&request.user);
+        let first = own.is_none();
+        let old = own.and_then(|own| own.get(&contact.key));
+        let durable_at = match old {
+            Some(old) if old.binding.contact == contact.uri && old.binding.flow == request.flow => {
+                old.durable_at
+            }
+            Some(_) | None => request.cseq,
+        };
+        // A repetition of the REGISTER that made the binding is as good as that one.
+        let durable = durable_at == request.cseq;
+        self.insert(now.mono + contact.expires, binding.clone(), durable_at);
+        Some(Change::Bound {
+            binding: Box::new(binding),
+            first,
+            durable,
+        })
+    }
+
+    /// A stream is gone, and with it what was bound to it.
+    pub fn handle_flow_down(&mut self, flow: FlowId) -> Vec<Change> {
+        let low = (flow, SocketAddr::from(([0, 0, 0, 0], 0)));
+        let bound: Vec<_> = self
+            .flows
+            .range(low..)
+            .take_while(|((id, _), _)| *id == flow)
+            .flat_map(|(_, bound)| bound.iter().cloned())
+            .collect();
+        bound
+            .iter()
+            .filter_map(|(user, key)| self.remove(user, key, "flow_closed"))
+            .collect()
+    }
+
+    /// Users who are no more lose their bindings.
+    pub fn retain(&mut self, is_known: impl Fn(&OperatorName) -> bool) -> Vec<Change> {
+        let gone: Vec<_> = self
+            .users
+            .iter()
+            .filter(|(user, _)| !is_known(user))
+            .flat_map(|(user, own)| own.keys().map(|key| (user.clone(), key.clone())))
+            .collect();
+        gone.iter()
+            .filter_map(|(user, key)| self.remove(user, key, "removed"))
+            .collect()
+    }
+
+    /// Drops one binding that lapsed.
+    pub fn handle_timeout(&mut self, now: Instant) -> Option<Change> {
+        let (user, key) = self.timers.pop_due(now)?;
+        self.remove(&user, &key, "expired")
+    }
+
+    /// When the next binding lapses.
+    #[must_use]
+    pub fn poll_timeout(&self) -> Option<Instant> {
+        self.timers.next()
+    }
+
+    fn insert(&mut self, until: Instant, binding: Binding, durable_at: u32) {
+        let name = (binding.user.clone(), binding.key.clone());
+        let flow = (binding.flow.id, binding.flow.peer);
+        let own = self.users.entry(binding.user.clone()).or_default();
+        let entry = Entry {
+            binding,
+            durable_at,
+            until,
+        };
+        match own.insert(name.1.clone(), entry) {
+            Some(old) => self.leave_flow(&old.binding),
+            None => self.count += 1,
+        }
+        self.flows.entry(flow).or_default().insert(name.clone());
+        self.timers.set(name, until);
+    }
+
+    fn remove(&mut self, user: &OperatorName, key: &str, why: &'static str) -> Option<Change> {
+        let own = self.users.get_mut(user)?;
+        let old = own.remove(key)?;
+        let last = own.is_empty();
+        if last {
+            self.users.remove(user);
+        }
+        self.count -= 1;
+        self.leave_flow(&old.binding);
+        self.timers.cancel(&(user.clone(), key.to_owned()));
+        Some(Change::Unbound {
+            user: user.clone(),
+            key: key.to_owned(),
+            last,
+            why,
+        })
+    }
+
+    fn leave_flow(&mut self, binding: &Binding) {
+        let flow = (binding.flow.id, binding.flow.peer);
+        if let Some(bound) = self.flows.get_mut(&flow) {
+            bound.remove(&(binding.user.clone(), binding.key.clone()));
+            if bound.is_empty() {
+                self.flows.remove(&flow);
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -12,6 +12,7 @@ use super::{Action, Timer};
 use crate::id::{FlowId, LegId};
 use crate::limits;
 use crate::sip::flow::{Flow, Transport};
+use crate::sip::registration::RegistrationId;
 use crate::time::{Duration, Instant, Timers};
 
 /// One transaction, for as long as it lives.
@@ -40,15 +41,24 @@ pub enum Key {
     },
 }
 
+/// Whom a transaction serves.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+pub enum Owner {
+    /// A session.
+    Leg(LegId),
+    /// A registration of our own somewhere.
+    Registration(RegistrationId),
+}
+
 /// What an owner learns.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Report {
     /// Nobody answered in time.
-    TimedOut(LegId, TransactionId),
+    TimedOut(Owner, TransactionId),
     /// The way is broken.
-    Broken(LegId, TransactionId),
+    Broken(Owner, TransactionId),
     /// It is over and forgotten. Comes once, last.
-    Gone(LegId, TransactionId),
+    Gone(Owner, TransactionId),
 }
 
 #[derive(Debug)]
@@ -56,7 +66,7 @@ struct Entry {
     machine: Machine,
     key: Key,
     flow: Flow,
-    owner: LegId,
+    owner: Owner,
     /// The request of ours, or the last response to a peer's.
     bytes: Bytes,
     /// The ACK to a refusal of our INVITE.
@@ -84,7 +94,7 @@ impl Transactions {
         now: Instant,
         key: Key,
         flow: Flow,
-        owner: LegId,
+        owner: Owner,
         request: Bytes,
         invite: bool,
     ) -> TransactionId {
@@ -97,7 +107,7 @@ impl Transactions {
         now: Instant,
         key: Key,
         flow: Flow,
-        owner: LegId,
+        owner: Owner,
         first: Bytes,
         invite: bool,
     ) -> TransactionId {
@@ -109,7 +119,7 @@ impl Transactions {
         now: Instant,
         key: Key,
         flow: Flow,
-        owner: LegId,
+        owner: Owner,
         bytes: Bytes,
         machine: Machine,
     ) -> TransactionId {
@@ -156,7 +166,7 @@ impl Transactions {
 
     /// The transaction a message belongs to, and its owner.
     #[must_use]
-    pub fn find(&self, key: &Key) -> Option<(TransactionId, LegId)> {
+    pub fn find(&self, key: &Key) -> Option<(TransactionId, Owner)> {
         let id = *self.by_key.get(key)?;
         Some((id, self.entries.get(&id)?.owner))
     }

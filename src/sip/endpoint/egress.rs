@@ -1,0 +1,212 @@
+//! What leaves the endpoint: requests with a Via of ours, responses, events, wake-ups.
+
+use std::net::SocketAddr;
+
+use bytes::Bytes;
+
+use super::{Endpoint, EndpointEvent, HoldId, Transmit};
+use crate::id::LegId;
+use crate::sip::flow::{Flow, Transport};
+use crate::sip::header::{Name, NameAddr, Reason, Via};
+use crate::sip::message::{Message, Method};
+use crate::sip::registrar::Change;
+use crate::sip::session::{Cause, SessionEvent};
+use crate::sip::transaction::table::{Key, Owner, TransactionId};
+use crate::sip::uri::Uri;
+use crate::time::Wakeup;
+
+/// The methods we take, for Allow.
+pub(super) const ALLOW: &str = "INVITE, ACK, BYE, CANCEL, OPTIONS, INFO, UPDATE, REGISTER";
+/// The type of the one kind of body we understand.
+pub(super) const SDP: &str = "application/sdp";
+
+impl Endpoint {
+    /// The next packet to send.
+    pub fn poll_transmit(&mut self) -> Option<Transmit> {
+        self.transmits.pop_front()
+    }
+
+    /// The next thing to tell.
+    pub fn poll_event(&mut self) -> Option<EndpointEvent> {
+        self.events.pop_front()
+    }
+
+    /// When [`Endpoint::handle_timeout`] is due.
+    #[must_use]
+    pub fn poll_timeout(&self) -> Option<Wakeup> {
+        [
+            (self.transactions.poll_timeout(), "a SIP transaction"),
+            (self.timers.next(), "a SIP session"),
+            (self.registrar.poll_timeout(), "a binding lapses"),
+        ]
+        .into_iter()
+        .filter_map(|(at, why)| at.map(|at| Wakeup { at, why }))
+        .min_by_key(|wakeup| wakeup.at)
+    }
+
+    pub(super) fn transmit(&mut self, flow: Flow, bytes: Bytes, hold: Option<HoldId>) {
+        self.counters.count_out(&bytes);
+        self.transmits.push_back(Transmit { flow, bytes, hold });
+    }
+
+    /// Moves what transactions sent to the way out.
+    pub(super) fn flush(&mut self) {
+        while let Some((flow, bytes)) = self.transactions.poll_sent() {
+            self.transmit(flow, bytes, None);
+        }
+    }
+
+    pub(super) fn tell(&mut self, event: SessionEvent) {
+        self.events.push_back(EndpointEvent::Session(event));
+    }
+
+    /// Tells an event of a session, unless the call machine hung up on it.
+    pub(super) fn tell_unless_hung_up(&mut self, leg: LegId, event: SessionEvent) {
+        let listens = self
+            .sessions
+            .get(&leg)
+            .is_some_and(|session| session.hung_up.is_none());
+        if listens {
+            self.tell(event);
+        }
+    }
+
+    pub(super) fn note(&mut self, text: String) {
+        self.events.push_back(EndpointEvent::Noted(text));
+    }
+
+    /// Tells what became of bindings.
+    pub(super) fn announce(&mut self, changes: Vec<Change>, hold: Option<HoldId>) {
+        for change in changes {
+            let event = match change {
+                Change::Bound {
+                    binding,
+                    first,
+                    durable,
+                } => EndpointEvent::Registered {
+                    binding,
+                    first,
+                    hold: hold.filter(|_| durable),
+                },
+                Change::Unbound {
+                    user,
+                    key,
+                    last,
+                    why,
+                } => EndpointEvent::Unregistered {
+                    user,
+                    key,
+                    last,
+                    why,
+                    hold,
+                },
+            };
+            self.events.push_back(event);
+        }
+    }
+
+    /// Our address as the peer of a flow sees it.
+    pub(super) fn visible(&self, flow: &Flow) -> SocketAddr {
+        let peer = flow.peer.ip();
+        match self.config.advertise {
+            Some(address) if !self.config.local_nets.iter().any(|net| net.contains(peer)) => {
+                SocketAddr::new(address, flow.local.port())
+            }
+            Some(_) | None => flow.local,
+        }
+    }
+
+    /// Our Contact on a flow.
+    pub(super) fn contact(&self, flow: &Flow) -> Bytes {
+        let uri = Uri::at(Some("strowger"), self.visible(flow));
+        let uri = match flow.transport {
+            Transport::Udp => uri,
+            Transport::Tcp => uri.with_param("transport", Some("tcp")),
+        };
+        NameAddr::new(uri).to_value()
+    }
+
+    /// Gives a request its Via; says the branch.
+    pub(super) fn sign(&mut self, flow: &Flow, request: &mut Message) -> String {
+        let branch = format!("{}{}", crate::sip::header::via::COOKIE, self.rng.token(20));
+        let via = Via::new(flow.transport.as_str(), self.visible(flow), &branch);
+        request.headers.push_front(Name::Via, via.to_value());
+        branch
+    }
+
+    /// Sends a request of ours in a transaction of its own.
+    pub(super) fn send_request(
+        &mut self,
+        owner: Owner,
+        flow: Flow,
+        request: &mut Message,
+    ) -> TransactionId {
+        let branch = self.sign(&flow, request);
+        let method = request.method().cloned().unwrap_or(Method::Options);
+        let key = Key::Client {
+            branch,
+            method: method.as_str().to_owned(),
+        };
+        let id = self.transactions.open_client(
+            self.now.mono,
+            key,
+            flow,
+            owner,
+            request.to_bytes(),
+            method == Method::Invite,
+        );
+        if let Owner::Leg(leg) = owner
+            && let Some(session) = self.sessions.get_mut(&leg)
+        {
+            session.open.insert(id);
+        }
+        id
+    }
+
+    /// Sends a BYE in the dialog of a session.
+    pub(super) fn send_bye(&mut self, leg: LegId, cause: Option<&Cause>) {
+        let Some(session) = self.sessions.get_mut(&leg) else {
+            return;
+        };
+        let flow = session.flow;
+        let mut bye = session.dialog.request(Method::Bye);
+        add_reason(&mut bye, cause);
+        self.send_request(Owner::Leg(leg), flow, &mut bye);
+    }
+
+    /// A response to a request of a session, with its tag on To.
+    pub(super) fn response(&self, leg: LegId, request: &Message, status: u16) -> Message {
+        let mut response = Message::response_to(request, status);
+        if let Some(session) = self.sessions.get(&leg)
+            && status > 100
+        {
+            response.set_to_tag(&session.dialog.key.local_tag);
+        }
+        response
+    }
+
+    /// Sends a response in a transaction.
+    pub(super) fn respond(&mut self, id: TransactionId, response: &Message) {
+        let status = response.status().unwrap_or(500);
+        self.transactions
+            .respond(self.now.mono, id, status, response.to_bytes());
+    }
+}
+
+/// Says why in both vocabularies (RFC 3326).
+pub(super) fn add_reason(message: &mut Message, cause: Option<&Cause>) {
+    let Some(cause) = cause else {
+        return;
+    };
+    let reasons = [("SIP", Some(cause.sip)), ("Q.850", cause.q850.map(u16::from))];
+    for (protocol, code) in reasons {
+        if code.is_some() {
+            let reason = Reason {
+                protocol: protocol.to_owned(),
+                cause: code,
+                text: cause.text.to_owned(),
+            };
+            message.headers.push(Name::Reason, reason.to_value());
+        }
+    }
+}

@@ -1,0 +1,192 @@
+//! What the endpoint keeps of a session.
+//!
+//! ```text
+//!  INVITE came             INVITE sent
+//!   ┌─────────┐             ┌──────────┐
+//!   │ Offered │             │ Inviting │ hung up: CANCEL once a 1xx came
+//!   └─┬─────┬─┘             └─┬──────┬─┘
+//!     │200  │ ≥300            │2xx   │ ≥300, 408, 503
+//!     │     │                 │      │
+//!  ┌──▼─────┼─────────────────▼──┐   │
+//!  │        │     Talking        │   │   re-INVITE and UPDATE
+//!  └──┬─────┼────────────────┬───┘   │
+//!     │BYE  │                │hung up, no ACK: BYE sent
+//!  ┌──▼─────┼─┐              │       │
+//!  │ Leaving│ │              │       │
+//!  └──┬─────┼─┘              │       │
+//!     │200  │                │       │
+//!  ┌──▼─────▼────────────────▼───────▼──┐
+//!  │               Over                 │ closed with its last transaction
+//!  └────────────────────────────────────┘
+//! ```
+
+use std::collections::BTreeSet;
+use std::net::IpAddr;
+
+use bytes::Bytes;
+
+use super::Cause;
+use crate::id::{OperatorName, TrunkName};
+use crate::sip::dialog::Dialog;
+use crate::sip::flow::Flow;
+use crate::sip::message::Message;
+use crate::sip::transaction::table::TransactionId;
+use crate::time::Duration;
+
+/// Who may speak in a dialog besides knowing its tags.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Party {
+    /// The address.
+    pub address: IpAddr,
+    /// The trunk of that address: a carrier may speak from any of its own.
+    pub trunk: Option<TrunkName>,
+    /// The operator registered on the flow: a phone may come back by another one.
+    pub operator: Option<OperatorName>,
+}
+
+impl Party {
+    /// Whether `other` may speak for it.
+    #[must_use]
+    pub fn admits(&self, other: &Self) -> bool {
+        self.address == other.address
+            || self.trunk.is_some() && self.trunk == other.trunk
+            || self.operator.is_some() && self.operator == other.operator
+    }
+}
+
+/// What identifies copies of one INVITE that came by several ways (RFC 3261 8.2.2.2).
+pub type MergeKey = (String, String, u32);
+
+/// A timer of a session.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+pub enum SessionTimer {
+    /// A 2xx is sent again until its ACK comes (RFC 3261 13.3.1.4).
+    Repeat2xx,
+    /// The ACK did not come within 64·T1.
+    NoAck,
+    /// A provisional response is sent again each minute (RFC 3261 13.3.1.1).
+    Progress,
+    /// A cancelled INVITE of ours got no final response within 64·T1.
+    GiveUp,
+}
+
+impl SessionTimer {
+    /// All of them.
+    pub const ALL: [Self; 4] = [Self::Repeat2xx, Self::NoAck, Self::Progress, Self::GiveUp];
+}
+
+/// Where a session stands.
+#[derive(Clone, Debug)]
+pub enum Phase {
+    /// A peer's INVITE waits for its final response.
+    Offered {
+        /// Its transaction.
+        invite: TransactionId,
+        /// The INVITE.
+        request: Box<Message>,
+        /// The peer cancelled it.
+        cancelled: bool,
+        /// The last provisional response.
+        progress: Option<(u16, Bytes)>,
+    },
+    /// Our INVITE waits for its final response.
+    Inviting {
+        /// Its transaction.
+        invite: TransactionId,
+        /// A 1xx came, so a CANCEL may leave (RFC 3261 9.1).
+        proceeding: bool,
+        /// The CANCEL left.
+        cancelled: bool,
+    },
+    /// The session stands.
+    Talking,
+    /// The peer's BYE waits for its 200.
+    Leaving {
+        /// Its transaction.
+        bye: TransactionId,
+        /// The BYE.
+        request: Box<Message>,
+    },
+    /// Nothing is left but the transactions.
+    Over,
+}
+
+/// A 2xx of ours whose ACK has not come.
+#[derive(Clone, Debug)]
+pub struct Unacked {
+    /// The CSeq number its ACK will carry.
+    pub seq: u32,
+    /// The bytes.
+    pub response: Bytes,
+    /// The gap before it was sent last.
+    pub gap: Duration,
+    /// It carries our offer, so its ACK carries the answer.
+    pub offered: bool,
+    /// It answers the first INVITE, not a later one.
+    pub initial: bool,
+}
+
+/// A re-INVITE or UPDATE that waits for the call machine.
+#[derive(Clone, Debug)]
+pub struct Reoffer {
+    /// Its transaction.
+    pub transaction: TransactionId,
+    /// The request.
+    pub request: Box<Message>,
+}
+
+/// A session.
+#[derive(Clone, Debug)]
+pub struct Session {
+    /// Where it stands.
+    pub phase: Phase,
+    /// Its dialog.
+    pub dialog: Dialog,
+    /// The flow it lives on.
+    pub flow: Flow,
+    /// Who is at the other end.
+    pub party: Party,
+    /// Our INVITE, for its CANCEL and its ACKs.
+    pub invite: Option<Box<Message>>,
+    /// The ACK to the 2xx of our INVITE, sent again with each repetition.
+    pub ack: Option<Bytes>,
+    /// The call machine hung up and hears nothing more but that it is closed.
+    pub hung_up: Option<Cause>,
+    /// Our 2xx that waits for its ACK.
+    pub unacked: Option<Unacked>,
+    /// The peer's reoffer that waits for an answer.
+    pub reoffer: Option<Reoffer>,
+    /// Forks of our INVITE that answered too late and got a BYE, by tag.
+    pub forks: BTreeSet<String>,
+    /// Its transactions.
+    pub open: BTreeSet<TransactionId>,
+    /// How the INVITE is known if it comes again by another way.
+    pub merge: Option<MergeKey>,
+}
+
+impl Session {
+    /// A session at its beginning.
+    #[must_use]
+    pub const fn new(phase: Phase, dialog: Dialog, flow: Flow, party: Party) -> Self {
+        Self {
+            phase,
+            dialog,
+            flow,
+            party,
+            invite: None,
+            ack: None,
+            hung_up: None,
+            unacked: None,
+            reoffer: None,
+            forks: BTreeSet::new(),
+            open: BTreeSet::new(),
+            merge: None,
+        }
+    }
+
+    /// Whether nothing is left of it.
+    #[must_use]
+    pub fn is_closed(&self) -> bool {
+        matches!(self.phase, Phase::Over) && self.open.is_empty() && self.unacked.is_none()
+    }
+}
