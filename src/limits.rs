@@ -15,6 +15,10 @@ pub const SDP_MEDIA_LINES: usize = 32;
 pub const SIP_TRANSACTIONS: usize = 40_000;
 /// Bindings of one address of record; a REGISTER that would add one more gets 403 (RFC 3261 10.3).
 pub const BINDINGS_PER_USER: usize = 10;
+/// The key or contact of one binding, in bytes; a REGISTER with a longer one gets 400.
+pub const BINDING_KEY_BYTES: usize = 1_024;
+/// Forks of one INVITE of ours that answer after the first and get ACK and BYE; more are ignored.
+pub const SIP_FORKS: usize = 16;
 /// TCP connections in all; the oldest that is neither registered nor in a call is closed for a new one.
 pub const TCP_CONNECTIONS: usize = 4_096;
 /// TCP connections of one address; one more is closed at once.

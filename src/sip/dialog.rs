@@ -43,7 +43,10 @@ impl Dialog {
         let headers = &invite.headers;
         let from = headers.from().ok()?;
         let to = headers.to().ok()?.with_param("tag", Some(local_tag));
-        let contact = headers.contacts().ok().and_then(|list| list.into_iter().next());
+        let contact = headers
+            .contacts()
+            .ok()
+            .and_then(|list| list.into_iter().next());
         Some(Self {
             key: DialogKey {
                 call_id: headers.call_id().ok()?.to_owned(),
@@ -172,7 +175,10 @@ CSeq: 7 INVITE
     fn a_callee_answers_along_the_record() {
         let mut dialog = Dialog::of_callee(&message(INVITE), "ours").unwrap();
         let bye = String::from_utf8(dialog.request(Method::Bye).to_bytes().to_vec()).unwrap();
-        assert!(bye.starts_with("BYE sip:380@203.0.113.5:5070;transport=udp SIP/2.0\r\n"), "{bye}");
+        assert!(
+            bye.starts_with("BYE sip:380@203.0.113.5:5070;transport=udp SIP/2.0\r\n"),
+            "{bye}"
+        );
         assert!(bye.contains("Route: <sip:p2.example;lr>\r\nRoute: <sip:p1.example;lr>\r\n"));
         assert!(bye.contains("From: <sip:us@198.51.100.1>;tag=ours\r\n"));
         assert!(bye.contains("To: \"Лікар\" <sip:380@carrier.example>;tag=theirs\r\n"));
@@ -185,12 +191,18 @@ CSeq: 7 INVITE
         let early = Dialog::of_caller(&ours).unwrap();
         let mut ok = Message::response_to(&ours, 200);
         ok.set_to_tag("callee");
-        ok.headers.set(Name::RecordRoute, "<sip:near.example;lr>, <sip:strict.example>");
+        ok.headers.set(
+            Name::RecordRoute,
+            "<sip:near.example;lr>, <sip:strict.example>",
+        );
         ok.headers.push(Name::Contact, "<sip:phone@192.0.2.9>");
         let mut dialog = early.confirmed_by(&ok);
         assert_eq!(dialog.remote_tag.as_deref(), Some("callee"));
         let ack = String::from_utf8(dialog.ack(7).to_bytes().to_vec()).unwrap();
-        assert!(ack.starts_with("ACK sip:strict.example SIP/2.0\r\n"), "{ack}");
+        assert!(
+            ack.starts_with("ACK sip:strict.example SIP/2.0\r\n"),
+            "{ack}"
+        );
         assert!(ack.contains("Route: <sip:near.example;lr>\r\nRoute: <sip:phone@192.0.2.9>\r\n"));
         assert!(ack.contains("CSeq: 7 ACK\r\n"));
         let bye = String::from_utf8(dialog.request(Method::Bye).to_bytes().to_vec()).unwrap();

@@ -20,6 +20,7 @@ mod ingress;
 mod invite;
 mod ours;
 mod register;
+mod registrations;
 mod stateless;
 mod timeout;
 
@@ -28,8 +29,8 @@ use std::net::IpAddr;
 
 use bytes::Bytes;
 
-pub use self::counters::{Live, Refused};
 use self::counters::Counters;
+pub use self::counters::{Live, Refused};
 use super::auth::Authority;
 use super::auth::secret::Secret;
 use super::dialog::DialogKey;

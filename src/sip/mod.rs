@@ -12,6 +12,7 @@ pub mod limiter;
 pub mod message;
 pub mod parse;
 pub mod registrar;
+pub mod registration;
 pub mod session;
 pub mod status;
 pub mod transaction;

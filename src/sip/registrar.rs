@@ -218,7 +218,10 @@ impl Registrar {
                 if own.is_some_and(|own| own.values().any(is_late)) {
                     return Err(Refusal::OutOfOrder);
                 }
-                let keys: Vec<_> = own.into_iter().flat_map(|own| own.keys().cloned()).collect();
+                let keys: Vec<_> = own
+                    .into_iter()
+                    .flat_map(|own| own.keys().cloned())
+                    .collect();
                 Ok(keys
                     .iter()
                     .filter_map(|key| self.remove(&request.user, key, "removed"))
@@ -226,7 +229,11 @@ impl Registrar {
             }
             Wish::Contacts(contacts) => {
                 let known = |key: &String| own.and_then(|own| own.get(key));
-                if contacts.iter().filter_map(|contact| known(&contact.key)).any(is_late) {
+                if contacts
+                    .iter()
+                    .filter_map(|contact| known(&contact.key))
+                    .any(is_late)
+                {
                     return Err(Refusal::OutOfOrder);
                 }
                 let new = contacts

@@ -118,7 +118,14 @@ mod tests {
         let nonce = "dcd98b7102dd2f0e8b11d0f600bfb0c093";
         let uri = "/dir/index.html";
         assert_eq!(
-            response(Algorithm::Md5, &credentials.md5, nonce, Some(protection), "GET", uri),
+            response(
+                Algorithm::Md5,
+                &credentials.md5,
+                nonce,
+                Some(protection),
+                "GET",
+                uri
+            ),
             "6629fae49393a05397450978507c4ef1"
         );
         assert_eq!(
@@ -129,11 +136,8 @@ mod tests {
 
     #[test]
     fn the_example_of_rfc_7616() {
-        let credentials = Credentials::from_password(
-            "Mufasa",
-            "http-auth@example.org",
-            "Circle of Life",
-        );
+        let credentials =
+            Credentials::from_password("Mufasa", "http-auth@example.org", "Circle of Life");
         let protection = Protection {
             nc: "00000001",
             cnonce: "f2/wE4q74E6zIJEtWaHKaf5wv/H5QzzpXusqGemxURZJ",

@@ -78,7 +78,11 @@ impl Nonces {
             return Use::Good;
         };
         if let Some(&(_, by)) = counts.iter().find(|&&(used, _)| used == count) {
-            return if by == request { Use::Good } else { Use::Replayed };
+            return if by == request {
+                Use::Good
+            } else {
+                Use::Replayed
+            };
         }
         match counts.iter().map(|&(used, _)| used).min() {
             Some(oldest) if counts.len() >= COUNTS && count < oldest => Use::Replayed,

@@ -32,13 +32,22 @@ impl Door {
     }
 
     fn nonce(&mut self) -> String {
-        let value = self.authority.challenges(self.now, &mut self.rng, false).remove(0);
+        let value = self
+            .authority
+            .challenges(self.now, &mut self.rng, false)
+            .remove(0);
         let challenge = header::Credentials::parse(&Bytes::from(value)).unwrap();
         challenge.get("nonce").unwrap().to_owned()
     }
 
     /// What a phone would send.
-    fn answer(&self, user: &str, password: &str, nonce: &str, nc: Option<u32>) -> header::Credentials {
+    fn answer(
+        &self,
+        user: &str,
+        password: &str,
+        nonce: &str,
+        nc: Option<u32>,
+    ) -> header::Credentials {
         let hashes = Credentials::from_password(user, "clinic.example", password);
         let nc_text = format!("{:08x}", nc.unwrap_or(0));
         let protection = nc.map(|_| Protection {
@@ -46,8 +55,14 @@ impl Door {
             cnonce: "abc",
             qop: "auth",
         });
-        let response =
-            digest::response(Algorithm::Md5, &hashes.md5, nonce, protection, "REGISTER", URI);
+        let response = digest::response(
+            Algorithm::Md5,
+            &hashes.md5,
+            nonce,
+            protection,
+            "REGISTER",
+            URI,
+        );
         let qop = nc.map_or(String::new(), |_| {
             format!(", qop=auth, nc={nc_text}, cnonce=\"abc\"")
         });
@@ -131,7 +146,12 @@ fn a_stale_nonce_is_no_failure_and_no_oracle() {
         assert_eq!(door.knock(&right, "a"), challenged(true, false));
         let wrong = door.answer("olena", "guess", &nonce, Some(1));
         assert_eq!(door.knock(&wrong, "a"), challenged(true, false));
-        let foreign = door.answer("olena", "guess", "dcd98b7102dd2f0e8b11d0f600bfb0c093", Some(1));
+        let foreign = door.answer(
+            "olena",
+            "guess",
+            "dcd98b7102dd2f0e8b11d0f600bfb0c093",
+            Some(1),
+        );
         assert_eq!(door.knock(&foreign, "a"), challenged(true, false));
     }
 }

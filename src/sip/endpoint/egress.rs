@@ -198,7 +198,10 @@ pub(super) fn add_reason(message: &mut Message, cause: Option<&Cause>) {
     let Some(cause) = cause else {
         return;
     };
-    let reasons = [("SIP", Some(cause.sip)), ("Q.850", cause.q850.map(u16::from))];
+    let reasons = [
+        ("SIP", Some(cause.sip)),
+        ("Q.850", cause.q850.map(u16::from)),
+    ];
     for (protocol, code) in reasons {
         if code.is_some() {
             let reason = Reason {

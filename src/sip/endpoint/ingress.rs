@@ -132,9 +132,9 @@ impl Endpoint {
 pub(super) fn server_key(request: &Message, party: &Party) -> Option<Key> {
     let headers = &request.headers;
     let via = headers.top_via().ok()?;
-    let method = match request.method()? {
-        Method::Ack => "INVITE",
-        other => other.as_str(),
+    let method = match request.method()?.as_str() {
+        "ACK" => "INVITE",
+        other => other,
     };
     let branch = match via.unique_branch() {
         Some(branch) => branch.to_owned(),

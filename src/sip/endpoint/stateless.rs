@@ -59,16 +59,20 @@ impl Endpoint {
     }
 
     /// Judges a request's digest.
-    pub(super) fn authenticate(
-        &mut self,
-        flow: &Flow,
-        request: &Message,
-        field: &Name,
-    ) -> Verdict {
+    pub(super) fn authenticate(&mut self, flow: &Flow, request: &Message, field: &Name) -> Verdict {
         let credentials = self.authority.choose(request.headers.credentials(field));
-        let value = |name: &Name| request.headers.get(name).map(Bytes::as_ref).unwrap_or_default();
+        let value = |name: &Name| {
+            request
+                .headers
+                .get(name)
+                .map(Bytes::as_ref)
+                .unwrap_or_default()
+        };
         let via = request.headers.top_via().ok();
-        let branch = via.as_ref().and_then(|via| via.branch()).unwrap_or_default();
+        let branch = via
+            .as_ref()
+            .and_then(|via| via.branch())
+            .unwrap_or_default();
         let claim = Claim {
             credentials: credentials.as_ref(),
             method: request.method().map(Method::as_str).unwrap_or_default(),

@@ -93,10 +93,7 @@ pub const OPENING: &[Action] = &[Start(Timer::A), Start(Timer::B)];
 pub const fn step(state: State, event: Event) -> (State, &'static [Action]) {
     match state {
         State::Calling => match event {
-            Event::Provisional => (
-                State::Proceeding,
-                &[Stop(Timer::A), Stop(Timer::B), Pass],
-            ),
+            Event::Provisional => (State::Proceeding, &[Stop(Timer::A), Stop(Timer::B), Pass]),
             Event::TimerA => (state, &[Resend, Again(Timer::A)]),
             Event::Success | Event::Failure | Event::TimerB | Event::Broken | Event::Abandon => {
                 open(event)

@@ -67,14 +67,24 @@ mod tests {
             &invite_client::Event::ALL,
             invite_client::step,
         );
-        text += &rows("client", &client::State::ALL, &client::Event::ALL, client::step);
+        text += &rows(
+            "client",
+            &client::State::ALL,
+            &client::Event::ALL,
+            client::step,
+        );
         text += &rows(
             "INVITE server",
             &invite_server::State::ALL,
             &invite_server::Event::ALL,
             invite_server::step,
         );
-        text += &rows("server", &server::State::ALL, &server::Event::ALL, server::step);
+        text += &rows(
+            "server",
+            &server::State::ALL,
+            &server::Event::ALL,
+            server::step,
+        );
         insta::assert_snapshot!(text);
     }
 }

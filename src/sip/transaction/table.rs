@@ -225,7 +225,11 @@ impl Transactions {
     pub fn handle_flow_down(&mut self, now: Instant, flow: FlowId) {
         let first = (flow, TransactionId(0));
         let last = (flow, TransactionId(u64::MAX));
-        let ids: Vec<_> = self.by_stream.range(first..=last).map(|&(_, id)| id).collect();
+        let ids: Vec<_> = self
+            .by_stream
+            .range(first..=last)
+            .map(|&(_, id)| id)
+            .collect();
         for id in ids {
             self.with(now, id, Machine::handle_broken);
         }

@@ -1,0 +1,310 @@
+//! What the call machine commands.
+
+use bytes::Bytes;
+
+use super::egress::{ALLOW, SDP, add_reason};
+use super::{Alarm, Endpoint, SessionEvent};
+use crate::id::LegId;
+use crate::sip::dialog::Dialog;
+use crate::sip::header::{CSeq, Name, NameAddr};
+use crate::sip::message::{Message, Method};
+use crate::sip::session::state::{Phase, Session, SessionTimer, Unacked};
+use crate::sip::session::{Cause, OutgoingInvite, SessionCommand};
+use crate::sip::transaction::table::Owner;
+use crate::sip::transaction::timer::{T1, T1_64};
+use crate::sip::uri::{Host, Uri};
+use crate::time::{Duration, Now};
+
+/// A provisional response is sent again after this (RFC 3261 13.3.1.1).
+pub(super) const PROGRESS_AGAIN: Duration = Duration::from_secs(60);
+
+impl Endpoint {
+    /// Does what the call machine says. A command on a leg that is gone, or that makes no sense
+    /// where it stands, is ignored: the two cross all the time.
+    pub fn handle_command(&mut self, now: Now, command: SessionCommand) {
+        self.now = now;
+        match command {
+            SessionCommand::Invite { leg, invite } => self.invite(leg, &invite),
+            SessionCommand::Progress { leg, code, answer } => self.progress(leg, code, answer),
+            SessionCommand::Accept { leg, answer } => self.accept(leg, answer),
+            SessionCommand::Reject {
+                leg,
+                code,
+                retry_after,
+            } => self.reject(leg, code, retry_after, None),
+            SessionCommand::HangUp { leg, cause } => self.hang_up(leg, cause),
+            SessionCommand::ConfirmBye { leg } => self.confirm_bye(leg),
+            SessionCommand::AnswerReoffer { leg, answer } => self.answer_reoffer(leg, answer),
+        }
+        self.settle();
+    }
+
+    fn invite(&mut self, leg: LegId, invite: &OutgoingInvite) {
+        if self.sessions.contains_key(&leg) {
+            return;
+        }
+        let mut request = self.build_invite(invite);
+        let dialog = Dialog::of_caller(&request);
+        let (Some(dialog), false) = (dialog, self.transactions.is_full()) else {
+            self.counters.refused.full += 1;
+            self.tell(SessionEvent::Rejected { leg, code: 503 });
+            self.tell(SessionEvent::Closed { leg });
+            return;
+        };
+        let party = self.party(&invite.flow);
+        let id = self.send_request(Owner::Leg(leg), invite.flow, &mut request);
+        let phase = Phase::Inviting {
+            invite: id,
+            proceeding: false,
+            cancelled: false,
+        };
+        self.dialogs.insert(dialog.key.clone(), leg);
+        let mut session = Session::new(phase, dialog, invite.flow, party);
+        session.open.insert(id);
+        session.invite = Some(Box::new(request));
+        self.sessions.insert(leg, session);
+    }
+
+    fn build_invite(&mut self, invite: &OutgoingInvite) -> Message {
+        let host = Host::parse(&self.config.domain)
+            .unwrap_or_else(|_| Host::Ip(self.visible(&invite.flow).ip()));
+        let from = NameAddr::new(Uri::sip(Some(&invite.from_user), &host, None))
+            .with_display(&invite.from_display)
+            .with_param("tag", Some(&self.rng.token(12)));
+        let cseq = CSeq {
+            number: 1,
+            method: Method::Invite,
+        };
+        let target = invite.target.without_headers();
+        let mut request = Message::request(Method::Invite, target.clone());
+        let headers = &mut request.headers;
+        headers.push(Name::MaxForwards, "70");
+        headers.push(Name::From, from.to_value());
+        headers.push(Name::To, NameAddr::new(target).to_value());
+        headers.push(Name::CallId, self.rng.token(24));
+        headers.push(Name::CSeq, cseq.to_value());
+        headers.push(Name::Contact, self.contact(&invite.flow));
+        headers.push(Name::Allow, ALLOW);
+        for (name, value) in &invite.headers {
+            headers.push(Name::from(*name), value.clone());
+        }
+        if !invite.offer.is_empty() {
+            request.set_body(SDP, invite.offer.clone());
+        }
+        request
+    }
+
+    fn progress(&mut self, leg: LegId, code: u16, answer: Option<Bytes>) {
+        let Some(Session {
+            phase:
+                Phase::Offered {
+                    request,
+                    cancelled: false,
+                    ..
+                },
+            flow,
+            ..
+        }) = self.sessions.get(&leg)
+        else {
+            return;
+        };
+        if !(101..200).contains(&code) {
+            return;
+        }
+        let mut response = self.response(leg, request, code);
+        response.headers.push(Name::Contact, self.contact(flow));
+        response.headers.push(Name::Allow, ALLOW);
+        if let Some(answer) = answer {
+            response.set_body(SDP, answer);
+        }
+        let bytes = response.to_bytes();
+        if let Some(session) = self.sessions.get_mut(&leg)
+            && let Phase::Offered { progress, .. } = &mut session.phase
+        {
+            *progress = Some((code, bytes));
+        }
+        self.repeat_progress(leg);
+    }
+
+    /// Sends the last provisional response, now and a minute later.
+    pub(super) fn repeat_progress(&mut self, leg: LegId) {
+        let now = self.now.mono;
+        if let Some(session) = self.sessions.get(&leg)
+            && let Phase::Offered {
+                invite,
+                cancelled: false,
+                progress: Some((code, bytes)),
+                ..
+            } = &session.phase
+        {
+            self.transactions
+                .respond(now, *invite, *code, bytes.clone());
+            let alarm = Alarm::Session(leg, SessionTimer::Progress);
+            self.timers.set(alarm, now + PROGRESS_AGAIN);
+        }
+    }
+
+    fn accept(&mut self, leg: LegId, answer: Bytes) {
+        let Some(session) = self.sessions.get_mut(&leg) else {
+            return;
+        };
+        let flow = session.flow;
+        let Phase::Offered {
+            invite,
+            request,
+            cancelled: false,
+            ..
+        } = &session.phase
+        else {
+            return;
+        };
+        let (invite, request) = (*invite, request.clone());
+        session.phase = Phase::Talking;
+        self.timers
+            .cancel(&Alarm::Session(leg, SessionTimer::Progress));
+        let mut response = self.response(leg, &request, 200);
+        response.headers.push(Name::Contact, self.contact(&flow));
+        response.headers.push(Name::Allow, ALLOW);
+        response.set_body(SDP, answer);
+        self.respond(invite, &response);
+        self.await_ack(leg, &request, &response, true);
+    }
+
+    /// Repeats a 2xx to an INVITE until its ACK comes (RFC 3261 13.3.1.4).
+    pub(super) fn await_ack(
+        &mut self,
+        leg: LegId,
+        request: &Message,
+        response: &Message,
+        initial: bool,
+    ) {
+        let Some(session) = self.sessions.get_mut(&leg) else {
+            return;
+        };
+        session.unacked = Some(Unacked {
+            seq: request.headers.cseq().map_or(0, |cseq| cseq.number),
+            response: response.to_bytes(),
+            gap: T1,
+            offered: request.sdp().is_none(),
+            initial,
+        });
+        let now = self.now.mono;
+        self.timers
+            .set(Alarm::Session(leg, SessionTimer::Repeat2xx), now + T1);
+        self.timers
+            .set(Alarm::Session(leg, SessionTimer::NoAck), now + T1_64);
+    }
+
+    pub(super) fn stop_waiting_for_ack(&mut self, leg: LegId) {
+        if let Some(session) = self.sessions.get_mut(&leg) {
+            session.unacked = None;
+        }
+        for timer in [SessionTimer::Repeat2xx, SessionTimer::NoAck] {
+            self.timers.cancel(&Alarm::Session(leg, timer));
+        }
+    }
+
+    fn reject(&mut self, leg: LegId, code: u16, retry_after: Option<u32>, cause: Option<&Cause>) {
+        let Some(session) = self.sessions.get_mut(&leg) else {
+            return;
+        };
+        let Phase::Offered {
+            invite, request, ..
+        } = &session.phase
+        else {
+            return;
+        };
+        let (invite, request) = (*invite, request.clone());
+        session.phase = Phase::Over;
+        self.timers
+            .cancel(&Alarm::Session(leg, SessionTimer::Progress));
+        let code = if (300..700).contains(&code) {
+            code
+        } else {
+            500
+        };
+        let mut response = self.response(leg, &request, code);
+        if let Some(seconds) = retry_after {
+            response.headers.push(Name::RetryAfter, seconds.to_string());
+        }
+        add_reason(&mut response, cause);
+        self.respond(invite, &response);
+    }
+
+    fn hang_up(&mut self, leg: LegId, cause: Cause) {
+        let Some(session) = self.sessions.get_mut(&leg) else {
+            return;
+        };
+        if session.hung_up.is_some() {
+            return;
+        }
+        session.hung_up = Some(cause.clone());
+        match &session.phase {
+            Phase::Offered { cancelled, .. } => {
+                let code = match cause.sip {
+                    _ if *cancelled => 487,
+                    code @ 300..700 => code,
+                    _ => 480,
+                };
+                self.reject(leg, code, None, Some(&cause));
+            }
+            Phase::Inviting {
+                proceeding: true, ..
+            } => self.send_cancel(leg),
+            // The CANCEL waits for a 1xx (RFC 3261 9.1), Timer B for nobody.
+            Phase::Inviting { .. } => {}
+            // A callee's BYE waits for the ACK (RFC 3261 15).
+            Phase::Talking if session.unacked.as_ref().is_some_and(|it| it.initial) => {
+                self.drop_reoffer(leg);
+            }
+            Phase::Talking => self.end_dialog(leg, Some(&cause)),
+            Phase::Leaving { .. } => self.confirm_bye(leg),
+            Phase::Over => {}
+        }
+    }
+
+    /// Sends a BYE; the session is over.
+    pub(super) fn end_dialog(&mut self, leg: LegId, cause: Option<&Cause>) {
+        self.drop_reoffer(leg);
+        self.stop_waiting_for_ack(leg);
+        self.send_bye(leg, cause);
+        if let Some(session) = self.sessions.get_mut(&leg) {
+            session.phase = Phase::Over;
+        }
+    }
+
+    fn confirm_bye(&mut self, leg: LegId) {
+        let Some(session) = self.sessions.get_mut(&leg) else {
+            return;
+        };
+        let Phase::Leaving { bye, request } = &session.phase else {
+            return;
+        };
+        let (bye, request) = (*bye, request.clone());
+        session.phase = Phase::Over;
+        let response = self.response(leg, &request, 200);
+        self.respond(bye, &response);
+    }
+
+    fn answer_reoffer(&mut self, leg: LegId, answer: Result<Bytes, u16>) {
+        let reoffer = self
+            .sessions
+            .get_mut(&leg)
+            .and_then(|session| session.reoffer.take());
+        let Some(reoffer) = reoffer else {
+            return;
+        };
+        match answer {
+            Ok(answer) => self.accept_reoffer(leg, &reoffer, answer),
+            Err(code) => {
+                let code = if (300..700).contains(&code) {
+                    code
+                } else {
+                    500
+                };
+                let response = self.response(leg, &reoffer.request, code);
+                self.respond(reoffer.transaction, &response);
+            }
+        }
+    }
+}

@@ -1,0 +1,215 @@
+//! A peer's requests inside a dialog: BYE, re-INVITE, UPDATE, INFO, OPTIONS.
+
+use bytes::Bytes;
+
+use super::egress::{ALLOW, SDP};
+use super::stateless::{Extra, RETRY_AFTER, abilities};
+use super::{Endpoint, SessionEvent};
+use crate::id::LegId;
+use crate::sip::flow::Flow;
+use crate::sip::header::Name;
+use crate::sip::message::{Message, Method};
+use crate::sip::session::state::{Party, Phase, Reoffer};
+use crate::sip::transaction::table::{Key, Owner, TransactionId};
+
+impl Endpoint {
+    /// Takes a request with a To tag that is no repetition.
+    pub(super) fn handle_in_dialog(
+        &mut self,
+        flow: Flow,
+        party: &Party,
+        key: Key,
+        request: Message,
+    ) {
+        let Some(leg) = self.find_dialog(party, &request) else {
+            return self.refuse(&flow, &request, 481, &[]);
+        };
+        if self.transactions.is_full() {
+            self.counters.refused.full += 1;
+            let extra = [(Name::RetryAfter, RETRY_AFTER.into())];
+            return self.refuse(&flow, &request, 503, &extra);
+        }
+        let number = request.headers.cseq().map_or(0, |cseq| cseq.number);
+        let Some(session) = self.sessions.get_mut(&leg) else {
+            return;
+        };
+        if matches!(session.phase, Phase::Inviting { .. }) {
+            // Ours is still open: an offer would be glare, and there is nothing to end yet.
+            let status = if request.method() == Some(&Method::Invite) {
+                491
+            } else {
+                481
+            };
+            return self.refuse(&flow, &request, status, &[]);
+        }
+        if session.dialog.remote_seq.is_some_and(|last| number <= last) {
+            // RFC 3261 12.2.2: out of order.
+            return self.refuse(&flow, &request, 500, &[]);
+        }
+        session.dialog.remote_seq = Some(number);
+        // A phone behind NAT may come back by another flow; what follows goes there.
+        session.flow = flow;
+        match request.method() {
+            Some(Method::Bye) => self.handle_bye(flow, key, leg, request),
+            Some(Method::Invite | Method::Update) => self.handle_reoffer(flow, key, leg, request),
+            Some(Method::Options) => self.answer(flow, key, leg, &request, 200, &abilities()),
+            Some(Method::Info) if request.body.is_empty() => {
+                self.answer(flow, key, leg, &request, 200, &[]);
+            }
+            // Digits by INFO are not understood, and the peer is told so (RFC 6086 4.2.2).
+            Some(Method::Info) => self.answer(flow, key, leg, &request, 415, &[]),
+            Some(_) | None => {
+                let allow = [(Name::Allow, ALLOW.into())];
+                self.answer(flow, key, leg, &request, 405, &allow);
+            }
+        }
+    }
+
+    /// Opens a server transaction of a session; `first` is sent at once.
+    fn open_server(
+        &mut self,
+        flow: Flow,
+        key: Key,
+        leg: LegId,
+        first: Bytes,
+        invite: bool,
+    ) -> TransactionId {
+        let id =
+            self.transactions
+                .open_server(self.now.mono, key, flow, Owner::Leg(leg), first, invite);
+        if let Some(session) = self.sessions.get_mut(&leg) {
+            session.open.insert(id);
+        }
+        id
+    }
+
+    /// Answers a request at once.
+    fn answer(
+        &mut self,
+        flow: Flow,
+        key: Key,
+        leg: LegId,
+        request: &Message,
+        status: u16,
+        extra: &[Extra],
+    ) {
+        let invite = request.method() == Some(&Method::Invite);
+        let id = self.open_server(flow, key, leg, Bytes::new(), invite);
+        let mut response = self.response(leg, request, status);
+        for (name, value) in extra {
+            response.headers.push(name.clone(), value.clone());
+        }
+        self.respond(id, &response);
+    }
+
+    fn handle_bye(&mut self, flow: Flow, key: Key, leg: LegId, request: Message) {
+        self.drop_reoffer(leg);
+        self.stop_waiting_for_ack(leg);
+        let Some(session) = self.sessions.get_mut(&leg) else {
+            return;
+        };
+        match &mut session.phase {
+            Phase::Talking if session.hung_up.is_some() => {
+                // Ours waited for an ACK; now there is nothing left to say.
+                session.phase = Phase::Over;
+                self.answer(flow, key, leg, &request, 200, &[]);
+            }
+            Phase::Talking => {
+                let bye = self.open_server(flow, key, leg, Bytes::new(), false);
+                if let Some(session) = self.sessions.get_mut(&leg) {
+                    session.phase = Phase::Leaving {
+                        bye,
+                        request: Box::new(request),
+                    };
+                }
+                self.tell(SessionEvent::Bye { leg });
+            }
+            // A caller may end an early dialog this way (RFC 3261 15): to the call it is a CANCEL.
+            Phase::Offered { cancelled, .. } => {
+                let first = !std::mem::replace(cancelled, true);
+                self.answer(flow, key, leg, &request, 200, &[]);
+                if first {
+                    let elsewhere = false;
+                    self.tell_unless_hung_up(leg, SessionEvent::Cancelled { leg, elsewhere });
+                }
+            }
+            Phase::Leaving { .. } | Phase::Over | Phase::Inviting { .. } => {
+                self.answer(flow, key, leg, &request, 200, &[]);
+            }
+        }
+    }
+
+    fn handle_reoffer(&mut self, flow: Flow, key: Key, leg: LegId, request: Message) {
+        let invite = request.method() == Some(&Method::Invite);
+        let Some(session) = self.sessions.get(&leg) else {
+            return;
+        };
+        let refusal = match &session.phase {
+            Phase::Talking if session.hung_up.is_some() => Some(481),
+            // RFC 3261 14.2: one is still being answered.
+            Phase::Talking if session.reoffer.is_some() => Some(500),
+            // Our 2xx may hold an offer of ours that waits for its answer.
+            Phase::Talking if session.unacked.is_some() => Some(491),
+            Phase::Talking => None,
+            Phase::Offered { .. } | Phase::Inviting { .. } => Some(500),
+            Phase::Leaving { .. } | Phase::Over => Some(481),
+        };
+        if let Some(status) = refusal {
+            let wait = self.rng.below(10).to_string();
+            let extra = [(Name::RetryAfter, wait.into())];
+            let extra: &[Extra] = if status == 500 { &extra } else { &[] };
+            return self.answer(flow, key, leg, &request, status, extra);
+        }
+        let offer = request.sdp().cloned();
+        if !invite && offer.is_none() {
+            // An UPDATE without an offer only refreshes the target.
+            if let Some(session) = self.sessions.get_mut(&leg) {
+                session.dialog.refresh(&request);
+            }
+            let contact = [(Name::Contact, self.contact(&flow))];
+            return self.answer(flow, key, leg, &request, 200, &contact);
+        }
+        let first = if invite {
+            Message::response_to(&request, 100).to_bytes()
+        } else {
+            Bytes::new()
+        };
+        let transaction = self.open_server(flow, key, leg, first, invite);
+        if let Some(session) = self.sessions.get_mut(&leg) {
+            session.reoffer = Some(Reoffer {
+                transaction,
+                request: Box::new(request),
+            });
+        }
+        self.tell(SessionEvent::Reoffer { leg, offer });
+    }
+
+    /// A reoffer that nobody will answer any more (RFC 3261 15.1.2).
+    pub(super) fn drop_reoffer(&mut self, leg: LegId) {
+        let reoffer = self
+            .sessions
+            .get_mut(&leg)
+            .and_then(|session| session.reoffer.take());
+        if let Some(reoffer) = reoffer {
+            let response = self.response(leg, &reoffer.request, 487);
+            self.respond(reoffer.transaction, &response);
+        }
+    }
+
+    /// Answers a reoffer with SDP.
+    pub(super) fn accept_reoffer(&mut self, leg: LegId, reoffer: &Reoffer, answer: Bytes) {
+        let Some(session) = self.sessions.get_mut(&leg) else {
+            return;
+        };
+        session.dialog.refresh(&reoffer.request);
+        let flow = session.flow;
+        let mut response = self.response(leg, &reoffer.request, 200);
+        response.headers.push(Name::Contact, self.contact(&flow));
+        response.headers.push(Name::Allow, ALLOW);
+        response.set_body(SDP, answer);
+        self.respond(reoffer.transaction, &response);
+        if reoffer.request.method() == Some(&Method::Invite) {
+            self.await_ack(leg, &reoffer.request, &response, false);
+        }
+    }
+}

@@ -1,0 +1,245 @@
+//! Our requests: the responses to them, and what follows of those.
+
+use super::egress::add_reason;
+use super::{Alarm, Endpoint, SessionEvent};
+use crate::id::LegId;
+use crate::limits;
+use crate::sip::flow::Flow;
+use crate::sip::header::{CSeq, Name};
+use crate::sip::message::{Message, Method};
+use crate::sip::session::Cause;
+use crate::sip::session::state::{Phase, SessionTimer};
+use crate::sip::transaction::table::{Key, Owner};
+use crate::sip::transaction::timer::T1_64;
+
+impl Endpoint {
+    /// Takes a response. One that answers nothing of ours is dropped (RFC 3261 18.1.2).
+    pub(super) fn handle_response(&mut self, flow: Flow, response: &Message) {
+        let headers = &response.headers;
+        let (Ok(via), Ok(cseq), Some(status)) =
+            (headers.top_via(), headers.cseq(), response.status())
+        else {
+            return;
+        };
+        let key = Key::Client {
+            branch: via.branch().unwrap_or_default().to_owned(),
+            method: cseq.method.as_str().to_owned(),
+        };
+        let Some((id, owner)) = self.transactions.find(&key) else {
+            return;
+        };
+        let invite = cseq.method == Method::Invite;
+        let ack = match owner {
+            Owner::Leg(leg) if invite && status >= 300 => self
+                .sessions
+                .get(&leg)
+                .and_then(|session| session.invite.as_ref())
+                .map(|invite| ack_to_refusal(invite, response).to_bytes()),
+            Owner::Leg(_) | Owner::Registration(_) => None,
+        };
+        let now = self.now.mono;
+        if !self.transactions.handle_response(now, id, status, ack) {
+            return;
+        }
+        match owner {
+            Owner::Leg(leg) if invite => match status {
+                0..200 => self.handle_provisional(leg, response, status),
+                200..300 => self.handle_success(leg, flow, response),
+                300.. => self.handle_refusal(leg, status),
+            },
+            Owner::Leg(_) => {}
+            Owner::Registration(id) => self.handle_registration_response(id, response),
+        }
+    }
+
+    fn handle_provisional(&mut self, leg: LegId, response: &Message, status: u16) {
+        let Some(session) = self.sessions.get_mut(&leg) else {
+            return;
+        };
+        let Phase::Inviting { proceeding, .. } = &mut session.phase else {
+            return;
+        };
+        *proceeding = true;
+        if session.hung_up.is_some() {
+            return self.send_cancel(leg);
+        }
+        if status > 100 {
+            let answer = response.sdp().cloned();
+            self.tell(SessionEvent::Progress {
+                leg,
+                code: status,
+                answer,
+            });
+        }
+    }
+
+    fn handle_success(&mut self, leg: LegId, flow: Flow, response: &Message) {
+        let Some(session) = self.sessions.get_mut(&leg) else {
+            return;
+        };
+        if !matches!(session.phase, Phase::Inviting { .. }) {
+            return self.handle_more_success(leg, response);
+        }
+        session.dialog = session.dialog.confirmed_by(response);
+        session.phase = Phase::Talking;
+        self.timers
+            .cancel(&Alarm::Session(leg, SessionTimer::GiveUp));
+        self.acknowledge(leg, response);
+        let hung_up = self
+            .sessions
+            .get(&leg)
+            .and_then(|session| session.hung_up.clone());
+        if hung_up.is_some() {
+            // It crossed our CANCEL: take it, then end it.
+            return self.end_dialog(leg, hung_up.as_ref());
+        }
+        self.tell(SessionEvent::Answered {
+            leg,
+            answer: response.sdp().cloned(),
+            peer: flow.peer.ip(),
+        });
+    }
+
+    /// Sends the first ACK to the 2xx that made the dialog.
+    fn acknowledge(&mut self, leg: LegId, response: &Message) {
+        let number = response.headers.cseq().map_or(0, |cseq| cseq.number);
+        let Some(session) = self.sessions.get(&leg) else {
+            return;
+        };
+        let flow = session.flow;
+        let mut ack = session.dialog.ack(number);
+        self.sign(&flow, &mut ack);
+        let bytes = ack.to_bytes();
+        if let Some(session) = self.sessions.get_mut(&leg) {
+            session.ack = Some(bytes.clone());
+        }
+        self.flush();
+        self.transmit(flow, bytes, None);
+    }
+
+    /// A 2xx after the first: a repetition wants its ACK again; another fork wants an ACK and a
+    /// BYE (RFC 3261 13.2.2.4).
+    fn handle_more_success(&mut self, leg: LegId, response: &Message) {
+        let Some(session) = self.sessions.get_mut(&leg) else {
+            return;
+        };
+        let flow = session.flow;
+        let tag = response.headers.to().ok();
+        let tag = tag.as_ref().and_then(|to| to.tag());
+        if session.dialog.remote_tag.as_deref() == tag {
+            if let Some(ack) = session.ack.clone() {
+                self.transmit(flow, ack, None);
+            }
+            return;
+        }
+        let number = response.headers.cseq().map_or(0, |cseq| cseq.number);
+        let mut fork = session.dialog.confirmed_by(response);
+        let known = session.forks.contains(tag.unwrap_or_default());
+        if !known && session.forks.len() >= limits::SIP_FORKS {
+            return;
+        }
+        session.forks.insert(tag.unwrap_or_default().to_owned());
+        let mut ack = fork.ack(number);
+        self.sign(&flow, &mut ack);
+        self.transmit(flow, ack.to_bytes(), None);
+        if !known {
+            let mut bye = fork.request(Method::Bye);
+            self.send_request(Owner::Leg(leg), flow, &mut bye);
+        }
+    }
+
+    fn handle_refusal(&mut self, leg: LegId, status: u16) {
+        self.timers
+            .cancel(&Alarm::Session(leg, SessionTimer::GiveUp));
+        self.tell_unless_hung_up(leg, SessionEvent::Rejected { leg, code: status });
+        if let Some(session) = self.sessions.get_mut(&leg) {
+            session.phase = Phase::Over;
+        }
+    }
+
+    /// Our INVITE ended without a final response.
+    pub(super) fn handle_no_response(&mut self, leg: LegId, status: u16) {
+        let is_open = self
+            .sessions
+            .get(&leg)
+            .is_some_and(|session| matches!(session.phase, Phase::Inviting { .. }));
+        if is_open {
+            self.handle_refusal(leg, status);
+        }
+    }
+
+    /// Takes our INVITE back, once (RFC 3261 9.1).
+    pub(super) fn send_cancel(&mut self, leg: LegId) {
+        let Some(session) = self.sessions.get_mut(&leg) else {
+            return;
+        };
+        let Phase::Inviting { cancelled, .. } = &mut session.phase else {
+            return;
+        };
+        let (false, Some(invite)) = (std::mem::replace(cancelled, true), &session.invite) else {
+            return;
+        };
+        let flow = session.flow;
+        let cancel = cancel_of(invite, session.hung_up.as_ref());
+        let key = Key::Client {
+            branch: cancel
+                .headers
+                .top_via()
+                .ok()
+                .and_then(|via| via.branch().map(str::to_owned))
+                .unwrap_or_default(),
+            method: Method::Cancel.as_str().to_owned(),
+        };
+        let now = self.now.mono;
+        let owner = Owner::Leg(leg);
+        let bytes = cancel.to_bytes();
+        let id = self
+            .transactions
+            .open_client(now, key, flow, owner, bytes, false);
+        session.open.insert(id);
+        self.timers
+            .set(Alarm::Session(leg, SessionTimer::GiveUp), now + T1_64);
+    }
+}
+
+/// The ACK to a refusal: the INVITE's own Via and route, the To of the refusal (RFC 3261 17.1.1.3).
+fn ack_to_refusal(invite: &Message, response: &Message) -> Message {
+    let mut ack = same_hop(invite, Method::Ack);
+    if let Some(to) = response.headers.get(&Name::To) {
+        ack.headers.set(Name::To, to.clone());
+    }
+    ack
+}
+
+fn cancel_of(invite: &Message, cause: Option<&Cause>) -> Message {
+    let mut cancel = same_hop(invite, Method::Cancel);
+    add_reason(&mut cancel, cause);
+    cancel
+}
+
+/// A request that goes the way of the INVITE: its URI, topmost Via, route, and identity.
+fn same_hop(invite: &Message, method: Method) -> Message {
+    let mut request = match invite.uri() {
+        Some(uri) => Message::request(method.clone(), uri.clone()),
+        None => return invite.clone(),
+    };
+    for field in invite.headers.iter() {
+        let kept = [
+            Name::Via,
+            Name::MaxForwards,
+            Name::Route,
+            Name::From,
+            Name::To,
+            Name::CallId,
+        ];
+        if kept.contains(&field.name) {
+            request
+                .headers
+                .push(field.name.clone(), field.value.clone());
+        }
+    }
+    let number = invite.headers.cseq().map_or(0, |cseq| cseq.number);
+    let cseq = CSeq { number, method };
+    request.headers.push(Name::CSeq, cseq.to_value());
+    request
+}

@@ -1,0 +1,6 @@
+//! Endpoints back to back over a network in virtual time.
+
+mod calls;
+mod network;
+mod peers;
+mod registering;

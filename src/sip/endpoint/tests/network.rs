@@ -1,0 +1,338 @@
+//! The network: delays, and where asked loses, doubles and reorders packets.
+
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+
+use bytes::Bytes;
+
+use crate::id::{FlowId, LegId, OperatorName, Origin, TrunkName};
+use crate::net::Net as Range;
+use crate::rng::Rng;
+use crate::sip::endpoint::{
+    Algorithm, Credentials, Directory, Endpoint, EndpointConfig, EndpointEvent, HoldId,
+};
+use crate::sip::flow::{Flow, Transport};
+use crate::sip::session::{Cause, OutgoingInvite, SessionCommand, SessionEvent};
+use crate::sip::uri::Uri;
+use crate::time::{Duration, Instant, Now, Wall};
+
+/// The exchange under test.
+pub const PBX: usize = 0;
+/// A trunk.
+pub const CARRIER: usize = 1;
+/// A phone of the operator olena.
+pub const PHONE: usize = 2;
+/// Nobody's.
+pub const STRANGER: usize = 3;
+
+const ADDRESSES: [&str; 4] = [
+    "198.51.100.1:5060",
+    "203.0.113.5:5060",
+    "192.0.2.10:40000",
+    "192.0.2.66:5060",
+];
+
+pub fn address(of: usize) -> SocketAddr {
+    ADDRESSES[of].parse().unwrap()
+}
+
+pub fn config() -> EndpointConfig {
+    EndpointConfig {
+        domain: "clinic.example".to_owned(),
+        advertise: None,
+        local_nets: Vec::new(),
+        digest: vec![Algorithm::Md5],
+        strangers_rate: 50,
+        strangers_burst: 200,
+        strangers_trusted: Vec::new(),
+        registrations: 100,
+        expires: (Duration::from_secs(60), Duration::from_secs(3600)),
+    }
+}
+
+pub struct Net {
+    pub now: Instant,
+    pub ends: Vec<Endpoint>,
+    pub events: Vec<Vec<EndpointEvent>>,
+    /// First lines that were sent, `from→to line`.
+    pub trace: Vec<String>,
+    pub holds: Vec<HoldId>,
+    /// Per mille.
+    pub loss: u32,
+    pub doubling: u32,
+    pub jitter: Duration,
+    /// Drops packets whose trace line begins so, so many times.
+    pub blocked: Vec<(&'static str, u32)>,
+    flying: BTreeMap<(Instant, u64), (usize, Flow, Bytes)>,
+    sent: u64,
+    rng: Rng,
+    pub transport: Transport,
+}
+
+impl Net {
+    pub fn new() -> Self {
+        Self::with(config(), 1)
+    }
+
+    pub fn with(config: EndpointConfig, seed: u8) -> Self {
+        let mut rng = Rng::new([seed; 32]);
+        let now = Now {
+            mono: Instant::START,
+            wall: Wall::from_millis(1_700_000_000_000),
+        };
+        let trunk = |name: &str, of: usize| {
+            let peers = vec![(Range::single(address(of).ip()), None)];
+            (TrunkName::from(name), peers)
+        };
+        let olena = Credentials::from_password("olena", "clinic.example", "correct horse");
+        let ends = (0..4)
+            .map(|of| {
+                let mut end = Endpoint::new(config.clone(), rng.fork(), now);
+                let directory = if of == PBX {
+                    Directory {
+                        trunks: vec![trunk("carrier", CARRIER)],
+                        users: [(OperatorName::from("olena"), olena.clone())].into(),
+                    }
+                } else {
+                    Directory {
+                        trunks: vec![trunk("pbx", PBX)],
+                        users: BTreeMap::new(),
+                    }
+                };
+                end.set_directory(directory);
+                end
+            })
+            .collect();
+        Self {
+            now: Instant::START,
+            ends,
+            events: vec![Vec::new(); 4],
+            trace: Vec::new(),
+            holds: Vec::new(),
+            loss: 0,
+            doubling: 0,
+            jitter: Duration::ZERO,
+            blocked: Vec::new(),
+            flying: BTreeMap::new(),
+            sent: 0,
+            rng,
+            transport: Transport::Udp,
+        }
+    }
+
+    pub fn now(&self) -> Now {
+        Now {
+            mono: self.now,
+            wall: Wall::from_millis(1_700_000_000_000) + self.now.since(Instant::START),
+        }
+    }
+
+    pub fn flow(&self, from: usize, to: usize) -> Flow {
+        Flow {
+            id: FlowId(if self.transport == Transport::Udp {
+                1
+            } else {
+                10
+            }),
+            transport: self.transport,
+            local: address(from),
+            peer: address(to),
+        }
+    }
+
+    pub fn command(&mut self, of: usize, command: SessionCommand) {
+        let now = self.now();
+        self.ends[of].handle_command(now, command);
+        self.collect(of);
+    }
+
+    /// Hands bytes to an endpoint as if they came from another.
+    pub fn inject(&mut self, from: usize, to: usize, bytes: &[u8]) {
+        let (now, flow) = (self.now(), self.flow(to, from));
+        self.ends[to].handle_packet(now, flow, bytes);
+        self.collect(to);
+    }
+
+    /// A first line and header lines, from `from` to the exchange.
+    pub fn send_text(&mut self, from: usize, text: &str) {
+        self.inject(from, PBX, text.replace('\n', "\r\n").as_bytes());
+    }
+
+    pub fn collect(&mut self, of: usize) {
+        while let Some(transmit) = self.ends[of].poll_transmit() {
+            self.holds.extend(transmit.hold);
+            let to = (0..4).find(|&to| address(to) == transmit.flow.peer);
+            let line = transmit.bytes.split(|&byte| byte == b'\r').next();
+            let line = String::from_utf8_lossy(line.unwrap()).into_owned();
+            let Some(to) = to else {
+                continue;
+            };
+            let text = format!("{of}→{to} {line}");
+            let block = self
+                .blocked
+                .iter_mut()
+                .find(|(start, times)| text.starts_with(start) && *times > 0);
+            if let Some((_, times)) = block {
+                *times -= 1;
+                self.trace.push(format!("{text} (lost)"));
+                continue;
+            }
+            self.trace.push(text);
+            let copies = match (self.rng.chance(self.loss), self.rng.chance(self.doubling)) {
+                (true, _) => 0,
+                (false, true) => 2,
+                (false, false) => 1,
+            };
+            for _ in 0..copies {
+                let jitter = self.rng.below(self.jitter.as_nanos() as u64 + 1);
+                let at = self.now + Duration::from_millis(5) + Duration::from_nanos(jitter);
+                self.sent += 1;
+                let flow = self.flow(to, of);
+                self.flying
+                    .insert((at, self.sent), (to, flow, transmit.bytes.clone()));
+            }
+        }
+        while let Some(event) = self.ends[of].poll_event() {
+            self.events[of].push(event);
+        }
+    }
+
+    /// Lets the next thing happen, if it happens until `end`; false when nothing does.
+    fn step(&mut self, end: Instant) -> bool {
+        let packet = self.flying.first_key_value().map(|((at, _), _)| *at);
+        let timer = (0..self.ends.len())
+            .filter_map(|of| Some((self.ends[of].poll_timeout()?.at, of)))
+            .min();
+        match (packet, timer) {
+            (Some(at), timer) if at <= end && timer.is_none_or(|(due, _)| at <= due) => {
+                let (_, (to, flow, bytes)) = self.flying.pop_first().unwrap();
+                self.now = self.now.max(at);
+                let now = self.now();
+                self.ends[to].handle_packet(now, flow, &bytes);
+                self.collect(to);
+                true
+            }
+            (_, Some((at, of))) if at <= end => {
+                self.now = self.now.max(at);
+                let now = self.now();
+                self.ends[of].handle_timeout(now);
+                self.collect(of);
+                true
+            }
+            _ => false,
+        }
+    }
+
+    pub fn run(&mut self, span: Duration) {
+        let end = self.now + span;
+        while self.step(end) {}
+        self.now = end;
+    }
+
+    /// A round trip or two.
+    pub fn pause(&mut self) {
+        self.run(Duration::from_millis(100));
+    }
+
+    /// Until every timer is over; then nothing may live.
+    pub fn finish(&mut self) {
+        self.run(Duration::from_secs(200));
+        for end in &self.ends {
+            assert_eq!(
+                end.live(),
+                super::super::Live::default(),
+                "{:#?}",
+                self.trace
+            );
+            assert!(end.sessions.is_empty() && end.merges.is_empty());
+        }
+    }
+
+    pub fn sessions(&mut self, of: usize) -> Vec<SessionEvent> {
+        std::mem::take(&mut self.events[of])
+            .into_iter()
+            .filter_map(|event| match event {
+                EndpointEvent::Session(event) => Some(event),
+                _ => None,
+            })
+            .collect()
+    }
+
+    /// Session events of an endpoint as short words.
+    pub fn story(&mut self, of: usize) -> Vec<String> {
+        self.sessions(of).iter().map(word).collect()
+    }
+
+    /// The last response that went from the exchange to `to`: its status.
+    pub fn status(&self, to: usize) -> Option<u16> {
+        let start = format!("{PBX}→{to} SIP/2.0 ");
+        self.trace
+            .iter()
+            .rev()
+            .find_map(|line| line.strip_prefix(&start)?.get(..3)?.parse().ok())
+    }
+
+    pub fn count(&self, start: &str) -> usize {
+        self.trace
+            .iter()
+            .filter(|line| line.starts_with(start))
+            .count()
+    }
+
+    /// `from` calls `to`.
+    pub fn call(&mut self, from: usize, to: usize, number: u64) -> LegId {
+        let leg = LegId {
+            origin: Origin::Outbound,
+            number,
+        };
+        let invite = OutgoingInvite {
+            target: Uri::parse(&format!("sip:0800100200@{}", address(to))).unwrap(),
+            flow: self.flow(from, to),
+            from_display: "Олена".to_owned(),
+            from_user: "380671234567".to_owned(),
+            headers: vec![("X-Queue", "odesa".to_owned())],
+            offer: Bytes::from_static(b"offer"),
+        };
+        let invite = Box::new(invite);
+        self.command(from, SessionCommand::Invite { leg, invite });
+        leg
+    }
+}
+
+pub fn word(event: &SessionEvent) -> String {
+    let sdp = |body: &Option<Bytes>| match body {
+        Some(body) => format!(" {}", String::from_utf8_lossy(body)),
+        None => String::new(),
+    };
+    match event {
+        SessionEvent::Incoming { invite, .. } => format!("incoming{}", sdp(&invite.offer)),
+        SessionEvent::Cancelled { elsewhere, .. } => format!("cancelled {elsewhere}"),
+        SessionEvent::Progress { code, answer, .. } => format!("progress {code}{}", sdp(answer)),
+        SessionEvent::Answered { answer, .. } => format!("answered{}", sdp(answer)),
+        SessionEvent::Rejected { code, .. } => format!("rejected {code}"),
+        SessionEvent::Confirmed { answer, .. } => format!("confirmed{}", sdp(answer)),
+        SessionEvent::Reoffer { offer, .. } => format!("reoffer{}", sdp(offer)),
+        SessionEvent::Bye { .. } => "bye".to_owned(),
+        SessionEvent::Failed { cause, .. } => format!("failed {}", cause.text),
+        SessionEvent::Closed { .. } => "closed".to_owned(),
+    }
+}
+
+pub fn inbound(number: u64) -> LegId {
+    LegId {
+        origin: Origin::Inbound,
+        number,
+    }
+}
+
+pub fn cause(sip: u16) -> Cause {
+    Cause {
+        sip,
+        q850: Some(16),
+        text: "test",
+    }
+}
+
+pub fn sdp(text: &'static str) -> Bytes {
+    Bytes::from_static(text.as_bytes())
+}

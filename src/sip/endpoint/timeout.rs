@@ -1,0 +1,150 @@
+//! What comes by itself: timers, streams that close, transactions that end.
+
+use super::{Alarm, Endpoint, SessionEvent};
+use crate::id::{FlowId, LegId};
+use crate::sip::session::Cause;
+use crate::sip::session::state::{Phase, SessionTimer};
+use crate::sip::transaction::table::{Owner, Report};
+use crate::sip::transaction::timer::T2;
+use crate::time::Now;
+
+impl Endpoint {
+    /// Does what is due.
+    pub fn handle_timeout(&mut self, now: Now) {
+        self.now = now;
+        loop {
+            while self.transactions.handle_timeout(now.mono) {}
+            self.settle();
+            while let Some(change) = self.registrar.handle_timeout(now.mono) {
+                self.announce(vec![change], None);
+            }
+            match self.timers.pop_due(now.mono) {
+                Some(Alarm::Session(leg, timer)) => self.handle_session_timer(leg, timer),
+                Some(Alarm::Registration(id)) => self.handle_registration_timer(id),
+                None => return,
+            }
+            self.settle();
+        }
+    }
+
+    /// A stream is gone: its bindings go, its open requests fail with 503. A session that stands
+    /// stays; its media may still flow and its phone may come back.
+    pub fn handle_flow_down(&mut self, now: Now, flow: FlowId) {
+        self.now = now;
+        let changes = self.registrar.handle_flow_down(flow);
+        self.announce(changes, None);
+        self.transactions.handle_flow_down(now.mono, flow);
+        self.settle();
+    }
+
+    fn handle_session_timer(&mut self, leg: LegId, timer: SessionTimer) {
+        match timer {
+            SessionTimer::Repeat2xx => self.repeat_2xx(leg),
+            SessionTimer::NoAck => self.give_up_ack(leg),
+            SessionTimer::Progress => self.repeat_progress(leg),
+            SessionTimer::GiveUp => {
+                if let Some(session) = self.sessions.get(&leg)
+                    && let Phase::Inviting { invite, .. } = session.phase
+                {
+                    self.transactions.abandon(self.now.mono, invite);
+                }
+            }
+        }
+    }
+
+    fn repeat_2xx(&mut self, leg: LegId) {
+        let Some(session) = self.sessions.get_mut(&leg) else {
+            return;
+        };
+        let flow = session.flow;
+        let Some(unacked) = &mut session.unacked else {
+            return;
+        };
+        unacked.gap = unacked.gap.saturating_mul(2).min(T2);
+        let (gap, bytes) = (unacked.gap, unacked.response.clone());
+        let alarm = Alarm::Session(leg, SessionTimer::Repeat2xx);
+        self.timers.set(alarm, self.now.mono + gap);
+        self.transmit(flow, bytes, None);
+    }
+
+    fn give_up_ack(&mut self, leg: LegId) {
+        let Some(session) = self.sessions.get(&leg) else {
+            return;
+        };
+        if session.unacked.is_none() {
+            return;
+        }
+        let hung_up = session.hung_up.clone();
+        let cause = Cause {
+            sip: 408,
+            q850: Some(102),
+            text: "no ACK",
+        };
+        if hung_up.is_none() {
+            self.tell(SessionEvent::Failed {
+                leg,
+                cause: cause.clone(),
+            });
+        }
+        self.end_dialog(leg, Some(hung_up.as_ref().unwrap_or(&cause)));
+    }
+
+    /// Takes what transactions report, sends what they sent, and closes what is over. Every input
+    /// ends here, so that nothing half-done is visible.
+    pub(super) fn settle(&mut self) {
+        self.flush();
+        while let Some(report) = self.transactions.poll_report() {
+            match report {
+                Report::TimedOut(Owner::Leg(leg), id) => {
+                    if self.is_invite(leg, id) {
+                        self.handle_no_response(leg, 408);
+                    }
+                }
+                Report::Broken(Owner::Leg(leg), id) => {
+                    if self.is_invite(leg, id) {
+                        self.handle_no_response(leg, 503);
+                    }
+                }
+                Report::TimedOut(Owner::Registration(id), _)
+                | Report::Broken(Owner::Registration(id), _) => {
+                    self.handle_registration_failure(id);
+                }
+                Report::Gone(Owner::Leg(leg), id) => {
+                    if let Some(session) = self.sessions.get_mut(&leg) {
+                        session.open.remove(&id);
+                    }
+                    self.close_if_over(leg);
+                }
+                Report::Gone(Owner::Registration(_), _) => {}
+            }
+            self.flush();
+        }
+    }
+
+    fn is_invite(&self, leg: LegId, id: crate::sip::transaction::table::TransactionId) -> bool {
+        self.sessions.get(&leg).is_some_and(
+            |session| matches!(session.phase, Phase::Inviting { invite, .. } if invite == id),
+        )
+    }
+
+    fn close_if_over(&mut self, leg: LegId) {
+        if !self
+            .sessions
+            .get(&leg)
+            .is_some_and(|session| session.is_closed())
+        {
+            return;
+        }
+        let Some(session) = self.sessions.remove(&leg) else {
+            return;
+        };
+        self.dialogs.remove(&session.dialog.key);
+        if let Some(merge) = &session.merge {
+            self.merges.remove(merge);
+        }
+        for timer in SessionTimer::ALL {
+            self.timers.cancel(&Alarm::Session(leg, timer));
+        }
+        self.tell(SessionEvent::Closed { leg });
+    }
+}
