@@ -9,144 +9,23 @@
     reason = "a test fails by panicking, and its phones keep real time"
 )]
 
+mod hall;
 mod phone;
 
 use std::net::{SocketAddr, UdpSocket};
 use std::path::Path;
-use std::sync::Arc;
-use std::sync::mpsc::{Receiver, channel};
 use std::time::{Duration, Instant};
 
-use phone::{Heard, Phone, packet, strength, tone};
-use strowger::id::{CallId, LegId, OperatorName, Origin, PlayId, Ulid};
-use strowger::media::command::{Learn, MediaCommand, MediaEvent, RecordPlan, Recorded, Remote};
-use strowger::rng::Rng;
-use strowger::server::media::{MediaSettings, MediaThreads};
-use strowger::time::Wall;
-use strowger::words::{Codec, Prompt};
+use hall::{CALLER, Hall, MUSIC_HERTZ, OPERATOR, WHISPER_HERTZ, call, plan, remote};
+use phone::{Heard, Phone, packet, strength};
+use strowger::id::{LegId, Origin, PlayId};
+use strowger::media::command::{Learn, MediaCommand, MediaEvent};
+use strowger::rtp::telephone_event::{TelephoneEvent, code_of};
+use strowger::words::Codec;
 
-const CALLER: LegId = LegId {
-    origin: Origin::Inbound,
-    number: 1,
-};
-const OPERATOR: LegId = LegId {
-    origin: Origin::Outbound,
-    number: 1,
-};
 const CALLER_HERTZ: f64 = 440.0;
 const OPERATOR_HERTZ: f64 = 1000.0;
 const STRANGER_HERTZ: f64 = 2500.0;
-const MUSIC_HERTZ: f64 = 700.0;
-const WHISPER_HERTZ: f64 = 1800.0;
-
-struct Hall {
-    media: MediaThreads,
-    events: Receiver<MediaEvent>,
-    folder: tempfile::TempDir,
-}
-
-impl Hall {
-    fn open(seed: u8) -> Self {
-        let folder = tempfile::tempdir().unwrap();
-        let (sender, events) = channel();
-        let settings = MediaSettings {
-            listen: [127, 0, 0, 1].into(),
-            ports: 22_000..=29_999,
-            threads: 2,
-            rtp_timeout: Duration::from_secs(60),
-            recordings: folder.path().to_owned(),
-            seed: [seed; 32],
-        };
-        let prompts = Arc::new(|key| match key {
-            1 => Some(tone(MUSIC_HERTZ, 0, 4000).into()),
-            2 => Some(tone(WHISPER_HERTZ, 0, 4000).into()),
-            _ => None,
-        });
-        let notify = move |event| {
-            let _ = sender.send(event);
-        };
-        Self {
-            media: MediaThreads::start(settings, prompts, notify).unwrap(),
-            events,
-            folder,
-        }
-    }
-
-    fn wait<T>(&self, wanted: impl Fn(&MediaEvent) -> Option<T>) -> T {
-        let deadline = Instant::now() + Duration::from_secs(20);
-        loop {
-            let patience = deadline.saturating_duration_since(Instant::now());
-            let event = self.events.recv_timeout(patience).expect("no such event");
-            if let Some(found) = wanted(&event) {
-                return found;
-            }
-        }
-    }
-
-    fn open_leg(&self, leg: LegId, call: CallId) -> SocketAddr {
-        self.media.command(MediaCommand::Open { leg, call });
-        let port = self.wait(|event| match event {
-            MediaEvent::Opened { leg: opened, port } if *opened == leg => Some(*port),
-            _ => None,
-        });
-        assert_eq!(port % 2, 0);
-        ([127, 0, 0, 1], port).into()
-    }
-
-    fn connect(&self, leg: LegId, address: SocketAddr, codec: Codec) {
-        let remote = Remote {
-            address,
-            // The stranger of these tests shares the phone's IP, so its address must be exact.
-            learn: Learn::Trunk(Arc::default()),
-            codec,
-            payload_type: codec.payload_type(),
-            telephone_event: None,
-            ptime: 20,
-            send: true,
-            receive: true,
-        };
-        self.media.command(MediaCommand::Connect { leg, remote });
-    }
-
-    fn play(&self, leg: LegId, key: u128, looped: bool) {
-        let prompt = Prompt {
-            key,
-            duration: Duration::from_millis(500),
-        };
-        self.media.command(MediaCommand::Play {
-            leg,
-            play: PlayId(u64::try_from(key).unwrap()),
-            prompts: Arc::new([prompt]),
-            looped,
-        });
-    }
-
-    fn recorded(&self) -> Recorded {
-        self.wait(|event| match event {
-            MediaEvent::Recorded { recorded, .. } => Some((**recorded).clone()),
-            MediaEvent::RecordFailed { why, .. } => panic!("{why}"),
-            _ => None,
-        })
-    }
-}
-
-fn call(seed: u8) -> CallId {
-    let wall = Wall::from_millis(1_790_000_000_000);
-    CallId(Ulid::new(wall, &mut Rng::new([seed; 32])))
-}
-
-fn plan(call: CallId) -> RecordPlan {
-    RecordPlan {
-        call,
-        started_at: Wall::from_millis(1_790_000_000_000),
-        to: "+380800111222".into(),
-        from: Some("+380671234567".into()),
-        site: Some("odesa".into()),
-        queue: None,
-        operator: OperatorName::from("olena"),
-        keep: None,
-    }
-}
 
 /// One SSRC, sequence numbers one after another, timestamps that never step back.
 fn assert_one_stream(heard: &[Heard]) {
@@ -214,25 +93,21 @@ fn a_call_is_heard_recorded_and_closed_to_strangers() {
     hall.play(OPERATOR, 2, false);
     spray(caller_port, 50);
     spray(operator_port, 50);
-    hall.wait(|event| {
-        matches!(event, MediaEvent::Played { leg, play } if *leg == OPERATOR && *play == PlayId(2))
-            .then_some(())
+    hall.wait_for(&MediaEvent::Played {
+        leg: OPERATOR,
+        play: PlayId(2),
     });
 
     let bridged = Instant::now();
-    hall.media.command(MediaCommand::Bridge {
-        caller: CALLER,
-        operator: OPERATOR,
-        record: Some(Box::new(plan(call))),
-    });
+    hall.bridge(Some(plan(call)));
     let mut operator_heard = hear_until(&operator, CALLER_HERTZ, 50);
     spray(caller_port, 100);
     spray(operator_port, 100);
     operator_heard.extend(hear_until(&operator, CALLER_HERTZ, 50));
     caller_heard.extend(hear_until(&caller, OPERATOR_HERTZ, 90));
-    hall.media.command(MediaCommand::Close { leg: CALLER });
+    hall.close(CALLER);
     let length = bridged.elapsed();
-    hall.media.command(MediaCommand::Close { leg: OPERATOR });
+    hall.close(OPERATOR);
     let recorded = hall.recorded();
 
     assert_one_stream(&caller_heard);
@@ -252,7 +127,7 @@ fn a_call_is_heard_recorded_and_closed_to_strangers() {
     assert!(strength(&caller_ear, WHISPER_HERTZ) < 50.0);
     assert!(strength(&samples(&operator_heard), WHISPER_HERTZ) > 500.0);
 
-    let [left, right] = channels(&hall.folder.path().join(&recorded.file));
+    let [left, right] = channels(&hall.file(&recorded.file));
     assert_eq!(recorded.bytes, 44 + 4 * left.len() as u64);
     let frames = length.as_secs_f64() * 8000.0;
     assert!(
@@ -301,11 +176,7 @@ fn a_recording_can_be_read_while_it_is_written_and_stop_finishes_it() {
     hall.connect(OPERATOR, operator.address, Codec::Pcma);
     caller_sends.send(caller_port).unwrap();
     let bridged = Instant::now();
-    hall.media.command(MediaCommand::Bridge {
-        caller: CALLER,
-        operator: OPERATOR,
-        record: Some(Box::new(plan(call))),
-    });
+    hall.bridge(Some(plan(call)));
     let path = hall.folder.path().join(format!("2026/09/21/{call}.wav"));
     for _ in 0..3 {
         hear_until(&operator, CALLER_HERTZ, 30);
@@ -331,4 +202,145 @@ fn a_recording_can_be_read_while_it_is_written_and_stop_finishes_it() {
             .unwrap()
             .is_empty()
     );
+}
+
+#[test]
+fn a_phone_behind_nat_is_found_by_its_ip_and_a_dead_address_is_no_obstacle() {
+    let hall = Hall::open(3);
+    let call = call(3);
+    let port = hall.open_leg(OPERATOR, call);
+    // The SDP names an address where nobody listens; the kernel says so and it does not matter.
+    let dead = "127.0.0.5:9".parse().unwrap();
+    let learn = Learn::Phone([127, 0, 0, 1].into());
+    hall.connect_remote(OPERATOR, remote(dead, Codec::Pcma, learn));
+    hall.play(OPERATOR, 1, true);
+    let stranger = UdpSocket::bind("127.0.0.66:0").unwrap();
+    for index in 0..20 {
+        let packet = packet(Codec::Pcma, STRANGER_HERTZ, index);
+        stranger.send_to(&packet, port).unwrap();
+    }
+    let (phone, sends) = Phone::start(Codec::Pcma, OPERATOR_HERTZ);
+    sends.send(port).unwrap();
+    hear_until(&phone, MUSIC_HERTZ, 5);
+    // The phone vanishes: refused packets come back, and the next leg is served all the same.
+    drop(phone);
+    let other = LegId {
+        origin: Origin::Inbound,
+        number: 9,
+    };
+    let (phone, _) = Phone::start(Codec::Pcmu, OPERATOR_HERTZ);
+    hall.open_leg(other, call);
+    hall.connect(other, phone.address, Codec::Pcmu);
+    hall.play(other, 1, true);
+    hear_until(&phone, MUSIC_HERTZ, 5);
+    assert_eq!(hall.media.counters().strangers, 20);
+}
+
+#[test]
+fn digits_and_silence_are_reported_once() {
+    let hall = Hall::with(4, |settings| {
+        settings.rtp_timeout = Duration::from_millis(300);
+    });
+    let call = call(4);
+    let port = hall.open_leg(CALLER, call);
+    hall.open_leg(OPERATOR, call);
+    let phone = UdpSocket::bind("127.0.0.1:0").unwrap();
+    let address = phone.local_addr().unwrap();
+    hall.connect(CALLER, address, Codec::Pcma);
+    hall.connect(OPERATOR, address, Codec::Pcma);
+    for (press, digit) in "30#".chars().enumerate() {
+        for repeat in 0..3 {
+            let event = TelephoneEvent {
+                code: code_of(digit).unwrap(),
+                end: true,
+                duration: 800,
+            };
+            let mut bytes = packet(Codec::Pcma, CALLER_HERTZ, repeat);
+            bytes[1] = 101;
+            bytes[4..8].copy_from_slice(&(press as u32 * 1600).to_be_bytes());
+            bytes.truncate(12);
+            bytes.extend(event.to_bytes());
+            phone.send_to(&bytes, port).unwrap();
+        }
+    }
+    hall.bridge(None);
+    let (mut digits, mut silent) = (String::new(), Vec::new());
+    while silent.len() < 2 {
+        hall.wait(|event| {
+            if let MediaEvent::Digit { digit, .. } = event {
+                digits.push(digit);
+                return Some(());
+            }
+            if let MediaEvent::Silent { leg } = event {
+                silent.push(leg);
+                return Some(());
+            }
+            None
+        });
+    }
+    silent.sort();
+    assert_eq!(silent, [CALLER, OPERATOR]);
+    assert_eq!(digits, "30#");
+}
+
+#[test]
+fn a_recording_that_cannot_be_written_is_said_once_and_the_call_goes_on() {
+    let hall = Hall::with(5, |settings| {
+        settings.recordings.push("not-a-folder");
+        std::fs::write(&settings.recordings, b"").unwrap();
+    });
+    let call = call(5);
+    let port = hall.open_leg(CALLER, call);
+    hall.open_leg(OPERATOR, call);
+    let (caller, sends) = Phone::start(Codec::Pcma, CALLER_HERTZ);
+    let (operator, _) = Phone::start(Codec::Pcma, OPERATOR_HERTZ);
+    hall.connect(CALLER, caller.address, Codec::Pcma);
+    hall.connect(OPERATOR, operator.address, Codec::Pcma);
+    sends.send(port).unwrap();
+    hall.bridge(Some(plan(call)));
+    hear_until(&operator, CALLER_HERTZ, 50);
+    hall.close(CALLER);
+    let Hall { media, events, .. } = hall;
+    media.stop();
+    let failed: Vec<String> = events
+        .try_iter()
+        .filter_map(|event| {
+            if let MediaEvent::RecordFailed { why, .. } = event {
+                Some(why)
+            } else {
+                None
+            }
+        })
+        .collect();
+    assert_eq!(failed.len(), 1, "{failed:?}");
+    assert!(failed[0].contains("cannot write"), "{failed:?}");
+}
+
+#[test]
+fn ports_come_back_however_often_they_are_taken() {
+    let hall = Hall::with(6, |settings| settings.ports = 30_000..=30_019);
+    let leg = |number| LegId {
+        origin: Origin::Inbound,
+        number,
+    };
+    for round in 0..100 {
+        for number in 0..5 {
+            hall.open_leg(leg(round * 5 + number), call(6));
+        }
+        for number in 0..5 {
+            hall.close(leg(round * 5 + number));
+        }
+    }
+    for number in 1000..1011 {
+        hall.media.command(MediaCommand::Open {
+            leg: leg(number),
+            call: call(6),
+        });
+    }
+    hall.wait_for(&MediaEvent::OpenFailed { leg: leg(1010) });
+    for number in 1000..1010 {
+        hall.close(leg(number));
+    }
+    hall.open_leg(leg(2000), call(6));
+    assert_eq!(hall.media.counters().ports_open, 1);
 }

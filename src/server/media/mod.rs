@@ -1,7 +1,7 @@
 //! Media threads and the recorder: everything about sound that touches the world.
 //!
 //! ```text
-//! engine ── MediaCommand ─▶ thread 1..n (epoll, sockets, 20 ms clock) ── blocks ─▶ recorder (disk)
+//! engine ── MediaCommand ─▶ thread 1..n (epoll, sockets, 20 ms tick) ── blocks ─▶ recorder (disk)
 //!    ▲                            │                                                   │
 //!    └────────── MediaEvent ──────┴───────────────────────────────────────────────────┘
 //! ```
@@ -28,7 +28,7 @@ use std::thread::JoinHandle;
 
 use anyhow::Context as _;
 use rustix::event::{EventfdFlags, epoll, eventfd};
-use rustix::time::{ClockId, TimerfdClockId, TimerfdFlags, clock_gettime, timerfd_create};
+use rustix::time::{TimerfdClockId, TimerfdFlags, timerfd_create};
 
 pub use self::counters::Counters;
 use self::counters::Tally;
@@ -41,7 +41,8 @@ use crate::id::LegId;
 use crate::limits;
 use crate::media::command::{MediaCommand, MediaEvent};
 use crate::rng::Rng;
-use crate::time::{Duration, Instant};
+use crate::server::clock::Clock;
+use crate::time::Duration;
 
 /// Finds a prompt's samples, 8 kHz mono, by its key. Called on a media thread: a look-up and no more.
 pub type Prompts = Arc<dyn Fn(u128) -> Option<Arc<[i16]>> + Send + Sync>;
@@ -75,6 +76,7 @@ pub struct MediaThreads {
     recorder: Sender<ToRecorder>,
     recorder_thread: Option<JoinHandle<()>>,
     tally: Arc<Tally>,
+    clock: Clock,
 }
 
 #[derive(Debug)]
@@ -101,10 +103,12 @@ impl MediaThreads {
     ) -> anyhow::Result<Self> {
         let events: Events = Arc::new(events);
         let tally = Arc::new(Tally::default());
+        let clock = Clock::start();
         let (recorder, orders) = channel();
         let recorder_thread = RecorderThread {
             root: settings.recordings.clone(),
             longest_file: limits::RECORDING_FILE_BYTES,
+            clock,
             orders,
             events: Arc::clone(&events),
             tally: Arc::clone(&tally),
@@ -119,6 +123,7 @@ impl MediaThreads {
             recorder,
             recorder_thread: Some(recorder_thread),
             tally,
+            clock,
         };
         let mut rng = Rng::new(settings.seed);
         let count = match settings.threads {
@@ -150,14 +155,15 @@ impl MediaThreads {
         let epoll = epoll::create(epoll::CreateFlags::CLOEXEC).context(failed)?;
         let wake = eventfd(0, EventfdFlags::CLOEXEC | EventfdFlags::NONBLOCK).context(failed)?;
         let flags = TimerfdFlags::CLOEXEC | TimerfdFlags::NONBLOCK;
-        let clock = timerfd_create(TimerfdClockId::Monotonic, flags).context(failed)?;
-        thread::watch(&epoll, &wake, &clock).context(failed)?;
+        let ticker = timerfd_create(TimerfdClockId::Monotonic, flags).context(failed)?;
+        thread::watch(&epoll, &wake, &ticker).context(failed)?;
         let wake = Arc::new(wake);
         let (sender, orders) = channel();
         let thread = MediaThread::new(Parts {
             epoll,
             wake: Arc::clone(&wake),
-            clock,
+            clock: self.clock,
+            ticker,
             orders,
             ports,
             rng,
@@ -229,17 +235,24 @@ impl Drop for MediaThreads {
     }
 }
 
+/// Starts a thread without which the server is of no use: when it panics, the process ends, and a
+/// restart is the remedy.
 fn spawn(name: &str, body: impl FnOnce() + Send + 'static) -> anyhow::Result<JoinHandle<()>> {
     std::thread::Builder::new()
         .name(name.to_owned())
-        .spawn(body)
+        .spawn(move || {
+            let _guard = AbortOnPanic;
+            body();
+        })
         .with_context(|| format!("cannot start the thread {name}"))
 }
 
-/// Media's own clock; its instants are compared with each other alone.
-fn monotonic() -> Instant {
-    let time = clock_gettime(ClockId::Monotonic);
-    let seconds = u64::try_from(time.tv_sec).unwrap_or(0);
-    let nanos = u64::try_from(time.tv_nsec).unwrap_or(0);
-    Instant::from_nanos(seconds.saturating_mul(1_000_000_000).saturating_add(nanos))
+struct AbortOnPanic;
+
+impl Drop for AbortOnPanic {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            std::process::abort();
+        }
+    }
 }

@@ -6,15 +6,15 @@
 use std::collections::{BTreeMap, VecDeque};
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender};
 
+use super::Events;
 use super::counters::{Tally, add, take_one};
 use super::recording::{Ending, Recording};
-use super::tap::{Block, ToRecorder};
-use super::{Events, monotonic};
+use super::tap::{Block, Link, ToRecorder};
 use crate::id::CallId;
 use crate::media::command::{MediaEvent, RecordPlan};
+use crate::server::clock::Clock;
 use crate::time::{Duration, Instant};
 
 /// How often files are looked at whether they are due.
@@ -26,25 +26,26 @@ const BATCH: usize = 1_024;
 pub(super) struct RecorderThread {
     pub(super) root: PathBuf,
     pub(super) longest_file: u64,
+    pub(super) clock: Clock,
     pub(super) orders: Receiver<ToRecorder>,
     pub(super) events: Events,
     pub(super) tally: Arc<Tally>,
     pub(super) open: BTreeMap<CallId, Open>,
-    pub(super) ending: VecDeque<(CallId, Ending)>,
+    pub(super) ending: VecDeque<(CallId, Arc<Link>, Ending)>,
     pub(super) piece: Vec<u8>,
 }
 
 /// A recording and its link to the media thread.
 pub(super) struct Open {
     recording: Recording,
-    backlog: Arc<AtomicUsize>,
+    link: Arc<Link>,
     spent: Sender<Block>,
 }
 
 impl RecorderThread {
     /// Works until it is told to stop, and then until nothing is left to write.
     pub(super) fn run(mut self) {
-        let mut looked = monotonic();
+        let mut looked = self.clock.now().mono;
         let mut stopping = false;
         while !stopping {
             let patience = if self.ending.is_empty() {
@@ -57,14 +58,14 @@ impl RecorderThread {
                 Err(RecvTimeoutError::Timeout) => {}
                 Err(RecvTimeoutError::Disconnected) => stopping = true,
             }
-            let now = monotonic();
+            let now = self.clock.now().mono;
             if now.since(looked) >= LOOK {
                 looked = now;
                 self.flush_due(now);
             }
             self.step_ending();
         }
-        let now = monotonic();
+        let now = self.clock.now().mono;
         while let Some(call) = self.open.first_key_value().map(|(call, _)| *call) {
             self.end(call, now);
         }
@@ -99,9 +100,9 @@ impl RecorderThread {
             ToRecorder::Begin {
                 plan,
                 bridged,
-                backlog,
+                link,
                 spent,
-            } => self.begin(&plan, bridged, backlog, spent),
+            } => self.begin(&plan, bridged, link, spent),
             ToRecorder::PassOn { call, at, operator } => {
                 if let Some(open) = self.open.get_mut(&call) {
                     open.recording.pass_on(at, operator.as_str());
@@ -117,7 +118,7 @@ impl RecorderThread {
         &mut self,
         plan: &RecordPlan,
         bridged: Instant,
-        backlog: Arc<AtomicUsize>,
+        link: Arc<Link>,
         spent: Sender<Block>,
     ) {
         match Recording::begin(&self.root, plan, bridged, self.longest_file) {
@@ -125,19 +126,19 @@ impl RecorderThread {
                 add(&self.tally.recordings_open, 1);
                 let open = Open {
                     recording,
-                    backlog,
+                    link,
                     spent,
                 };
                 self.open.insert(plan.call, open);
             }
-            Err(error) => self.fail(plan.call, &error),
+            Err(error) => self.fail(plan.call, &link, &error),
         }
     }
 
     fn sound(&mut self, call: CallId, block: Block) {
         if let Some(open) = self.open.get_mut(&call) {
             open.recording.take(&block);
-            open.backlog.fetch_sub(block.len(), Ordering::Relaxed);
+            open.link.taken(block.len());
             // The media thread may be gone already.
             let _ = open.spent.send(block);
         }
@@ -151,9 +152,9 @@ impl RecorderThread {
         match open.recording.end(at) {
             Ok((ending, written)) => {
                 add(&self.tally.recording_bytes, written);
-                self.ending.push_back((call, ending));
+                self.ending.push_back((call, open.link, ending));
             }
-            Err(error) => self.fail(call, &error),
+            Err(error) => self.fail(call, &open.link, &error),
         }
     }
 
@@ -168,38 +169,37 @@ impl RecorderThread {
             }
         }
         for (call, error) in failed {
-            self.open.remove(&call);
-            take_one(&self.tally.recordings_open);
-            self.fail(call, &error);
+            if let Some(open) = self.open.remove(&call) {
+                take_one(&self.tally.recordings_open);
+                self.fail(call, &open.link, &error);
+            }
         }
     }
 
     fn step_ending(&mut self) {
-        let Some((call, ending)) = self.ending.front_mut() else {
+        let Some((call, link, mut ending)) = self.ending.pop_front() else {
             return;
         };
-        let call = *call;
         match ending.step(&mut self.piece) {
-            Ok(None) => {}
-            Ok(Some(recorded)) => {
-                self.ending.pop_front();
-                (self.events)(MediaEvent::Recorded {
-                    call,
-                    recorded: Box::new(recorded),
-                });
-            }
-            Err(error) => {
-                self.ending.pop_front();
-                self.fail(call, &error);
-            }
+            Ok(None) => self.ending.push_front((call, link, ending)),
+            Ok(Some(recorded)) => (self.events)(MediaEvent::Recorded {
+                call,
+                recorded: Box::new(recorded),
+            }),
+            Err(error) => self.fail(call, &link, &error),
         }
     }
 
     /// The call goes on without its recording; what is on the disk is repaired at the next start.
-    fn fail(&self, call: CallId, error: &anyhow::Error) {
-        (self.events)(MediaEvent::RecordFailed {
-            call,
-            why: format!("{error:#}"),
-        });
+    fn fail(&self, call: CallId, link: &Link, error: &anyhow::Error) {
+        link.give_up();
+        if link.say_once() {
+            (self.events)(MediaEvent::RecordFailed {
+                call,
+                why: format!("{error:#}"),
+            });
+        } else {
+            tracing::error!(%call, "the recording stopped: {error:#}");
+        }
     }
 }

@@ -3,7 +3,7 @@
 //! is dropped, counted, and said once.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::mpsc::{Receiver, Sender, channel};
 
 use crate::id::{CallId, OperatorName};
@@ -21,7 +21,7 @@ pub(super) enum ToRecorder {
     Begin {
         plan: Box<RecordPlan>,
         bridged: Instant,
-        backlog: Arc<AtomicUsize>,
+        link: Arc<Link>,
         spent: Sender<Block>,
     },
     /// Another operator takes over the right channel.
@@ -128,14 +128,40 @@ impl Blocks {
     }
 }
 
+/// What both ends of a tap know.
+#[derive(Default, Debug)]
+pub(super) struct Link {
+    /// Packets that the recorder has not taken.
+    backlog: AtomicUsize,
+    /// The engine has heard that something is wrong.
+    said: AtomicBool,
+    /// The recorder has given the recording up.
+    over: AtomicBool,
+}
+
+impl Link {
+    /// The recorder has taken a block.
+    pub(super) fn taken(&self, packets: usize) {
+        self.backlog.fetch_sub(packets, Ordering::Relaxed);
+    }
+
+    /// The recorder has given up; nothing need be handed over any more.
+    pub(super) fn give_up(&self) {
+        self.over.store(true, Ordering::Relaxed);
+    }
+
+    /// True for the first who asks: one failure is one event.
+    pub(super) fn say_once(&self) -> bool {
+        !self.said.swap(true, Ordering::Relaxed)
+    }
+}
+
 /// The media thread's end of one recording.
 #[derive(Debug)]
 pub(super) struct Tap {
     call: CallId,
     block: Option<(Block, Instant)>,
-    backlog: Arc<AtomicUsize>,
-    /// Packets that were dropped.
-    lost: u64,
+    link: Arc<Link>,
 }
 
 /// What became of a block.
@@ -143,12 +169,12 @@ pub(super) struct Tap {
 pub(super) enum Handed {
     /// The recorder has it, or there was none.
     Over,
-    /// It was dropped, with this many packets.
+    /// It was dropped.
     Dropped {
-        /// How many.
+        /// With this many packets.
         packets: u64,
-        /// The recording had lost none before.
-        first: bool,
+        /// Nobody has told the engine yet.
+        say: bool,
     },
 }
 
@@ -157,14 +183,13 @@ impl Tap {
         Self {
             call,
             block: None,
-            backlog: Arc::default(),
-            lost: 0,
+            link: Arc::default(),
         }
     }
 
-    /// The count of packets that the recorder has not taken.
-    pub(super) fn backlog(&self) -> Arc<AtomicUsize> {
-        Arc::clone(&self.backlog)
+    /// For the recorder.
+    pub(super) fn link(&self) -> Arc<Link> {
+        Arc::clone(&self.link)
     }
 
     /// Takes a packet's sound; hands the block before it over when that is full.
@@ -216,14 +241,19 @@ impl Tap {
             return Handed::Over;
         };
         let packets = block.len();
-        if self.backlog.load(Ordering::Relaxed) + packets > limits::RECORDING_BACKLOG {
+        let link = &self.link;
+        if link.over.load(Ordering::Relaxed) {
             blocks.put_back(block);
-            let first = self.lost == 0;
-            let packets = u64::try_from(packets).unwrap_or(u64::MAX);
-            self.lost = self.lost.saturating_add(packets);
-            return Handed::Dropped { packets, first };
+            return Handed::Over;
         }
-        self.backlog.fetch_add(packets, Ordering::Relaxed);
+        if link.backlog.load(Ordering::Relaxed) + packets > limits::RECORDING_BACKLOG {
+            blocks.put_back(block);
+            return Handed::Dropped {
+                packets: u64::try_from(packets).unwrap_or(u64::MAX),
+                say: link.say_once(),
+            };
+        }
+        link.backlog.fetch_add(packets, Ordering::Relaxed);
         // A recorder that is gone has said so; the call goes on without it.
         let _ = recorder.send(ToRecorder::Sound {
             call: self.call,
@@ -263,9 +293,9 @@ mod tests {
                 &mut blocks,
                 &recorder,
             );
-            if let Handed::Dropped { packets, first } = handed {
+            if let Handed::Dropped { packets, say } = handed {
                 lost += packets;
-                firsts += u32::from(first);
+                firsts += u32::from(say);
             }
         }
         let queued: usize = orders

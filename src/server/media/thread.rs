@@ -1,6 +1,6 @@
 //! A media thread: it owns its legs, their sockets and nothing that anybody else can touch.
 //!
-//! One epoll waits for packets, for the 20 ms clock and for commands. A packet is read, judged by its
+//! One epoll waits for packets, for the 20 ms ticker and for commands. A packet is read, judged by its
 //! leg's relay, rewritten in place and sent on; no lock is taken and nothing is allocated for it.
 
 use std::collections::BTreeMap;
@@ -16,7 +16,7 @@ use rustix::time::{Itimerspec, TimerfdTimerFlags, Timespec, timerfd_settime};
 use super::counters::{Tally, add};
 use super::port::{Port, Ports};
 use super::tap::{Blocks, Handed, Tap, ToRecorder};
-use super::{Events, Prompts, monotonic};
+use super::{Events, Prompts};
 use crate::id::{CallId, LegId, PlayId};
 use crate::limits;
 use crate::media::command::{MediaCommand, MediaEvent, RecordPlan, Remote};
@@ -25,6 +25,7 @@ use crate::media::recorder::Side;
 use crate::media::relay::{Carried, Content, FRAME_PACKET, Received, Relay, Tick};
 use crate::media::track::Stamp;
 use crate::rng::Rng;
+use crate::server::clock::Clock;
 use crate::time::{Duration, Instant};
 use crate::words::Prompt;
 
@@ -33,10 +34,10 @@ type Buffer = [u8; limits::RTP_PACKET_BYTES + 1];
 
 /// What wakes the thread besides its legs, whose numbers count up from zero.
 const COMMANDS: u64 = u64::MAX;
-const CLOCK: u64 = u64::MAX - 1;
+const TICKER: u64 = u64::MAX - 1;
 /// Readiness taken from the kernel at once.
 const BATCH: usize = 256;
-/// The clock's ticks from one look for silent legs to the next.
+/// Ticks from one look for silent legs to the next.
 const SILENCE_LOOK: u64 = 25;
 
 /// For a media thread.
@@ -49,7 +50,9 @@ pub(super) enum Order {
 pub(super) struct Parts {
     pub(super) epoll: OwnedFd,
     pub(super) wake: Arc<OwnedFd>,
-    pub(super) clock: OwnedFd,
+    pub(super) clock: Clock,
+    /// Ticks every 20 ms.
+    pub(super) ticker: OwnedFd,
     pub(super) orders: Receiver<Order>,
     pub(super) ports: Ports,
     pub(super) rng: Rng,
@@ -89,9 +92,9 @@ impl Leg {
 }
 
 /// Registers what wakes the thread besides its legs.
-pub(super) fn watch(epoll: &OwnedFd, wake: &OwnedFd, clock: &OwnedFd) -> rustix::io::Result<()> {
+pub(super) fn watch(epoll: &OwnedFd, wake: &OwnedFd, ticker: &OwnedFd) -> rustix::io::Result<()> {
     epoll::add(epoll, wake, EventData::new_u64(COMMANDS), EventFlags::IN)?;
-    epoll::add(epoll, clock, EventData::new_u64(CLOCK), EventFlags::IN)
+    epoll::add(epoll, ticker, EventData::new_u64(TICKER), EventFlags::IN)
 }
 
 impl MediaThread {
@@ -116,12 +119,12 @@ impl MediaThread {
             ready.clear();
             // Interrupted by a signal, it simply looks again.
             let _ = epoll::wait(&self.parts.epoll, spare_capacity(&mut ready), None);
-            let now = monotonic();
-            let (mut commands, mut clock) = (false, false);
+            let now = self.parts.clock.now().mono;
+            let (mut commands, mut ticked) = (false, false);
             for event in &ready {
                 match event.data.u64() {
                     COMMANDS => commands = true,
-                    CLOCK => clock = true,
+                    TICKER => ticked = true,
                     slot => self.packet(
                         now,
                         usize::try_from(slot).unwrap_or(usize::MAX),
@@ -129,8 +132,8 @@ impl MediaThread {
                     ),
                 }
             }
-            if clock {
-                self.clock(now);
+            if ticked {
+                self.tick(now);
             }
             if commands && self.commands(now) {
                 return self.stop(now);
@@ -216,10 +219,10 @@ impl MediaThread {
         }
     }
 
-    /// The clock has ticked, perhaps several times.
-    fn clock(&mut self, now: Instant) {
+    /// The ticker has ticked, perhaps several times.
+    fn tick(&mut self, now: Instant) {
         let mut count = [0; 8];
-        if rustix::io::read(&self.parts.clock, &mut count) != Ok(8) {
+        if rustix::io::read(&self.parts.ticker, &mut count) != Ok(8) {
             return;
         }
         let ticks = u64::from_ne_bytes(count);
@@ -287,7 +290,7 @@ impl MediaThread {
         self.close(now, id);
         let slot = self.free.pop().unwrap_or(self.legs.len());
         let port = self.parts.ports.open().filter(|port| {
-            let data = EventData::new_u64(u64::try_from(slot).unwrap_or(CLOCK));
+            let data = EventData::new_u64(u64::try_from(slot).unwrap_or(TICKER));
             epoll::add(&self.parts.epoll, port, data, EventFlags::IN).is_ok()
         });
         let Some(port) = port else {
@@ -311,7 +314,7 @@ impl MediaThread {
             None => self.legs.push(Some(leg)),
         }
         if self.slots.is_empty() {
-            self.set_clock(true);
+            self.set_ticker(true);
         }
         self.slots.insert(id, slot);
         (self.parts.events)(MediaEvent::Opened {
@@ -391,7 +394,7 @@ impl MediaThread {
             Entry::Vacant(place) => ToRecorder::Begin {
                 plan,
                 bridged: now,
-                backlog: place.insert(Tap::new(call)).backlog(),
+                link: place.insert(Tap::new(call)).link(),
                 spent: self.blocks.spent(),
             },
         };
@@ -436,7 +439,7 @@ impl MediaThread {
         }
         self.free.push(slot);
         if self.slots.is_empty() {
-            self.set_clock(false);
+            self.set_ticker(false);
         }
     }
 
@@ -454,8 +457,8 @@ impl MediaThread {
         }
     }
 
-    /// The clock runs while there are legs.
-    fn set_clock(&self, on: bool) {
+    /// The ticker runs while there are legs.
+    fn set_ticker(&self, on: bool) {
         let pause = Timespec {
             tv_sec: 0,
             tv_nsec: if on { 20_000_000 } else { 0 },
@@ -464,8 +467,9 @@ impl MediaThread {
             it_interval: pause,
             it_value: pause,
         };
-        if let Err(error) = timerfd_settime(&self.parts.clock, TimerfdTimerFlags::empty(), &every) {
-            tracing::error!(%error, "the media clock cannot be set");
+        if let Err(error) = timerfd_settime(&self.parts.ticker, TimerfdTimerFlags::empty(), &every)
+        {
+            tracing::error!(%error, "the media ticker cannot be set");
         }
     }
 
@@ -487,9 +491,9 @@ fn play_frame(parts: &Parts, now: Instant, leg: &mut Leg) {
 
 /// Counts what the recorder was too slow for, and says so once.
 fn note(parts: &Parts, call: CallId, handed: Handed) {
-    if let Handed::Dropped { packets, first } = handed {
+    if let Handed::Dropped { packets, say } = handed {
         add(&parts.tally.recording_lost, packets);
-        if first {
+        if say {
             (parts.events)(MediaEvent::RecordFailed {
                 call,
                 why: "the disk is too slow; the recording has holes".to_owned(),
