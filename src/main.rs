@@ -1,3 +1,7 @@
-//! The binary: arguments, settings, the server, the exit code.
+//! The binary: arguments to a command, its exit code back.
 
-fn main() {}
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    strowger::cli::run()
+}

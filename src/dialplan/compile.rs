@@ -16,7 +16,7 @@ use sha2::{Digest as _, Sha256};
 
 use super::diagnose::{Place, Problem, Problems, Severity};
 use super::plan::{Dialplan, Position};
-use super::read::{Fields, cut, scalar, shown};
+use super::read::{Fields, Name, cut, scalar, shown};
 use super::schema;
 use super::secrets::{Secrets, resolve};
 use super::yaml::{self, Entry, Node, Value};
@@ -31,6 +31,9 @@ pub use super::diagnose::Source;
 pub struct Options {
     /// What a reference to something unset is: a warning for tools, an error for a server.
     pub unset: Severity,
+    /// Whether the sources are all there is; else a name may stand in a file that could not be read,
+    /// and is not reported as unknown.
+    pub whole: bool,
 }
 
 /// What came of it.
@@ -45,9 +48,14 @@ pub struct Compiled {
 /// Compiles the files of one plan.
 pub fn compile(sources: &[Source<'_>], secrets: &dyn Secrets, options: Options) -> Compiled {
     let mut problems = Problems::new(sources);
-    let (mut root, whole) = merged(sources.len(), &mut problems);
+    let (mut root, read_all) = merged(sources.len(), &mut problems);
     resolve(&mut root, secrets, options.unset, &mut problems);
-    let plan = read(&root, whole, hash(sources), &mut problems);
+    let plan = read(
+        &root,
+        read_all && options.whole,
+        hash(sources),
+        &mut problems,
+    );
     Compiled {
         plan: (!problems.has_errors()).then_some(plan),
         problems: problems.into_list(),
@@ -186,7 +194,7 @@ fn refer<'n>(
         return Some(name);
     }
     if whole && !scalar.unset {
-        let message = format!("there is no {kind} {}", shown(scalar));
+        let message = format!("unknown {kind} {}", shown(scalar));
         problems.error_near(node.at, message, name, known.keys().copied());
     }
     None
@@ -216,7 +224,13 @@ fn check_name(entry: &Entry, kind: &str, problems: &mut Problems<'_>) {
 }
 
 fn read(root: &Node, whole: bool, hash: String, problems: &mut Problems<'_>) -> Dialplan {
-    let top = Fields::open(root, root.at, "the plan", &schema::PLAN, problems);
+    let top = Fields::open(
+        root,
+        root.at,
+        Name::Phrase("the plan"),
+        &schema::PLAN,
+        problems,
+    );
     let names = Names::new(&top, whole);
     top.choice("version", &[("1", ())], &[], problems);
     let defaults = places::defaults(&top, problems);

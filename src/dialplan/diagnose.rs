@@ -351,10 +351,18 @@ pub fn nearest<'k>(word: &str, known: impl IntoIterator<Item = &'k str>) -> Opti
                 return None;
             }
             let distance = distance(&word, &letters);
-            (distance <= allowed).then_some((distance, candidate))
+            // Of two words as near, the one that has the same letters is the likelier.
+            let other_letters = sorted(&word) != sorted(&letters);
+            (distance <= allowed).then_some((distance, other_letters, candidate))
         })
-        .min_by_key(|(distance, _)| *distance)
-        .map(|(_, candidate)| candidate)
+        .min_by_key(|(distance, other_letters, _)| (*distance, *other_letters))
+        .map(|(_, _, candidate)| candidate)
+}
+
+fn sorted(letters: &[char]) -> Vec<char> {
+    let mut letters = letters.to_vec();
+    letters.sort_unstable();
+    letters
 }
 
 /// Letters to insert, drop, change or swap with their neighbour to get from one word to the other

@@ -288,7 +288,7 @@ mod tests {
     fn a_look_up_agrees_with_trying_every_pattern() {
         let patterns = [
             "06x 111 22 3x",
-            "067 1xx 22 33",
+            "067 1xx xx 33",
             "067*",
             "0671*",
             "067 111 22 3x",

@@ -5,7 +5,7 @@
 //! ```
 //! use std::time::Duration;
 //! use strowger::dialplan::diagnose::{Problems, Source};
-//! use strowger::dialplan::read::{Fields, Words};
+//! use strowger::dialplan::read::{Fields, Name, Words};
 //! use strowger::dialplan::yaml;
 //!
 //! const TOP: Words = Words { known: &["node", "media"], later: &["dtls"] };
@@ -14,20 +14,20 @@
 //! let sources = [Source { name: "strowger.yaml", text: "node: odesa\nmedia: { rtp_timeuot: 60s }\n" }];
 //! let mut problems = Problems::new(&sources);
 //! let root = yaml::parse(0, &mut problems).unwrap();
-//! let top = Fields::open(&root, root.at, "the settings", &TOP, &mut problems);
+//! let top = Fields::open(&root, root.at, Name::Phrase("the settings"), &TOP, &mut problems);
 //! assert_eq!(top.text("node", &mut problems), Some("odesa".to_owned()));
 //! let media = top.section("media", &MEDIA, &mut problems);
 //! let range = Duration::from_secs(1)..=Duration::from_secs(3600);
 //! assert_eq!(media.duration("rtp_timeout", range, &mut problems), None);
 //! let list = problems.into_list();
-//! assert!(list[0].to_string().starts_with("strowger.yaml:2:10: error: `media` knows no `rtp_timeuot`"));
+//! assert!(list[0].to_string().starts_with("strowger.yaml:2:10: error: unknown key `rtp_timeuot` in `media`"));
 //! assert!(list[0].to_string().ends_with("did you mean `rtp_timeout`?"));
 //! ```
 //!
 //! A value that is absent or wrong reads as `None` (or empty); the wrong one has been reported. What
 //! is left out and what the defaults are is the reader's business.
 
-use std::fmt::Display;
+use std::fmt;
 use std::ops::RangeInclusive;
 
 use super::diagnose::{Place, Problems};
@@ -49,17 +49,36 @@ pub struct Fields<'n> {
     /// Where it is named.
     pub at: Place,
     /// What messages call it.
-    name: &'n str,
+    name: Name<'n>,
     entries: &'n [Entry],
 }
 
+/// What messages call a mapping.
+#[derive(Clone, Copy, Debug)]
+pub enum Name<'n> {
+    /// The key it stands under.
+    Key(&'n str),
+    /// A description, where it has no key.
+    Phrase(&'n str),
+}
+
+impl fmt::Display for Name<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Key(key) => write!(f, "`{}`", cut(key)),
+            Self::Phrase(phrase) => f.write_str(phrase),
+        }
+    }
+}
+
 impl<'n> Fields<'n> {
-    /// Opens a mapping called `name` and reports each key that is not among `words`. `at` is the
-    /// place of its key, where a missing word is reported. What is no mapping reads as empty.
+    /// Opens the mapping that messages call `name` and reports each key that is not among `words`.
+    /// `at` is the place of its key, where a missing word is reported. What is no mapping reads as
+    /// empty.
     pub fn open(
         node: &'n Node,
         at: Place,
-        name: &'n str,
+        name: Name<'n>,
         words: &Words,
         problems: &mut Problems<'_>,
     ) -> Self {
@@ -72,11 +91,17 @@ impl<'n> Fields<'n> {
             if words.later.contains(&key) {
                 problems.error(entry.at, format!("`{key}` is not yet supported"));
             } else {
-                let message = format!("`{name}` knows no `{}`", cut(key));
+                let message = format!("unknown key `{}` in {name}", cut(key));
                 problems.error_near(entry.at, message, key, words.known.iter().copied());
             }
         }
         Self { at, name, entries }
+    }
+
+    /// Opens the mapping under a key.
+    pub fn of(entry: &'n Entry, words: &Words, problems: &mut Problems<'_>) -> Self {
+        let name = Name::Key(&entry.key);
+        Self::open(&entry.value, entry.at, name, words, problems)
     }
 
     /// The value of a key.
@@ -94,17 +119,17 @@ impl<'n> Fields<'n> {
     /// Reports that a key must be there when it is not.
     pub fn need(&self, key: &str, problems: &mut Problems<'_>) {
         if self.entry(key).is_none() {
-            problems.error(self.at, format!("`{}` needs `{key}`", self.name));
+            problems.error(self.at, format!("{} needs `{key}`", self.name));
         }
     }
 
     /// The mapping under a key; empty when it is absent.
     pub fn section(&self, key: &'n str, words: &Words, problems: &mut Problems<'_>) -> Fields<'n> {
         match self.entry(key) {
-            Some(entry) => Self::open(&entry.value, entry.at, key, words, problems),
+            Some(entry) => Self::of(entry, words, problems),
             None => Fields {
                 at: self.at,
-                name: key,
+                name: Name::Key(key),
                 entries: &[],
             },
         }
@@ -214,12 +239,12 @@ impl<'n> Fields<'n> {
 }
 
 /// The entries of a mapping; nothing reads as an empty one, anything else is reported.
-pub fn entries<'n>(node: &'n Node, name: &str, problems: &mut Problems<'_>) -> &'n [Entry] {
+pub fn entries<'n>(node: &'n Node, name: Name<'_>, problems: &mut Problems<'_>) -> &'n [Entry] {
     match &node.value {
         Value::Map(entries) => entries,
         Value::Null => &[],
         Value::Scalar(_) | Value::List(_) => {
-            let message = format!("`{name}` takes a mapping, not {}", node.kind());
+            let message = format!("{name} takes a mapping, not {}", node.kind());
             problems.error(node.at, message);
             &[]
         }
@@ -270,7 +295,7 @@ pub fn choice<T: Copy>(
     problems: &mut Problems<'_>,
 ) -> Option<T> {
     let known = || words.iter().map(|(word, _)| *word);
-    let takes = known().collect::<Vec<_>>().join(" or ");
+    let takes = alternatives(words);
     let scalar = scalar(node, name, &takes, problems)?;
     let word = scalar.text.as_str();
     let found = words.iter().find(|(known, _)| *known == word);
@@ -283,6 +308,16 @@ pub fn choice<T: Copy>(
         }
     }
     found.map(|(_, value)| *value)
+}
+
+/// `a`, `a or b`, `a, b or c`.
+fn alternatives<T>(words: &[(&str, T)]) -> String {
+    let words = words.iter().map(|(word, _)| *word).collect::<Vec<_>>();
+    match words.split_last() {
+        Some((last, [])) => (*last).to_owned(),
+        Some((last, rest)) => format!("{} or {last}", rest.join(", ")),
+        None => String::new(),
+    }
 }
 
 /// The items of a list, or the one thing that stands in its place.
@@ -364,7 +399,7 @@ pub fn spoken(duration: Duration) -> String {
 }
 
 /// Words as a sentence lists them.
-pub fn listed<T: Display>(words: impl IntoIterator<Item = T>) -> String {
+pub fn listed<T: fmt::Display>(words: impl IntoIterator<Item = T>) -> String {
     let words = words.into_iter().map(|word| format!("`{word}`"));
     words.collect::<Vec<_>>().join(", ")
 }

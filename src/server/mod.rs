@@ -6,6 +6,7 @@ pub mod entropy;
 pub mod log;
 pub mod media;
 pub mod outbox;
+pub mod plan_files;
 pub mod prompts;
 pub mod settings;
 pub mod store;

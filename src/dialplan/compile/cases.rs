@@ -9,7 +9,7 @@ use super::{Names, position, refer};
 use crate::dialplan::decide::Facts;
 use crate::dialplan::diagnose::Problems;
 use crate::dialplan::plan::Dialplan;
-use crate::dialplan::read::{Fields, choice, entries, scalar};
+use crate::dialplan::read::{Fields, Name, choice, entries, scalar};
 use crate::dialplan::schema::{self, Expect, PlanTest, TestCall};
 use crate::dialplan::yaml::{Node, Value};
 use crate::id::{OperatorName, QueueName, SiteName, TrunkName};
@@ -72,7 +72,13 @@ fn test(
     plan: &Dialplan,
     problems: &mut Problems<'_>,
 ) -> Option<PlanTest> {
-    let fields = Fields::open(node, node.at, "a test", &schema::TEST, problems);
+    let fields = Fields::open(
+        node,
+        node.at,
+        Name::Phrase("a test"),
+        &schema::TEST,
+        problems,
+    );
     for key in ["name", "call", "expect"] {
         fields.need(key, problems);
     }
@@ -104,9 +110,9 @@ fn states(
     let Some(node) = given.get("operators") else {
         return states;
     };
-    for entry in entries(node, "operators", problems) {
+    for entry in entries(node, Name::Key("operators"), problems) {
         if !names.operators.contains_key(entry.key.as_str()) && names.whole {
-            let message = format!("there is no operator `{}`", entry.key);
+            let message = format!("unknown operator `{}`", entry.key);
             let known = names.operators.keys().copied();
             problems.error_near(entry.at, message, &entry.key, known);
         }

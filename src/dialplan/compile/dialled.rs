@@ -15,7 +15,7 @@ use crate::dialplan::whisper::Name;
 use crate::dialplan::yaml::{Entry, Value};
 use crate::id::{QueueName, SiteName};
 use crate::limits;
-use crate::number::BadNumber;
+use crate::number::{BadNumber, Country};
 use crate::words::{Language, Phrase};
 
 /// What the numbers are read against.
@@ -35,13 +35,7 @@ pub(super) fn numbers(
     let mut table = NumberTable::default();
     let mut places = Vec::<Place>::new();
     for entry in section(top, "numbers", problems) {
-        let fields = Fields::open(
-            &entry.value,
-            entry.at,
-            &entry.key,
-            &schema::NUMBER,
-            problems,
-        );
+        let fields = Fields::of(entry, &schema::NUMBER, problems);
         fields.need("to", problems);
         let number = number(entry, &fields, context, problems);
         let site = number
@@ -52,7 +46,7 @@ pub(super) fn numbers(
         let pattern = match Pattern::read(&entry.key, country) {
             Ok(pattern) => pattern,
             Err(error) => {
-                bad_number(entry, error, problems);
+                bad_number(entry, error, country, problems);
                 continue;
             }
         };
@@ -85,13 +79,17 @@ pub(super) fn numbers(
     table
 }
 
-fn bad_number(entry: &Entry, error: BadNumber, problems: &mut Problems<'_>) {
+fn bad_number(entry: &Entry, error: BadNumber, country: Country, problems: &mut Problems<'_>) {
     let message = match error {
         BadNumber::NotDigits => {
             "a number has digits, spaces, dashes and brackets, `x` for one digit, `*` at the end"
                 .to_owned()
         }
-        BadNumber::Length | BadNumber::NoRule => error.to_string(),
+        BadNumber::Length => error.to_string(),
+        BadNumber::NoRule => {
+            let country = country.as_str();
+            format!("no rule of {country} reads this number; are digits missing, or + and a code?")
+        }
     };
     problems.error(entry.at, message);
 }

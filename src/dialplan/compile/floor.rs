@@ -4,9 +4,9 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::places::{section, site};
 use super::{Defaults, Names, check_name, refer};
-use crate::dialplan::diagnose::{Place, Problems};
+use crate::dialplan::diagnose::{Help, Place, Problems, Severity, nearest};
 use crate::dialplan::plan::{After, Answer, Operator, Queue, Secret};
-use crate::dialplan::read::{Fields, cut, entries, listed, parsed, scalar, shown};
+use crate::dialplan::read::{Fields, Name, cut, entries, listed, parsed, scalar, shown};
 use crate::dialplan::schema;
 use crate::dialplan::yaml::{Entry, Node, Scalar, Value};
 use crate::id::{OperatorName, QueueName};
@@ -38,7 +38,7 @@ pub(super) fn operators(
     for entry in section(top, "operators", problems) {
         check_user(entry, problems);
         let words = &schema::OPERATOR;
-        let fields = Fields::open(&entry.value, entry.at, &entry.key, words, problems);
+        let fields = Fields::of(entry, words, problems);
         fields.need("password", problems);
         let name = OperatorName::from(entry.key.as_str());
         let display = fields.text("name", problems);
@@ -115,7 +115,7 @@ fn skills(fields: &Fields<'_>, problems: &mut Problems<'_>) -> BTreeMap<String, 
     let Some(node) = fields.get("skills") else {
         return skills;
     };
-    for entry in entries(node, "skills", problems) {
+    for entry in entries(node, Name::Key("skills"), problems) {
         let level = |text: &str| text.parse().ok().filter(|level| LEVELS.contains(level));
         let takes = "a level from 1, the best, to 99";
         if let Some(level) = parsed(&entry.value, &entry.key, takes, level, problems) {
@@ -137,7 +137,7 @@ pub(super) fn queues(
     let mut members = 0_usize;
     for entry in section(top, "queues", problems) {
         check_name(entry, "queue", problems);
-        let fields = Fields::open(&entry.value, entry.at, &entry.key, &schema::QUEUE, problems);
+        let fields = Fields::of(entry, &schema::QUEUE, problems);
         let queue = queue(entry, &fields, names, operators, problems);
         members = members.saturating_add(queue.operators.len());
         if members > limits::QUEUE_MEMBERS {
@@ -229,13 +229,7 @@ fn served_by(
     let before = problems.count();
     let mut served = BTreeMap::new();
     if let Value::Map(_) = &entry.value.value {
-        let by = Fields::open(
-            &entry.value,
-            entry.at,
-            "operators",
-            &schema::SERVED_BY,
-            problems,
-        );
+        let by = Fields::of(entry, &schema::SERVED_BY, problems);
         let said = |key| by.entry(key).is_some();
         if usize::from(said("all")) + usize::from(said("skills")) + usize::from(said("names")) > 1 {
             problems.error(entry.at, "say one of `all`, `skills` and `names`");
@@ -345,8 +339,8 @@ pub(super) fn target(
         Some(("queue", name)) => {
             let known = names.queues.contains_key(name);
             if !known && names.whole {
-                let message = format!("there is no queue `{}`", cut(name));
-                problems.error_near(node.at, message, name, names.queues.keys().copied());
+                let message = format!("unknown queue `{}`", cut(name));
+                near_queue(node, message, name, names, problems);
             }
             known.then(|| QueueName::from(name))
         }
@@ -360,13 +354,23 @@ pub(super) fn target(
                 "`{key}` takes targets like queue.odesa, not {}",
                 shown(scalar)
             );
-            let queue = format!("queue.{}", text.rsplit('.').next().unwrap_or(text));
-            let known = names.queues.keys().map(|name| format!("queue.{name}"));
-            let known = known.collect::<Vec<_>>();
-            problems.error_near(node.at, message, &queue, known.iter().map(String::as_str));
+            let name = text.rsplit('.').next().unwrap_or(text);
+            near_queue(node, message, name, names, problems);
             None
         }
     }
+}
+
+fn near_queue(
+    node: &Node,
+    message: String,
+    name: &str,
+    names: &Names<'_>,
+    problems: &mut Problems<'_>,
+) {
+    let near = nearest(name, names.queues.keys().copied());
+    let help = near.map(|near| Help::DidYouMean(format!("queue.{near}")));
+    problems.add(Severity::Error, node.at, message, help);
 }
 
 /// A caller must not go round in circles: following overflow from any queue never comes back to it.

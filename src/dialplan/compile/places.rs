@@ -9,7 +9,7 @@ use jiff::tz::TimeZoneDatabase;
 use super::{Defaults, Names, check_name, refer};
 use crate::dialplan::diagnose::{Place, Problems};
 use crate::dialplan::plan::{Peer, Site, Trunk};
-use crate::dialplan::read::{Fields, choice, entries, parsed};
+use crate::dialplan::read::{Fields, Name, choice, entries, parsed};
 use crate::dialplan::schema;
 use crate::dialplan::yaml::Entry;
 use crate::id::{SiteName, TrunkName};
@@ -89,7 +89,7 @@ pub(super) fn sites(
     let mut sites = BTreeMap::new();
     for entry in section(top, "sites", problems) {
         check_name(entry, "site", problems);
-        let fields = Fields::open(&entry.value, entry.at, &entry.key, &schema::SITE, problems);
+        let fields = Fields::of(entry, &schema::SITE, problems);
         fields.need("city", problems);
         let name = SiteName::from(entry.key.as_str());
         let city = fields.text("city", problems).unwrap_or_default();
@@ -118,7 +118,7 @@ pub(super) fn section<'n>(
     problems: &mut Problems<'_>,
 ) -> &'n [Entry] {
     let node = top.get(name);
-    node.map_or(&[], |node| entries(node, name, problems))
+    node.map_or(&[], |node| entries(node, Name::Key(name), problems))
 }
 
 pub(super) fn trunks(
@@ -130,7 +130,7 @@ pub(super) fn trunks(
     let mut taken = BTreeMap::new();
     for entry in section(top, "trunks", problems) {
         check_name(entry, "trunk", problems);
-        let fields = Fields::open(&entry.value, entry.at, &entry.key, &schema::TRUNK, problems);
+        let fields = Fields::of(entry, &schema::TRUNK, problems);
         let name = TrunkName::from(entry.key.as_str());
         let country = fields.choice("country", &Country::ALL, &[], problems);
         let trunk = Trunk {
@@ -232,7 +232,7 @@ pub(super) fn pools<'n>(
     let mut pools = BTreeMap::new();
     for entry in section(top, "pools", problems) {
         check_name(entry, "pool", problems);
-        let fields = Fields::open(&entry.value, entry.at, &entry.key, &schema::POOL, problems);
+        let fields = Fields::of(entry, &schema::POOL, problems);
         pools.insert(entry.key.as_str(), pool(&fields, names, problems));
     }
     pools
