@@ -62,6 +62,12 @@ pub enum Name<'n> {
     Phrase(&'n str),
 }
 
+impl<'n> From<&'n str> for Name<'n> {
+    fn from(key: &'n str) -> Self {
+        Self::Key(key)
+    }
+}
+
 impl fmt::Display for Name<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -78,10 +84,11 @@ impl<'n> Fields<'n> {
     pub fn open(
         node: &'n Node,
         at: Place,
-        name: Name<'n>,
+        name: impl Into<Name<'n>>,
         words: &Words,
         problems: &mut Problems<'_>,
     ) -> Self {
+        let name = name.into();
         let entries = entries(node, name, problems);
         for entry in entries {
             let key = entry.key.as_str();
@@ -239,7 +246,12 @@ impl<'n> Fields<'n> {
 }
 
 /// The entries of a mapping; nothing reads as an empty one, anything else is reported.
-pub fn entries<'n>(node: &'n Node, name: Name<'_>, problems: &mut Problems<'_>) -> &'n [Entry] {
+pub fn entries<'n, 'm>(
+    node: &'n Node,
+    name: impl Into<Name<'m>>,
+    problems: &mut Problems<'_>,
+) -> &'n [Entry] {
+    let name = name.into();
     match &node.value {
         Value::Map(entries) => entries,
         Value::Null => &[],

@@ -110,7 +110,7 @@ fn states(
     let Some(node) = given.get("operators") else {
         return states;
     };
-    for entry in entries(node, Name::Key("operators"), problems) {
+    for entry in entries(node, "operators", problems) {
         if !names.operators.contains_key(entry.key.as_str()) && names.whole {
             let message = format!("unknown operator `{}`", entry.key);
             let known = names.operators.keys().copied();

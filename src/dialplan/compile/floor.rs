@@ -6,7 +6,7 @@ use super::places::{section, site};
 use super::{Defaults, Names, check_name, refer};
 use crate::dialplan::diagnose::{Help, Place, Problems, Severity, nearest};
 use crate::dialplan::plan::{After, Answer, Operator, Queue, Secret};
-use crate::dialplan::read::{Fields, Name, cut, entries, listed, parsed, scalar, shown};
+use crate::dialplan::read::{Fields, cut, entries, listed, parsed, scalar, shown};
 use crate::dialplan::schema;
 use crate::dialplan::yaml::{Entry, Node, Scalar, Value};
 use crate::id::{OperatorName, QueueName};
@@ -115,7 +115,7 @@ fn skills(fields: &Fields<'_>, problems: &mut Problems<'_>) -> BTreeMap<String, 
     let Some(node) = fields.get("skills") else {
         return skills;
     };
-    for entry in entries(node, Name::Key("skills"), problems) {
+    for entry in entries(node, "skills", problems) {
         let level = |text: &str| text.parse().ok().filter(|level| LEVELS.contains(level));
         let takes = "a level from 1, the best, to 99";
         if let Some(level) = parsed(&entry.value, &entry.key, takes, level, problems) {

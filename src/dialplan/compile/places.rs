@@ -9,7 +9,7 @@ use jiff::tz::TimeZoneDatabase;
 use super::{Defaults, Names, check_name, refer};
 use crate::dialplan::diagnose::{Place, Problems};
 use crate::dialplan::plan::{Peer, Site, Trunk};
-use crate::dialplan::read::{Fields, Name, choice, entries, parsed};
+use crate::dialplan::read::{Fields, choice, entries, parsed};
 use crate::dialplan::schema;
 use crate::dialplan::yaml::Entry;
 use crate::id::{SiteName, TrunkName};
@@ -118,7 +118,7 @@ pub(super) fn section<'n>(
     problems: &mut Problems<'_>,
 ) -> &'n [Entry] {
     let node = top.get(name);
-    node.map_or(&[], |node| entries(node, Name::Key(name), problems))
+    node.map_or(&[], |node| entries(node, name, problems))
 }
 
 pub(super) fn trunks(

@@ -11,7 +11,7 @@ use super::{
     sinks,
 };
 use crate::dialplan::diagnose::{Problem, Problems, Severity, Source};
-use crate::dialplan::read::{self, Fields, Words};
+use crate::dialplan::read::{self, Fields, Name, Words};
 use crate::dialplan::secrets::{self, Secrets};
 use crate::dialplan::yaml::{self, Node, Value};
 use crate::limits;
@@ -154,7 +154,7 @@ fn text(path: &Path) -> Result<String, String> {
 }
 
 fn top(root: &Node, problems: &mut Problems<'_>) -> Settings {
-    let top = Fields::open(root, root.at, "the settings", &TOP, problems);
+    let top = Fields::open(root, root.at, Name::Phrase("the settings"), &TOP, problems);
     let defaults = Settings::default();
     if top.entry("version").is_some() {
         top.whole("version", 1..=1, problems);

@@ -81,7 +81,7 @@ pub(super) fn read(top: &Fields<'_>, problems: &mut Problems<'_>) -> Vec<Sink> {
 }
 
 fn sink(entry: &Entry, problems: &mut Problems<'_>) -> Option<Sink> {
-    let fields = Fields::open(&entry.value, entry.at, &entry.key, &SINK, problems);
+    let fields = Fields::of(entry, &SINK, problems);
     let word = |byte: u8| byte.is_ascii_alphanumeric() || b"-_".contains(&byte);
     if !(1..=64).contains(&entry.key.len()) || !entry.key.bytes().all(word) {
         problems.error(
