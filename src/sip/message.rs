@@ -262,3 +262,62 @@ pub(crate) fn copy_for_response(request: &Headers, status: u16, makes_dialog: bo
     }
     headers
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::sip::parse::parse;
+
+    fn invite() -> Message {
+        parse(&Bytes::from_static(
+            b"INVITE sip:c@d SIP/2.0\r\n\
+              v: SIP/2.0/UDP 10.0.0.1;rport;branch=z9hG4bKa, SIP/2.0/UDP h;branch=z9hG4bKb\r\n\
+              Record-Route: <sip:p;lr>\r\nTimestamp: 54\r\nf: <sip:a@b>;tag=1\r\nt: <sip:c@d>\r\n\
+              i: x\r\nCSeq: 7 INVITE\r\nSubject: y\r\n\r\n",
+        ))
+        .unwrap()
+    }
+
+    #[test]
+    fn a_response_has_what_its_request_had() {
+        let mut request = invite();
+        request.stamp_via("203.0.113.7:40000".parse().unwrap());
+        let mut response = Message::response_to(&request, 180);
+        response.set_to_tag("ours");
+        assert_eq!(
+            response.to_bytes(),
+            "SIP/2.0 180 Ringing\r\n\
+             Via: SIP/2.0/UDP 10.0.0.1;branch=z9hG4bKa;rport=40000;received=203.0.113.7\r\n\
+             Via: SIP/2.0/UDP h;branch=z9hG4bKb\r\nRecord-Route: <sip:p;lr>\r\n\
+             From: <sip:a@b>;tag=1\r\nTo: <sip:c@d>;tag=ours\r\nCall-ID: x\r\nCSeq: 7 INVITE\r\n\
+             Content-Length: 0\r\n\r\n"
+        );
+        response.set_to_tag("other");
+        assert_eq!(response.headers.to().unwrap().tag(), Some("ours"));
+    }
+
+    #[test]
+    fn only_what_makes_a_dialog_records_the_route_and_only_100_the_time() {
+        let has = |status, name: &Name| Message::response_to(&invite(), status).headers.has(name);
+        assert!(has(200, &Name::RecordRoute) && !has(200, &Name::Timestamp));
+        assert!(!has(100, &Name::RecordRoute) && has(100, &Name::Timestamp));
+        assert!(!has(486, &Name::RecordRoute));
+    }
+
+    #[test]
+    fn a_response_to_next_to_nothing_is_next_to_nothing() {
+        let request = Message::request(Method::Options, Uri::parse("sip:a@b").unwrap());
+        let mut response = Message::response_to(&request, 400);
+        response.set_to_tag("t");
+        assert!(response.headers.is_empty());
+    }
+
+    #[test]
+    fn only_an_sdp_body_is_sdp() {
+        let mut message = Message::response(200);
+        message.set_body("application/sdp", Bytes::from_static(b"v=0\r\n"));
+        assert!(message.sdp().is_some());
+        message.headers.set(Name::ContentType, "text/plain");
+        assert!(message.sdp().is_none());
+    }
+}

@@ -396,3 +396,113 @@ fn check_once(headers: &Headers) -> Result<(), &'static str> {
     }
     Ok(())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const HEAD: &str = "Via: SIP/2.0/UDP 192.0.2.1;branch=z9hG4bKa\r\n\
+        From: <sip:a@b>;tag=1\r\nTo: <sip:c@d>\r\nCall-ID: x\r\n";
+
+    fn read(text: &str) -> Result<Message, Reject> {
+        parse(&Bytes::copy_from_slice(text.as_bytes()))
+    }
+
+    fn status(text: &str) -> u16 {
+        match read(text) {
+            Err(Reject::Answer(refusal)) => refusal.status,
+            other => panic!("no refusal but {other:?}"),
+        }
+    }
+
+    fn is_dropped(text: &str) -> bool {
+        matches!(read(text), Err(Reject::Silence(_)))
+    }
+
+    #[test]
+    fn lines_may_end_in_lf_and_begin_late() {
+        let text = format!("\r\n\r\nOPTIONS sip:a@b SIP/2.0\r\n{HEAD}CSeq: 1 OPTIONS\r\n\r\nbody");
+        let crlf = read(&text).unwrap();
+        let lf = read(&text.replace("\r\n", "\n")).unwrap();
+        assert_eq!(crlf, lf);
+        assert_eq!(crlf.body, "body");
+    }
+
+    #[test]
+    fn an_unknown_method_is_a_method_and_case_tells() {
+        let lower = read(&format!(
+            "invite sip:a@b sip/2.0\r\n{HEAD}CSeq: 1 invite\r\n\r\n"
+        ));
+        assert_eq!(
+            lower.unwrap().method(),
+            Some(&Method::Other("invite".into()))
+        );
+        let mixed = format!("invite sip:a@b SIP/2.0\r\n{HEAD}CSeq: 1 INVITE\r\n\r\n");
+        assert_eq!(status(&mixed), 400);
+    }
+
+    #[test]
+    fn what_cannot_be_answered_is_dropped() {
+        for text in [
+            String::new(),
+            "\r\n\r\n".to_owned(),
+            "GET / HTTP/1.1\r\n\r\n".to_owned(),
+            "SIP/2.0 99 Low\r\n\r\n".to_owned(),
+            "SIP/2.0 700 High\r\n\r\n".to_owned(),
+            "SIP/2.0 0200 Odd\r\n\r\n".to_owned(),
+            "SIP/3.0 200 OK\r\n\r\n".to_owned(),
+            "OPTIONS sip:a@b SIP/2.0\r\nTo: <sip:c@d>\r\n\r\n".to_owned(),
+            format!("ACK sip:a@b SIP/2.0\r\n{HEAD}CSeq: 1 INVITE\r\n\r\n"),
+            format!("SIP/2.0 200 OK\r\n{HEAD}CSeq: x INVITE\r\n\r\n"),
+            format!("SIP/2.0 200 OK\r\n{HEAD}CSeq: 1 INVITE\r\nl: 9\r\n\r\n"),
+        ] {
+            assert!(is_dropped(&text), "{text}");
+        }
+    }
+
+    #[test]
+    fn bounds_end_in_a_refusal() {
+        let long = |fields: String| {
+            format!("OPTIONS sip:a@b SIP/2.0\r\n{HEAD}CSeq: 1 OPTIONS\r\n{fields}\r\n")
+        };
+        assert_eq!(status(&long("X: y\r\n".repeat(limits::SIP_HEADERS))), 400);
+        let wide = format!("X: {}\r\n", "y".repeat(limits::SIP_HEAD_BYTES));
+        assert_eq!(status(&long(wide)), 413);
+        let body = "y".repeat(limits::SIP_MESSAGE_BYTES);
+        assert_eq!(status(&(long(String::new()) + &body)), 413);
+        let folds = format!("X: y\r\n{}", " z\r\n".repeat(5_000));
+        assert!(read(&long(folds)).is_ok());
+    }
+
+    #[test]
+    fn a_head_that_is_cut_off_is_refused() {
+        assert_eq!(
+            status(&format!(
+                "OPTIONS sip:a@b SIP/2.0\r\n{HEAD}CSeq: 1 OPTIONS\r\n"
+            )),
+            400
+        );
+        assert_eq!(
+            status(&format!("OPTIONS sip:a@b SIP/2.0\r\n{HEAD}CSeq 1\r\n\r\n")),
+            400
+        );
+        assert_eq!(
+            status(&format!("OPTIONS sip:a@b SIP/2.0\r\n folded\r\n{HEAD}\r\n")),
+            400
+        );
+    }
+
+    #[test]
+    fn bytes_that_are_no_utf8_survive() {
+        let mut bytes =
+            format!("OPTIONS sip:a@b SIP/2.0\r\n{HEAD}CSeq: 1 OPTIONS\r\nSubject: ").into_bytes();
+        bytes.extend_from_slice(
+            b"\xce\xeb\xe5\xed\xe0\r\nContact: \"\xce\xeb\xe5\xed\xe0\" <sip:o@h>\r\nContent-Length: 0\r\n\r\n",
+        );
+        let message = parse(&Bytes::from(bytes)).unwrap();
+        let subject = message.headers.get(&Name::Subject).unwrap();
+        assert_eq!(subject.as_ref(), b"\xce\xeb\xe5\xed\xe0");
+        assert_eq!(message.headers.contacts().unwrap()[0].uri.user(), Some("o"));
+        assert_eq!(parse(&message.to_bytes()), Ok(message));
+    }
+}

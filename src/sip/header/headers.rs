@@ -152,3 +152,47 @@ impl FromIterator<Field> for Headers {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn headers() -> Headers {
+        let mut headers = Headers::new();
+        headers.push(Name::Require, "a, \"b,c\" ,,");
+        headers.push(Name::To, "x");
+        headers.push(Name::Require, "D");
+        headers
+    }
+
+    #[test]
+    fn a_list_goes_over_all_fields_of_its_name() {
+        let list: Vec<Bytes> = headers().list(&Name::Require).collect();
+        assert_eq!(list, ["a", "\"b,c\"", "D"]);
+        assert!(headers().lists(&Name::Require, "d"));
+        assert!(!headers().lists(&Name::Require, "b"));
+    }
+
+    #[test]
+    fn setting_leaves_one_field_in_its_place() {
+        let mut headers = headers();
+        headers.set(Name::Require, "z");
+        headers.set(Name::From, "y");
+        headers.push_front(Name::Via, "v");
+        let names: Vec<&Name> = headers.iter().map(|field| &field.name).collect();
+        assert_eq!(names, [&Name::Via, &Name::Require, &Name::To, &Name::From]);
+        assert_eq!(headers.get(&Name::Require).unwrap(), "z");
+        headers.remove(&Name::Require);
+        assert!(!headers.has(&Name::Require));
+        assert_eq!(headers.len(), 3);
+    }
+
+    #[test]
+    fn the_first_element_of_a_list_can_be_replaced() {
+        let mut headers = headers();
+        headers.replace_first(&Name::Require, Bytes::from_static(b"new"));
+        headers.replace_first(&Name::Route, Bytes::from_static(b"none"));
+        let list: Vec<Bytes> = headers.list(&Name::Require).collect();
+        assert_eq!(list, ["new", "\"b,c\"", "D"]);
+    }
+}
