@@ -8,6 +8,7 @@ pub mod media;
 pub mod outbox;
 pub mod plan_files;
 pub mod prompts;
+pub mod retention;
 pub mod settings;
 pub mod store;
 pub mod surroundings;
