@@ -10,7 +10,10 @@
 )]
 
 mod hall;
+mod mutation;
 mod phone;
+#[path = "../fuzz/bodies/rtp.rs"]
+mod rtp_body;
 
 use std::net::{SocketAddr, UdpSocket};
 use std::path::Path;

@@ -1,0 +1,150 @@
+//! What relaying a packet costs, as a ratio to a forwarder that does nothing but receive and send.
+//!
+//! `cargo bench --bench rtp_relay`. Both use connected sockets on loopback and take turns, so that a
+//! busy machine slows both; the cost is the thread's own CPU time. A call is 100 packets a second.
+#![expect(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    clippy::print_stdout,
+    reason = "a benchmark prints, and stops when its sockets fail"
+)]
+
+use std::hint::black_box;
+use std::net::UdpSocket;
+use std::time::Duration;
+
+use rustix::time::{ClockId, clock_gettime};
+use strowger::media::command::{Learn, Remote};
+use strowger::media::relay::{Received, Relay};
+use strowger::rng::Rng;
+use strowger::rtp::packet::Header;
+use strowger::time::Instant;
+use strowger::words::Codec;
+
+const ROUNDS: u32 = 200;
+const PACKETS: u32 = 200;
+
+struct Bench {
+    sender: UdpSocket,
+    inside: UdpSocket,
+    outside: UdpSocket,
+    receiver: UdpSocket,
+    buffer: [u8; 1500],
+}
+
+fn main() {
+    let [sender, inside, outside, receiver] =
+        std::array::from_fn(|_| UdpSocket::bind("127.0.0.1:0").unwrap());
+    for (one, other) in [(&sender, &inside), (&outside, &receiver)] {
+        one.connect(other.local_addr().unwrap()).unwrap();
+        other.connect(one.local_addr().unwrap()).unwrap();
+    }
+    let mut bench = Bench {
+        sender,
+        inside,
+        outside,
+        receiver,
+        buffer: [0; 1500],
+    };
+    let mut rng = Rng::new([1; 32]);
+    let mut leg = |codec| {
+        let mut leg = Relay::new(&mut rng, Instant::START);
+        leg.connect(Instant::START, far_end(&bench.sender, codec));
+        leg.bridge(Instant::START);
+        leg
+    };
+    let (mut caller, mut same, mut other) = (leg(Codec::Pcma), leg(Codec::Pcma), leg(Codec::Pcmu));
+
+    let [mut bare, mut relayed, mut converted, mut rewrite] = [Duration::ZERO; 4];
+    for _ in 0..ROUNDS {
+        bare += bench.run(|_| true);
+        relayed += bench.run(|bytes| relay(&mut caller, &mut same, bytes));
+        converted += bench.run(|bytes| relay(&mut caller, &mut other, bytes));
+        rewrite += without_sockets(&mut caller, &mut same);
+    }
+    for (what, took) in [
+        ("receive and send alone", bare),
+        ("relayed", relayed),
+        ("relayed, A-law to µ-law", converted),
+        ("relayed, without sockets", rewrite),
+    ] {
+        let each = took.as_secs_f64() / f64::from(ROUNDS * PACKETS);
+        let ratio = took.as_secs_f64() / bare.as_secs_f64();
+        println!(
+            "{what:>26} {:>7.0} ns a packet  {ratio:.2} × bare  {:>6.0} calls a core",
+            each * 1e9,
+            1.0 / each / 100.0
+        );
+    }
+}
+
+impl Bench {
+    /// The CPU time of passing packets on, `work` done to each.
+    fn run(&mut self, mut work: impl FnMut(&mut [u8]) -> bool) -> Duration {
+        let mut took = Duration::ZERO;
+        for index in 0..PACKETS {
+            self.sender.send(&packet(index)).unwrap();
+            let start = cpu();
+            let length = self.inside.recv(&mut self.buffer).unwrap();
+            if work(&mut self.buffer[..length]) {
+                self.outside.send(&self.buffer[..length]).unwrap();
+            }
+            took += cpu() - start;
+            self.receiver.recv(&mut [0; 1500]).unwrap();
+        }
+        took
+    }
+}
+
+fn without_sockets(from: &mut Relay, to: &mut Relay) -> Duration {
+    let mut packets: Vec<Vec<u8>> = (0..PACKETS).map(packet).collect();
+    let start = cpu();
+    for packet in &mut packets {
+        black_box(relay(from, to, packet));
+    }
+    cpu() - start
+}
+
+fn relay(from: &mut Relay, to: &mut Relay, bytes: &mut [u8]) -> bool {
+    let far_end = from.target().unwrap();
+    match from.receive(Instant::START, far_end, bytes) {
+        Received::Carried { carried, .. } => {
+            to.forward(Instant::START, &carried, bytes);
+            true
+        }
+        Received::Stranger | Received::Garbage => false,
+    }
+}
+
+fn packet(index: u32) -> Vec<u8> {
+    let header = Header {
+        marker: false,
+        payload_type: 8,
+        sequence: u16::try_from(index).unwrap(),
+        timestamp: index * 160,
+        ssrc: 1,
+    };
+    [&header.to_bytes()[..], &[0x55; 160]].concat()
+}
+
+fn far_end(socket: &UdpSocket, codec: Codec) -> Remote {
+    let address = socket.local_addr().unwrap();
+    Remote {
+        address,
+        learn: Learn::Phone(address.ip()),
+        codec,
+        payload_type: codec.payload_type(),
+        telephone_event: None,
+        ptime: 20,
+        send: true,
+        receive: true,
+    }
+}
+
+fn cpu() -> Duration {
+    let time = clock_gettime(ClockId::ThreadCPUTime);
+    Duration::new(
+        u64::try_from(time.tv_sec).unwrap(),
+        u32::try_from(time.tv_nsec).unwrap(),
+    )
+}
