@@ -138,3 +138,15 @@ pub const PROMPT_LENGTH: Duration = Duration::from_secs(600);
 pub const PROMPTS_KEPT: usize = 10_000;
 /// One phrase, in characters; longer is a load error.
 pub const PHRASE_CHARS: usize = 400;
+/// What a Retry-After of ours says, in seconds.
+pub const RETRY_AFTER_SECONDS: u32 = 5;
+/// A recording's last word is awaited this long after the call's end; it is told later all the same.
+pub const RECORDING_LAST_WORD: Duration = Duration::from_secs(30);
+/// Open callbacks kept in memory to fold repeated calls; one more is opened without folding.
+pub const OPEN_CALLBACKS: usize = 100_000;
+/// A caller who left sooner than this, before anybody could have answered, gets no callback.
+pub const CALLBACK_IGNORES: Duration = Duration::from_secs(3);
+/// A callback is due this long after the call was missed.
+pub const CALLBACK_DUE: Duration = Duration::from_secs(15 * 60);
+/// Questions to the shell that are open at once; the oldest is forgotten, and its own timer goes on.
+pub const QUESTIONS: usize = 100_000;

@@ -1,1 +1,22 @@
 //! One call from INVITE to its terminal event. Pure, and alone in changing a call.
+//!
+//! A [`call::Call`] is told [`message::CallInput`]s and answers with [`message::CallEffect`]s; it
+//! holds no reference to the distributor, the endpoint or the media threads, only the ids of what is
+//! its own there.
+
+#[expect(
+    clippy::module_inception,
+    reason = "the noun of this room is the call itself"
+)]
+pub mod call;
+pub mod cause;
+pub mod ending;
+pub mod entry;
+pub mod facts;
+pub mod leg;
+pub mod message;
+pub mod offer;
+pub mod phase;
+pub mod ringing;
+pub mod talking;
+pub mod whisper;

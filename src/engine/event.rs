@@ -2,10 +2,14 @@
 //!
 //! `data` is built here and nowhere else, so that a field has one name.
 
-use serde_json::{Map, Value};
+use serde_json::{Map, Value, json};
 
+use crate::call::facts::{AttemptResult, CallFacts};
+use crate::call::message::News;
 use crate::id::{CallId, EventId};
-use crate::time::Wall;
+use crate::ledger::callbacks::Callback;
+use crate::time::{Duration, Wall};
+use crate::words::Phrase;
 
 /// One event. The store adds `sequence` when it commits; `source` and `specversion` are the same for
 /// every event of a node.
@@ -21,4 +25,169 @@ pub struct Event {
     pub time: Wall,
     /// The rest.
     pub data: Map<String, Value>,
+}
+
+/// Seconds with milliseconds.
+fn seconds(duration: Duration) -> Value {
+    let millis = u64::try_from(duration.as_millis()).unwrap_or(u64::MAX);
+    #[expect(clippy::cast_precision_loss, reason = "a call is far shorter than 2^52 ms")]
+    let value = millis as f64 / 1000.0;
+    json!(value)
+}
+
+fn moment(wall: Option<Wall>) -> Value {
+    wall.map_or(Value::Null, |wall| Value::String(wall.to_string()))
+}
+
+/// The call fields of the contract (section 8).
+#[must_use]
+pub fn call_fields(facts: &CallFacts) -> Map<String, Value> {
+    let mut data = Map::new();
+    let mut put = |key: &str, value: Value| {
+        data.insert(key.to_owned(), value);
+    };
+    put("id", json!(facts.id.to_string()));
+    put("direction", json!(facts.direction));
+    put("trunk", json!(facts.trunk));
+    put("from", json!(facts.from));
+    put("to", json!(facts.to));
+    put("site", json!(facts.site));
+    put("source", json!(facts.source));
+    put("campaign", json!(facts.campaign));
+    put("queue", json!(facts.queue));
+    put("operator", json!(facts.operator));
+    put("started_at", moment(Some(facts.started_at)));
+    put("answered_at", moment(facts.answered_at));
+    put("ended_at", moment(facts.ended_at));
+    put("wait_s", facts.wait.map_or(Value::Null, seconds));
+    put("talk_s", facts.talk.map_or(Value::Null, seconds));
+    put("outcome", json!(facts.outcome));
+    put("reason", json!(facts.reason));
+    put("plan", json!(facts.plan));
+    put("legs", Value::Array(legs(facts)));
+    let recording = facts.recorded.then(|| facts.id.to_string());
+    put("recording", json!(recording));
+    data
+}
+
+fn legs(facts: &CallFacts) -> Vec<Value> {
+    let caller = json!({ "leg": "caller", "at": moment(Some(facts.started_at)) });
+    let attempts = facts.attempts.iter().map(|attempt| {
+        let result = match attempt.result {
+            None => Value::Null,
+            Some(AttemptResult::Answered) => json!("answered"),
+            Some(AttemptResult::Missed(reason)) => json!(reason),
+        };
+        json!({
+            "leg": "operator",
+            "operator": attempt.operator,
+            "queue": attempt.queue,
+            "at": moment(Some(attempt.at)),
+            "result": result,
+        })
+    });
+    std::iter::once(caller).chain(attempts).collect()
+}
+
+/// The type of an event and its data: the call's fields, and what the news adds.
+#[must_use]
+pub fn call_event(news: &News, facts: &CallFacts) -> (&'static str, Map<String, Value>) {
+    let mut data = call_fields(facts);
+    let (kind, more) = match news {
+        News::Started => ("call.started", json!({})),
+        News::Routed { targets, rule } => {
+            ("call.routed", json!({ "targets": targets, "rule": rule }))
+        }
+        News::Unrouted => ("number.unrouted", json!({})),
+        News::QueueJoined { queue, position } => (
+            "queue.joined",
+            json!({ "queue": queue, "position": position }),
+        ),
+        News::QueueLeft {
+            queue,
+            reason,
+            wait,
+        } => (
+            "queue.left",
+            json!({ "queue": queue, "left_reason": reason, "queue_wait_s": seconds(*wait) }),
+        ),
+        News::Assigned { operator, queue } => (
+            "operator.assigned",
+            json!({ "operator": operator, "queue": queue }),
+        ),
+        News::OperatorAnswered { operator, ring } => (
+            "operator.answered",
+            json!({ "operator": operator, "ring_s": seconds(*ring) }),
+        ),
+        News::OperatorMissed {
+            operator,
+            reason,
+            ring,
+        } => (
+            "operator.missed",
+            json!({ "operator": operator, "missed_reason": reason, "ring_s": seconds(*ring) }),
+        ),
+        News::Whispered {
+            operator,
+            phrase,
+            played,
+            whole,
+        } => ("whisper.played", {
+            let (text, language) = match phrase {
+                Some(Phrase::Spoken { language, text }) => (Some(text.as_str()), Some(*language)),
+                Some(Phrase::File(file)) => (Some(file.as_str()), None),
+                None => (None, None),
+            };
+            json!({
+                "operator": operator,
+                "text": text,
+                "language": language,
+                "played_s": seconds(*played),
+                "whole": whole,
+            })
+        }),
+        News::Bridged => ("call.bridged", json!({})),
+        News::Held { held, by_operator } => (
+            if *held { "call.held" } else { "call.resumed" },
+            json!({ "by": if *by_operator { "operator" } else { "caller" } }),
+        ),
+        News::RecordingStarted => ("recording.started", json!({})),
+        News::RecordingFinished(recorded) => (
+            "recording.finished",
+            json!({
+                "file": recorded.file,
+                "bytes": recorded.bytes,
+                "duration_s": seconds(recorded.duration),
+                "sha256": recorded.sha256,
+            }),
+        ),
+        News::RecordingFailed(why) => ("recording.failed", json!({ "why": why })),
+        News::Ended => ("call.ended", json!({})),
+    };
+    if let Value::Object(more) = more {
+        data.extend(more);
+    }
+    (kind, data)
+}
+
+/// The fields of a callback.
+#[must_use]
+pub fn callback_fields(callback: &Callback, state: &str) -> Map<String, Value> {
+    let fields = json!({
+        "id": callback.id.to_string(),
+        "call_id": callback.call.to_string(),
+        "phone": callback.phone,
+        "site": callback.site,
+        "reason": callback.reason,
+        "state": state,
+        "opened_at": moment(Some(callback.opened_at)),
+        "due_at": moment(Some(callback.due_at)),
+        "count": callback.count,
+    });
+    match fields {
+        Value::Object(map) => map,
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) | Value::Array(_) => {
+            Map::new()
+        }
+    }
 }

@@ -40,6 +40,13 @@ pub enum Input<'a> {
         /// Its prompts that are ready.
         prompts: Arc<BTreeMap<Phrase, Prompt>>,
     },
+    /// A changed dialplan does not load; the live one stays.
+    PlanRejected {
+        /// How many problems it has.
+        problems: usize,
+        /// The first of them.
+        first: String,
+    },
     /// More prompts became ready.
     Prompts(Arc<BTreeMap<Phrase, Prompt>>),
     /// Take no new calls: 503 with Retry-After from now on.

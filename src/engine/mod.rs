@@ -1,5 +1,21 @@
 //! The one door: `(now, input)` in, outputs out.
+//!
+//! The engine owns the SIP endpoint, the distributor, the ledger and every call, and is alone in
+//! carrying messages between them. It reads no clock, does no IO and draws no randomness but from
+//! its seed, so the same inputs give the same bytes.
 
+#[expect(
+    clippy::module_inception,
+    reason = "the noun of this room is the engine itself"
+)]
+pub mod engine;
 pub mod event;
+pub mod floor;
 pub mod input;
 pub mod output;
+pub mod settings;
+mod story;
+pub mod view;
+
+pub use engine::Engine;
+pub use settings::{EngineSettings, Restored};

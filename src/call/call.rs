@@ -1,0 +1,237 @@
+//! The call: its state, and which handler an input goes to.
+//!
+//! The handlers are in [`super::entry`], [`super::ringing`], [`super::talking`] and
+//! [`super::ending`]; every one of them leaves the call in a whole state and writes what it wants to
+//! a list of effects that the engine applies after it returned.
+
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::sync::Arc;
+
+use super::ending::Farewell;
+use super::facts::CallFacts;
+use super::leg::Leg;
+use super::message::{
+    CallEffect, CallInput, CallTimer, Gate, News, Told, World,
+};
+use super::offer::Offer;
+use super::phase::{Notice, Phase};
+use crate::acd::message::AcdInput;
+use crate::dialplan::decide::Decision;
+use crate::dialplan::plan::{Answer, Dialplan};
+use crate::id::{CallId, LegId, OperatorName, QueueName, TicketId};
+use crate::media::command::{MediaCommand, MediaEvent};
+use crate::sip::session::{SessionCommand, SessionEvent};
+use crate::time::Instant;
+use crate::words::Phrase;
+
+/// The effects of one step, in order.
+pub type Effects = VecDeque<CallEffect>;
+
+/// One call.
+#[derive(Clone, Debug)]
+pub struct Call {
+    pub(super) facts: CallFacts,
+    pub(super) plan: Arc<Dialplan>,
+    pub(super) decision: Decision,
+    pub(super) way: Vec<QueueName>,
+    pub(super) phase: Phase,
+    pub(super) notice: Notice,
+    pub(super) caller: Leg,
+    pub(super) caller_offer: Option<bytes::Bytes>,
+    pub(super) caller_answer: Option<bytes::Bytes>,
+    pub(super) ticket: TicketId,
+    /// The distributor knows the ticket.
+    pub(super) queued: bool,
+    pub(super) offers: BTreeMap<OperatorName, Offer>,
+    pub(super) operator: Option<Leg>,
+    pub(super) music: Option<Phrase>,
+    /// Every leg the call ever had; the engine forgets them with the call.
+    pub(super) adopted: Vec<LegId>,
+    /// Sessions that SIP has not closed yet.
+    pub(super) open: BTreeSet<LegId>,
+    pub(super) farewell: Option<Farewell>,
+    pub(super) recording: bool,
+    pub(super) since: Instant,
+    pub(super) bridged: Option<Instant>,
+}
+
+impl Call {
+    /// The call's id.
+    #[must_use]
+    pub const fn id(&self) -> CallId {
+        self.facts.id
+    }
+
+    /// The place in the queue.
+    #[must_use]
+    pub const fn ticket(&self) -> TicketId {
+        self.ticket
+    }
+
+    /// What is known of the call.
+    #[must_use]
+    pub const fn facts(&self) -> &CallFacts {
+        &self.facts
+    }
+
+    /// Where it stands.
+    #[must_use]
+    pub const fn phase(&self) -> &Phase {
+        &self.phase
+    }
+
+    /// Whether the outcome is known and only legs are being closed.
+    #[must_use]
+    pub fn ended(&self) -> bool {
+        self.phase == Phase::Ended
+    }
+
+    /// Every leg the call ever had.
+    pub fn legs(&self) -> impl Iterator<Item = LegId> {
+        self.adopted.iter().copied()
+    }
+
+    /// Handles one input.
+    pub fn handle(&mut self, world: &mut World<'_>, input: CallInput, fx: &mut Effects) {
+        match input {
+            CallInput::Session(event) => self.handle_session(world, event, fx),
+            CallInput::Media(event) => self.handle_media(world, event, fx),
+            CallInput::Joined { queue, position } => self.joined(world, queue, position, fx),
+            CallInput::Offer {
+                operator,
+                queue,
+                contacts,
+            } => self.ring(world, operator, queue, contacts, fx),
+            CallInput::Withdraw { operator, reason } => {
+                self.withdraw(world, &operator, reason, fx);
+            }
+            CallInput::Left {
+                queue,
+                reason,
+                wait,
+            } => {
+                fx.push_back(CallEffect::Measured(super::message::Measured::QueueWait(
+                    queue.clone(),
+                    wait,
+                )));
+                self.tell(
+                    News::QueueLeft {
+                        queue,
+                        reason,
+                        wait,
+                    },
+                    fx,
+                );
+            }
+            CallInput::Exhausted(reason) => self.exhausted(world, reason, fx),
+            CallInput::Committed(gate) => self.committed(world, gate, fx),
+            CallInput::Timer(timer) => self.handle_timer(world, timer, fx),
+            CallInput::HangUp(cause) => self.hang_up(world, cause, fx),
+        }
+        self.finish_if_over(fx);
+    }
+
+    fn handle_session(&mut self, world: &mut World<'_>, event: SessionEvent, fx: &mut Effects) {
+        match event {
+            SessionEvent::Incoming { .. } => {}
+            SessionEvent::Cancelled { leg, .. } => self.caller_cancelled(world, leg, fx),
+            SessionEvent::Progress { leg, code, .. } => {
+                if code >= 180 {
+                    self.phone_rings(world, leg, fx);
+                }
+            }
+            SessionEvent::Answered { leg, answer, peer } => {
+                self.phone_answered(world, leg, answer.as_deref(), peer, fx);
+            }
+            SessionEvent::Rejected { leg, code } => self.phone_rejected(world, leg, code, fx),
+            SessionEvent::Confirmed { leg, answer } => {
+                self.confirmed(world, leg, answer.as_deref(), fx);
+            }
+            SessionEvent::Reoffer { leg, offer } => {
+                self.reoffered(leg, offer.as_deref(), fx);
+            }
+            SessionEvent::Bye { leg } => self.bye(world, leg, fx),
+            SessionEvent::Failed { leg, cause } => {
+                fx.push_back(CallEffect::Note(format!("leg {leg} broke: {}", cause.text)));
+                self.leg_gone(world, leg, fx);
+            }
+            SessionEvent::Closed { leg } => {
+                self.open.remove(&leg);
+                self.adopted.retain(|known| *known != leg);
+                fx.push_back(CallEffect::Disown(leg));
+            }
+        }
+    }
+
+    fn handle_media(&mut self, world: &mut World<'_>, event: MediaEvent, fx: &mut Effects) {
+        match event {
+            MediaEvent::Opened { leg, port } => self.port_open(world, leg, port, fx),
+            MediaEvent::OpenFailed { leg } => self.port_failed(world, leg, fx),
+            MediaEvent::Played { leg, play } => self.played(world, leg, play, fx),
+            MediaEvent::Digit { .. } => {}
+            MediaEvent::Silent { leg } => self.silent(world, leg, fx),
+            MediaEvent::Recorded { recorded, .. } => {
+                self.recording = false;
+                self.tell(News::RecordingFinished(recorded), fx);
+            }
+            MediaEvent::RecordFailed { why, .. } => {
+                self.recording = false;
+                self.tell(News::RecordingFailed(why), fx);
+            }
+        }
+    }
+
+    fn handle_timer(&mut self, world: &mut World<'_>, timer: CallTimer, fx: &mut Effects) {
+        match timer {
+            CallTimer::Gate(gate) => {
+                fx.push_back(CallEffect::Note(format!(
+                    "the store is slow: going on although the {} is not on disk",
+                    match gate {
+                        Gate::Offered => "offered call",
+                        Gate::Ended => "outcome",
+                    }
+                )));
+                self.committed(world, gate, fx);
+            }
+            CallTimer::MediaOpen(leg) => self.port_failed(world, leg, fx),
+            CallTimer::Whisper => self.whisper_cut(world, fx),
+            CallTimer::Length => self.hang_up(world, super::cause::TOO_LONG, fx),
+            CallTimer::Recording => self.recording = false,
+        }
+    }
+
+    pub(super) fn tell(&self, news: News, fx: &mut Effects) {
+        fx.push_back(CallEffect::Tell(Box::new(Told {
+            news,
+            facts: self.facts.clone(),
+        })));
+    }
+
+    pub(super) fn session(command: SessionCommand, fx: &mut Effects) {
+        fx.push_back(CallEffect::Session(command));
+    }
+
+    pub(super) fn media(command: MediaCommand, fx: &mut Effects) {
+        fx.push_back(CallEffect::Media(command));
+    }
+
+    pub(super) fn acd(input: AcdInput, fx: &mut Effects) {
+        fx.push_back(CallEffect::Acd(input));
+    }
+
+    /// When the caller's INVITE is answered, as the queue the caller stands in says.
+    pub(super) fn answer_mode(&self) -> Answer {
+        self.facts
+            .queue
+            .as_ref()
+            .or_else(|| self.way.first())
+            .and_then(|queue| self.plan.queues.get(queue))
+            .map_or(Answer::Queue, |queue| queue.answer)
+    }
+
+    fn finish_if_over(&self, fx: &mut Effects) {
+        if self.ended() && self.farewell.is_none() && self.open.is_empty() && !self.recording {
+            fx.push_back(CallEffect::Done);
+        }
+    }
+}

@@ -1,0 +1,98 @@
+//! Why a call ended, in SIP's words and in Q.850's (RFC 3326, RFC 3398 8).
+//!
+//! Only the causes this product gives itself; what a peer says is read, never passed on.
+
+use crate::sip::session::Cause;
+use crate::words::MissReason;
+
+/// The other side hung up.
+pub const NORMAL: Cause = Cause {
+    sip: 200,
+    q850: Some(16),
+    text: "Normal call clearing",
+};
+/// Another operator was faster; phones must not show a missed call.
+pub const ELSEWHERE: Cause = Cause {
+    sip: 200,
+    q850: Some(26),
+    text: "Call completed elsewhere",
+};
+/// The caller left while the phone rang.
+pub const CALLER_LEFT: Cause = Cause {
+    sip: 487,
+    q850: Some(16),
+    text: "Caller hung up",
+};
+/// The phone rang out.
+pub const NO_ANSWER: Cause = Cause {
+    sip: 480,
+    q850: Some(19),
+    text: "No answer",
+};
+/// Nobody could take the caller.
+pub const NOBODY: Cause = Cause {
+    sip: 480,
+    q850: Some(18),
+    text: "No operator could take the call",
+};
+/// The two sides share no codec.
+pub const MEDIA: Cause = Cause {
+    sip: 488,
+    q850: Some(88),
+    text: "No codec in common",
+};
+/// No sound came for too long.
+pub const SILENT: Cause = Cause {
+    sip: 500,
+    q850: Some(41),
+    text: "No RTP received",
+};
+/// The longest call is over.
+pub const TOO_LONG: Cause = Cause {
+    sip: 500,
+    q850: Some(102),
+    text: "Longest call reached",
+};
+/// The server stops.
+pub const STOPPING: Cause = Cause {
+    sip: 503,
+    q850: Some(41),
+    text: "Server is stopping",
+};
+/// Our own fault.
+pub const FAULT: Cause = Cause {
+    sip: 500,
+    q850: Some(41),
+    text: "Server fault",
+};
+
+/// What a phone's final response says about its operator.
+#[must_use]
+pub const fn miss_reason(code: u16) -> MissReason {
+    match code {
+        486 | 600 => MissReason::Busy,
+        480 | 603 => MissReason::Declined,
+        408 => MissReason::NoAnswer,
+        _ => MissReason::Failed,
+    }
+}
+
+/// Whether a final response speaks for the person, not for the one device (RFC 3261 21.6).
+#[must_use]
+pub const fn is_global(code: u16) -> bool {
+    code >= 600
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn responses_of_phones_are_told_apart() {
+        assert_eq!(miss_reason(486), MissReason::Busy);
+        assert_eq!(miss_reason(603), MissReason::Declined);
+        assert_eq!(miss_reason(302), MissReason::Failed);
+        assert_eq!(miss_reason(503), MissReason::Failed);
+        assert!(is_global(603) && !is_global(486));
+    }
+}

@@ -1,0 +1,254 @@
+//! How a call ends: one outcome, told and on disk before the caller's leg hears of it.
+
+use super::call::{Call, Effects};
+use super::cause;
+use super::leg::Sip;
+use super::message::{CallEffect, CallTimer, Gate, News, World};
+use super::phase::{Phase, Whispering};
+use crate::acd::message::AcdInput;
+use crate::id::LegId;
+use crate::limits;
+use crate::media::command::MediaCommand;
+use crate::sip::session::{Cause, SessionCommand};
+use crate::words::{MissedReason, Outcome};
+
+/// The last message of the caller's leg; it waits for the disk.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Farewell {
+    /// A final response to the INVITE.
+    Reject {
+        /// The status code.
+        code: u16,
+        /// Seconds for Retry-After.
+        retry_after: Option<u32>,
+    },
+    /// BYE, or whatever the leg's state asks for.
+    HangUp(Cause),
+    /// 200 to the caller's BYE.
+    ConfirmBye,
+    /// The leg is gone already.
+    Nothing,
+}
+
+impl Call {
+    /// The last message for an end that is not the caller's doing.
+    pub(super) fn farewell_for(&self, cause: Cause) -> Farewell {
+        match self.caller.sip {
+            Sip::Unsent | Sip::Open => Farewell::Reject {
+                code: cause.sip.max(400),
+                retry_after: (cause.sip == 503).then_some(limits::RETRY_AFTER_SECONDS),
+            },
+            Sip::Answered => Farewell::HangUp(cause),
+            Sip::Over => Farewell::Nothing,
+        }
+    }
+
+    /// Ends the call: frees everything but the caller's session, tells the outcome, and lets the
+    /// last message wait for the disk.
+    pub(super) fn end(
+        &mut self,
+        world: &World<'_>,
+        outcome: Outcome,
+        reason: Option<MissedReason>,
+        farewell: Farewell,
+        fx: &mut Effects,
+    ) {
+        if self.ended() {
+            return;
+        }
+        let before = std::mem::replace(&mut self.phase, Phase::Ended);
+        for timer in [
+            CallTimer::Gate(Gate::Offered),
+            CallTimer::MediaOpen(self.caller.id),
+            CallTimer::Whisper,
+            CallTimer::Length,
+        ] {
+            fx.push_back(CallEffect::StopTimer(timer));
+        }
+        self.facts.ended_at = Some(world.now.wall);
+        self.facts.outcome = Some(outcome);
+        self.facts.reason = reason;
+        self.facts.talk = self.bridged.map(|at| world.now.mono.since(at));
+        self.facts.wait.get_or_insert(world.now.mono.since(self.since));
+        if let Phase::Whispering(whispering) = &before
+            && !whispering.over
+        {
+            self.tell(
+                News::Whispered {
+                    operator: whispering.operator.clone(),
+                    phrase: whispering.phrase.clone(),
+                    played: world.now.mono.since(whispering.since),
+                    whole: false,
+                },
+                fx,
+            );
+        }
+        let gone = match outcome {
+            Outcome::Answered => cause::NORMAL,
+            Outcome::Missed | Outcome::Blocked | Outcome::Test => cause::CALLER_LEFT,
+        };
+        for (_, offer) in std::mem::take(&mut self.offers) {
+            for (leg, phone) in offer.phones {
+                self.end_leg(leg, phone.leg.sip, gone.clone(), fx);
+                self.facts.attempt_over(
+                    leg,
+                    super::facts::AttemptResult::Missed(crate::words::MissReason::Withdrawn),
+                );
+            }
+        }
+        if let Some(leg) = self.operator.take() {
+            self.end_leg(leg.id, leg.sip, gone, fx);
+        }
+        Self::media(
+            MediaCommand::Close {
+                leg: self.caller.id,
+            },
+            fx,
+        );
+        self.leave_floor(&before, fx);
+        self.farewell = Some(farewell);
+        self.tell(News::Ended, fx);
+        fx.push_back(CallEffect::Commit(Gate::Ended));
+        fx.push_back(CallEffect::SetTimer(
+            CallTimer::Gate(Gate::Ended),
+            world.now.mono + limits::COMMIT_BEFORE_END,
+        ));
+        if self.recording {
+            fx.push_back(CallEffect::SetTimer(
+                CallTimer::Recording,
+                world.now.mono + limits::RECORDING_LAST_WORD,
+            ));
+        }
+    }
+
+    /// Gives ticket and operator back to the distributor, whose own news go out before the end does.
+    fn leave_floor(&mut self, before: &Phase, fx: &mut Effects) {
+        if std::mem::take(&mut self.queued) {
+            Self::acd(
+                AcdInput::Leave {
+                    ticket: self.ticket,
+                },
+                fx,
+            );
+        }
+        match before {
+            Phase::Talking { operator } | Phase::Whispering(Whispering { operator, .. }) => {
+                Self::acd(
+                    AcdInput::Released {
+                        operator: operator.clone(),
+                        ticket: self.ticket,
+                    },
+                    fx,
+                );
+            }
+            Phase::Opening { .. } | Phase::Waiting | Phase::Ended => {}
+        }
+    }
+
+    /// Sends the last message.
+    pub(super) fn bid_farewell(&mut self, fx: &mut Effects) {
+        let Some(farewell) = self.farewell.take() else {
+            return;
+        };
+        let leg = self.caller.id;
+        self.caller.sip = Sip::Over;
+        match farewell {
+            Farewell::Reject { code, retry_after } => Self::session(
+                SessionCommand::Reject {
+                    leg,
+                    code,
+                    retry_after,
+                },
+                fx,
+            ),
+            Farewell::HangUp(cause) => Self::session(SessionCommand::HangUp { leg, cause }, fx),
+            Farewell::ConfirmBye => Self::session(SessionCommand::ConfirmBye { leg }, fx),
+            Farewell::Nothing => {}
+        }
+    }
+
+    /// The caller cancelled.
+    pub(super) fn caller_cancelled(&mut self, world: &World<'_>, leg: LegId, fx: &mut Effects) {
+        if leg != self.caller.id {
+            return;
+        }
+        let farewell = Farewell::Reject {
+            code: 487,
+            retry_after: None,
+        };
+        if self.ended() {
+            self.farewell = self.farewell.take().map(|_| farewell);
+        } else {
+            self.end(world, Outcome::Missed, Some(MissedReason::Abandoned), farewell, fx);
+        }
+    }
+
+    /// A BYE.
+    pub(super) fn bye(&mut self, world: &mut World<'_>, leg: LegId, fx: &mut Effects) {
+        if leg == self.caller.id {
+            if self.ended() && self.farewell.is_none() {
+                Self::session(SessionCommand::ConfirmBye { leg }, fx);
+            } else if self.ended() {
+                self.farewell = Some(Farewell::ConfirmBye);
+            } else {
+                self.caller_left(world, Farewell::ConfirmBye, fx);
+            }
+            return;
+        }
+        Self::session(SessionCommand::ConfirmBye { leg }, fx);
+        self.operator_gone(world, leg, fx);
+    }
+
+    /// A leg broke: its session needs nothing more from us.
+    pub(super) fn leg_gone(&mut self, world: &mut World<'_>, leg: LegId, fx: &mut Effects) {
+        if leg == self.caller.id {
+            if self.ended() {
+                self.farewell = self.farewell.take().map(|_| Farewell::Nothing);
+            } else {
+                self.caller_left(world, Farewell::Nothing, fx);
+            }
+        } else {
+            self.operator_gone(world, leg, fx);
+        }
+    }
+
+    fn caller_left(&mut self, world: &World<'_>, farewell: Farewell, fx: &mut Effects) {
+        match self.phase {
+            Phase::Talking { .. } => self.end(world, Outcome::Answered, None, farewell, fx),
+            Phase::Opening { .. } | Phase::Waiting | Phase::Whispering(_) => {
+                self.end(world, Outcome::Missed, Some(MissedReason::Abandoned), farewell, fx);
+            }
+            Phase::Ended => {}
+        }
+    }
+
+    fn operator_gone(&mut self, world: &mut World<'_>, leg: LegId, fx: &mut Effects) {
+        let answered = self.operator.as_mut().filter(|of| of.id == leg);
+        let Some(of) = answered else {
+            Self::media(MediaCommand::Close { leg }, fx);
+            self.phone_failed(world, leg, crate::words::MissReason::Failed, fx);
+            return;
+        };
+        of.sip = Sip::Over;
+        match self.phase {
+            Phase::Whispering(_) => self.operator_left_whisper(world, fx),
+            Phase::Talking { .. } => {
+                let farewell = self.farewell_for(cause::NORMAL);
+                self.end(world, Outcome::Answered, None, farewell, fx);
+            }
+            Phase::Opening { .. } | Phase::Waiting | Phase::Ended => {}
+        }
+    }
+
+    /// The server wants the call to end.
+    pub(super) fn hang_up(&mut self, world: &World<'_>, cause: Cause, fx: &mut Effects) {
+        let farewell = self.farewell_for(cause);
+        match self.phase {
+            Phase::Talking { .. } => self.end(world, Outcome::Answered, None, farewell, fx),
+            Phase::Opening { .. } | Phase::Waiting | Phase::Whispering(_) => {
+                self.end(world, Outcome::Missed, Some(MissedReason::Interrupted), farewell, fx);
+            }
+            Phase::Ended => {}
+        }
+    }
+}

@@ -1,0 +1,415 @@
+//! From the INVITE to the queue: the offer is committed, the port opened, the caller let in.
+
+use std::net::IpAddr;
+use std::sync::Arc;
+
+use super::call::{Call, Effects};
+use super::cause;
+use super::ending::Farewell;
+use super::facts::CallFacts;
+use super::leg::{Leg, Sip};
+use super::message::{CallEffect, CallTimer, Gate, Measured, News, World};
+use super::phase::{Notice, Phase};
+use crate::acd::message::AcdInput;
+use crate::dialplan::decide::Decision;
+use crate::dialplan::plan::{Answer, Dialplan};
+use crate::id::{CallId, LegId, QueueName, TicketId, TrunkName};
+use crate::limits;
+use crate::media::command::{Learn, MediaCommand};
+use crate::sip::session::{IncomingInvite, SessionCommand};
+use crate::words::{Codec, Direction, LeftReason, MissedReason, Outcome, Phrase};
+
+/// What a call is made of.
+#[derive(Debug)]
+pub struct Arrival<'a> {
+    /// Its new id.
+    pub id: CallId,
+    /// Its new ticket.
+    pub ticket: TicketId,
+    /// The caller's leg.
+    pub leg: LegId,
+    /// The carrier.
+    pub trunk: TrunkName,
+    /// What the INVITE said.
+    pub invite: &'a IncomingInvite,
+    /// The plan that decided.
+    pub plan: Arc<Dialplan>,
+    /// What it decided.
+    pub decision: Decision,
+}
+
+impl Call {
+    /// A new call; `refused` ends it at once for lack of capacity.
+    pub fn arrive(
+        arrival: Arrival<'_>,
+        refused: bool,
+        world: &mut World<'_>,
+        fx: &mut Effects,
+    ) -> Self {
+        let mut call = Self::new(arrival, world);
+        fx.push_back(CallEffect::Adopt(call.caller.id));
+        call.tell(News::Started, fx);
+        if refused {
+            let farewell = Farewell::Reject {
+                code: 503,
+                retry_after: Some(limits::RETRY_AFTER_SECONDS),
+            };
+            call.end(world, Outcome::Missed, Some(MissedReason::Refused), farewell, fx);
+            // Under overload the 503 does not wait for the disk.
+            call.bid_farewell(fx);
+            return call;
+        }
+        if call.way.is_empty() {
+            call.tell(News::Unrouted, fx);
+            let farewell = Farewell::Reject {
+                code: 404,
+                retry_after: None,
+            };
+            call.end(world, Outcome::Missed, Some(MissedReason::Unrouted), farewell, fx);
+            return call;
+        }
+        call.tell(
+            News::Routed {
+                targets: call.way.clone(),
+                rule: call
+                    .decision
+                    .rule
+                    .as_ref()
+                    .map(|rule| format!("{}:{}", rule.file, rule.line)),
+            },
+            fx,
+        );
+        fx.push_back(CallEffect::Commit(Gate::Offered));
+        fx.push_back(CallEffect::SetTimer(
+            CallTimer::Gate(Gate::Offered),
+            world.now.mono + limits::COMMIT_BEFORE_RINGING,
+        ));
+        fx.push_back(CallEffect::SetTimer(
+            CallTimer::Length,
+            world.now.mono + world.settings.call_length,
+        ));
+        call.open_port(call.caller.id, world, fx);
+        call
+    }
+
+    fn new(arrival: Arrival<'_>, world: &World<'_>) -> Self {
+        let Arrival {
+            id,
+            ticket,
+            leg,
+            trunk,
+            invite,
+            plan,
+            decision,
+        } = arrival;
+        let rules = plan.trunks.get(&trunk);
+        let learn = Learn::Trunk(rules.map_or_else(|| Arc::from([]), |rules| rules.media.clone()));
+        let codecs = rules.map_or_else(
+            || vec![Codec::Pcma, Codec::Pcmu],
+            |rules| rules.codecs.clone(),
+        );
+        let text = |text: &Option<String>| text.as_deref().map(Arc::from);
+        let facts = CallFacts {
+            id,
+            direction: Direction::Inbound,
+            trunk,
+            from: text(&decision.from),
+            to: Arc::from(decision.to.as_str()),
+            site: decision.site.clone(),
+            source: text(&decision.source),
+            campaign: text(&decision.campaign),
+            queue: None,
+            operator: None,
+            started_at: world.now.wall,
+            answered_at: None,
+            ended_at: None,
+            wait: None,
+            talk: None,
+            outcome: None,
+            reason: None,
+            plan: Arc::from(plan.hash.as_str()),
+            attempts: std::collections::VecDeque::new(),
+            recorded: false,
+        };
+        let notice = match plan.recording.as_ref().and_then(|rec| rec.announce.as_ref()) {
+            Some(_) => Notice::Due,
+            None => Notice::Over,
+        };
+        let way = plan.way(&decision.targets);
+        let caller = Leg::new(
+            leg,
+            Sip::Open,
+            &invite.flow,
+            learn,
+            codecs,
+            ticket.0,
+            world.settings,
+        );
+        Self {
+            facts,
+            plan,
+            decision,
+            way,
+            phase: Phase::Opening { committed: false },
+            notice,
+            adopted: vec![caller.id],
+            open: std::iter::once(caller.id).collect(),
+            caller,
+            caller_offer: invite.offer.clone(),
+            caller_answer: None,
+            ticket,
+            queued: false,
+            offers: std::collections::BTreeMap::new(),
+            operator: None,
+            music: None,
+            farewell: None,
+            recording: false,
+            since: world.now.mono,
+            bridged: None,
+        }
+    }
+
+    /// Asks for a port and watches that it comes.
+    pub(super) fn open_port(&self, leg: LegId, world: &World<'_>, fx: &mut Effects) {
+        Self::media(
+            MediaCommand::Open {
+                leg,
+                call: self.id(),
+            },
+            fx,
+        );
+        fx.push_back(CallEffect::SetTimer(
+            CallTimer::MediaOpen(leg),
+            world.now.mono + limits::MEDIA_OPEN,
+        ));
+    }
+
+    /// A port came: the caller's lets the call in, a phone's lets its INVITE go.
+    pub(super) fn port_open(
+        &mut self,
+        world: &mut World<'_>,
+        leg: LegId,
+        port: u16,
+        fx: &mut Effects,
+    ) {
+        fx.push_back(CallEffect::StopTimer(CallTimer::MediaOpen(leg)));
+        if leg == self.caller.id {
+            self.caller.port = Some(port);
+            self.admit_if_ready(world, fx);
+        } else {
+            self.phone_port_open(world, leg, port, fx);
+        }
+    }
+
+    /// No port could be had.
+    pub(super) fn port_failed(&mut self, world: &mut World<'_>, leg: LegId, fx: &mut Effects) {
+        fx.push_back(CallEffect::StopTimer(CallTimer::MediaOpen(leg)));
+        if leg != self.caller.id {
+            self.phone_failed(world, leg, crate::words::MissReason::Failed, fx);
+        } else if matches!(self.phase, Phase::Opening { .. }) {
+            let farewell = Farewell::Reject {
+                code: 503,
+                retry_after: Some(limits::RETRY_AFTER_SECONDS),
+            };
+            self.end(world, Outcome::Missed, Some(MissedReason::Refused), farewell, fx);
+        }
+    }
+
+    /// The disk has what was told before `gate`, or we stopped waiting for it.
+    pub(super) fn committed(&mut self, world: &mut World<'_>, gate: Gate, fx: &mut Effects) {
+        fx.push_back(CallEffect::StopTimer(CallTimer::Gate(gate)));
+        match gate {
+            Gate::Offered => {
+                if let Phase::Opening { committed } = &mut self.phase {
+                    *committed = true;
+                    self.admit_if_ready(world, fx);
+                }
+            }
+            Gate::Ended => self.bid_farewell(fx),
+        }
+    }
+
+    fn admit_if_ready(&mut self, world: &mut World<'_>, fx: &mut Effects) {
+        if self.phase != (Phase::Opening { committed: true }) || self.caller.port.is_none() {
+            return;
+        }
+        if let Some(offer) = self.caller_offer.clone() {
+            let Some(Ok(answer)) = self.caller.answer(&offer) else {
+                let farewell = Farewell::Reject {
+                    code: 488,
+                    retry_after: None,
+                };
+                self.end(world, Outcome::Missed, Some(MissedReason::Refused), farewell, fx);
+                return;
+            };
+            self.caller_answer = Some(answer);
+            self.connect_caller(fx);
+        } else {
+            self.caller_answer = self.caller.offer();
+        }
+        // An INVITE without an offer cannot carry early media here: its answer comes in the ACK.
+        match self.answer_mode() {
+            Answer::Operator if self.caller_offer.is_some() => Self::session(
+                SessionCommand::Progress {
+                    leg: self.caller.id,
+                    code: 183,
+                    answer: self.caller_answer.clone(),
+                },
+                fx,
+            ),
+            Answer::Operator | Answer::Queue => self.answer_caller(fx),
+        }
+        fx.push_back(CallEffect::Measured(Measured::Setup(
+            world.now.mono.since(self.since),
+        )));
+        self.phase = Phase::Waiting;
+        self.queued = true;
+        Self::acd(
+            AcdInput::Join {
+                ticket: self.ticket,
+                call: self.id(),
+                way: self.way.clone(),
+                priority: 0,
+            },
+            fx,
+        );
+    }
+
+    /// Sends the caller's 200 unless it has gone already.
+    pub(super) fn answer_caller(&mut self, fx: &mut Effects) {
+        if self.caller.sip != Sip::Open {
+            return;
+        }
+        if let Some(answer) = self.caller_answer.clone() {
+            self.caller.sip = Sip::Answered;
+            Self::session(
+                SessionCommand::Accept {
+                    leg: self.caller.id,
+                    answer,
+                },
+                fx,
+            );
+        }
+    }
+
+    pub(super) fn connect_caller(&self, fx: &mut Effects) {
+        if let Some(remote) = self.caller.remote() {
+            Self::media(
+                MediaCommand::Connect {
+                    leg: self.caller.id,
+                    remote,
+                },
+                fx,
+            );
+        }
+    }
+
+    /// The ACK to a 200 of ours; it carries the answer when the offer was ours.
+    pub(super) fn confirmed(
+        &mut self,
+        world: &mut World<'_>,
+        leg: LegId,
+        answer: Option<&[u8]>,
+        fx: &mut Effects,
+    ) {
+        let Some(of) = self.leg_mut(leg) else {
+            return;
+        };
+        if !of.awaits_answer() {
+            return;
+        }
+        if answer.is_some_and(|answer| of.accept(answer)) {
+            if let Some(remote) = of.remote() {
+                Self::media(MediaCommand::Connect { leg, remote }, fx);
+            }
+        } else {
+            self.hang_up(world, cause::MEDIA, fx);
+        }
+    }
+
+    /// The caller stands in a queue: its music, and its rule for the 200.
+    pub(super) fn joined(
+        &mut self,
+        world: &mut World<'_>,
+        queue: QueueName,
+        position: u32,
+        fx: &mut Effects,
+    ) {
+        self.facts.queue = Some(queue.clone());
+        self.tell(News::QueueJoined { queue, position }, fx);
+        if self.answer_mode() == Answer::Queue {
+            self.answer_caller(fx);
+        }
+        let wanted = self
+            .facts
+            .queue
+            .as_ref()
+            .and_then(|queue| self.plan.queues.get(queue))
+            .map(|queue| queue.music.clone());
+        if wanted != self.music {
+            self.music = wanted;
+            if !matches!(self.notice, Notice::Playing(_)) {
+                self.play_music(world, fx);
+            }
+        }
+    }
+
+    /// Plays the queue's music to the caller, in place of what was heard before.
+    pub(super) fn play_music(&self, world: &mut World<'_>, fx: &mut Effects) {
+        let prompt = self.music.as_ref().and_then(|music| world.prompts.get(music));
+        if let Some(prompt) = prompt {
+            Self::media(
+                MediaCommand::Play {
+                    leg: self.caller.id,
+                    play: world.minted.play(),
+                    prompts: Arc::from([*prompt]),
+                    looped: true,
+                },
+                fx,
+            );
+        }
+    }
+
+    /// No queue is left to try.
+    pub(super) fn exhausted(
+        &mut self,
+        world: &mut World<'_>,
+        reason: LeftReason,
+        fx: &mut Effects,
+    ) {
+        self.queued = false;
+        let reason = match reason {
+            LeftReason::Answered | LeftReason::Timeout => MissedReason::Timeout,
+            LeftReason::Abandoned => MissedReason::Abandoned,
+            LeftReason::NoOperators => MissedReason::NoOperators,
+            LeftReason::QueueFull => MissedReason::QueueFull,
+        };
+        let farewell = self.farewell_for(cause::NOBODY);
+        self.end(world, Outcome::Missed, Some(reason), farewell, fx);
+    }
+
+    /// The leg of that id, the caller's or the operator's who answered.
+    pub(super) fn leg_mut(&mut self, leg: LegId) -> Option<&mut Leg> {
+        if leg == self.caller.id {
+            Some(&mut self.caller)
+        } else {
+            self.operator.as_mut().filter(|operator| operator.id == leg)
+        }
+    }
+
+    /// What the operator's phone shows as the caller's name.
+    pub(super) fn display(&self) -> String {
+        let parts = [self.decision.city.as_deref(), self.decision.campaign.as_deref()];
+        parts.into_iter().flatten().collect::<Vec<_>>().join(" · ")
+    }
+
+    /// The notice that the plan wants before a recording.
+    pub(super) fn notice_phrase(&self) -> Option<&Phrase> {
+        self.plan.recording.as_ref()?.announce.as_ref()
+    }
+
+    /// The address a phone's signalling came from, for its media.
+    pub(super) const fn phone_media(peer: IpAddr) -> Learn {
+        Learn::Phone(peer)
+    }
+}

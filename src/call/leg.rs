@@ -1,0 +1,169 @@
+//! One leg of a call: a SIP session and a media port, and what has been agreed between them.
+
+use std::net::{IpAddr, SocketAddr};
+
+use bytes::Bytes;
+
+use super::message::CallSettings;
+use crate::id::LegId;
+use crate::media::command::{Learn, Remote};
+use crate::sdp::offer_answer::{self, Local, Negotiated, Refusal};
+use crate::sip::flow::Flow;
+use crate::words::Codec;
+
+/// How far the SIP session is.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Sip {
+    /// Our INVITE has not been asked for; the endpoint does not know the leg.
+    Unsent,
+    /// An INVITE without a final response.
+    Open,
+    /// A 2xx was sent or received.
+    Answered,
+    /// It was told to end, or the other side ended it.
+    Over,
+}
+
+/// One leg.
+#[derive(Clone, Debug)]
+pub struct Leg {
+    /// Its name everywhere.
+    pub id: LegId,
+    /// The SIP side.
+    pub sip: Sip,
+    /// The RTP port, once open.
+    pub port: Option<u16>,
+    /// Whose packets are taken.
+    learn: Learn,
+    codecs: Vec<Codec>,
+    address: IpAddr,
+    session: u64,
+    version: u64,
+    offered: Option<Bytes>,
+    agreed: Option<Negotiated>,
+}
+
+impl Leg {
+    /// A leg to a peer whose signalling uses `flow`. `session` is the number of its SDP origin.
+    #[must_use]
+    pub fn new(
+        id: LegId,
+        sip: Sip,
+        flow: &Flow,
+        learn: Learn,
+        codecs: Vec<Codec>,
+        session: u64,
+        settings: &CallSettings,
+    ) -> Self {
+        Self {
+            id,
+            sip,
+            port: None,
+            learn,
+            codecs,
+            address: media_address(flow, settings),
+            session,
+            version: 0,
+            offered: None,
+            agreed: None,
+        }
+    }
+
+    fn local(&self) -> Option<Local> {
+        let port = self.port?;
+        Some(Local {
+            address: SocketAddr::new(self.address, port),
+            session: self.session,
+            version: self.version,
+            codecs: self.codecs.clone(),
+        })
+    }
+
+    /// Our offer, remembered until its answer comes. None while no port is open.
+    pub fn offer(&mut self) -> Option<Bytes> {
+        self.version += 1;
+        let offer = offer_answer::offer(&self.local()?);
+        self.offered = Some(offer.clone());
+        Some(offer)
+    }
+
+    /// Answers the peer's offer. None while no port is open.
+    pub fn answer(&mut self, offer: &[u8]) -> Option<Result<Bytes, Refusal>> {
+        self.version += 1;
+        let local = self.local()?;
+        Some(match offer_answer::answer(offer, &local) {
+            Ok((agreed, answer)) => {
+                self.agreed = Some(agreed);
+                Ok(answer)
+            }
+            Err(refusal) => Err(refusal),
+        })
+    }
+
+    /// Takes the peer's answer to our offer; false when it is no answer to it.
+    pub fn accept(&mut self, answer: &[u8]) -> bool {
+        let Some(offered) = self.offered.take() else {
+            return false;
+        };
+        match offer_answer::accept(&offered, answer) {
+            Ok(agreed) => {
+                self.agreed = Some(agreed);
+                true
+            }
+            Err(_) => false,
+        }
+    }
+
+    /// Whether our offer still waits for its answer.
+    #[must_use]
+    pub const fn awaits_answer(&self) -> bool {
+        self.offered.is_some()
+    }
+
+    /// The codec agreed on, if any.
+    #[must_use]
+    pub fn codec(&self) -> Option<Codec> {
+        self.agreed.as_ref().map(|agreed| agreed.codec)
+    }
+
+    /// Whether the peer keeps us on hold: it wants no sound from us.
+    #[must_use]
+    pub fn held(&self) -> bool {
+        self.agreed.as_ref().is_some_and(|agreed| !agreed.send)
+    }
+
+    /// A phone whose 2xx came from `address` sends its media from there, whatever its SDP says.
+    pub fn learn_phone(&mut self, address: IpAddr) {
+        self.learn = Learn::Phone(address);
+    }
+
+    /// What the media threads must know of the far end.
+    #[must_use]
+    pub fn remote(&self) -> Option<Remote> {
+        let agreed = self.agreed.as_ref()?;
+        Some(Remote {
+            address: agreed.address,
+            learn: self.learn.clone(),
+            codec: agreed.codec,
+            payload_type: agreed.payload_type,
+            telephone_event: agreed.telephone_event,
+            ptime: agreed.ptime,
+            send: agreed.send,
+            receive: agreed.receive,
+        })
+    }
+}
+
+/// The address a peer shall send its media to.
+fn media_address(flow: &Flow, settings: &CallSettings) -> IpAddr {
+    let peer = flow.peer.ip();
+    let local = settings
+        .media_local_nets
+        .iter()
+        .any(|net| net.contains(peer));
+    match settings.media_advertise {
+        Some(advertise) if !local && !peer.is_loopback() => advertise,
+        Some(_) | None if settings.media_address.is_unspecified() => flow.local.ip(),
+        Some(_) | None => settings.media_address,
+    }
+}

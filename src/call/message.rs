@@ -1,0 +1,304 @@
+//! The words between a call and the engine that carries them.
+
+use std::collections::BTreeMap;
+use std::net::IpAddr;
+
+use super::facts::CallFacts;
+use crate::acd::message::AcdInput;
+use crate::id::{LegId, OperatorName, PlayId, QueueName};
+use crate::media::command::{MediaCommand, MediaEvent, Recorded};
+use crate::net::Net;
+use crate::sip::flow::Flow;
+use crate::sip::session::{Cause, SessionCommand, SessionEvent};
+use crate::sip::uri::Uri;
+use crate::time::{Duration, Instant, Now};
+use crate::words::{LeftReason, MissReason, Phrase, Prompt};
+
+/// Where one phone of an operator is reached.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Contact {
+    /// The request URI.
+    pub uri: Uri,
+    /// The way there.
+    pub flow: Flow,
+}
+
+/// What a call is told.
+#[derive(Clone, Debug)]
+pub enum CallInput {
+    /// By one of its SIP sessions.
+    Session(SessionEvent),
+    /// By the media threads.
+    Media(MediaEvent),
+    /// By the distributor: the caller stands in a queue.
+    Joined {
+        /// The queue.
+        queue: QueueName,
+        /// From one.
+        position: u32,
+    },
+    /// By the distributor: ring this operator.
+    Offer {
+        /// Who.
+        operator: OperatorName,
+        /// For which queue.
+        queue: QueueName,
+        /// The operator's phones; may be empty when the last one has just gone.
+        contacts: Vec<Contact>,
+    },
+    /// By the distributor: stop ringing this operator.
+    Withdraw {
+        /// Who.
+        operator: OperatorName,
+        /// Why.
+        reason: MissReason,
+    },
+    /// By the distributor: the caller left a queue.
+    Left {
+        /// The queue.
+        queue: QueueName,
+        /// Why.
+        reason: LeftReason,
+        /// How long the caller stood in it.
+        wait: Duration,
+    },
+    /// By the distributor: no queue is left to try.
+    Exhausted(LeftReason),
+    /// By the store: what was told before this gate is on disk.
+    Committed(Gate),
+    /// One of its timers is due.
+    Timer(CallTimer),
+    /// The server wants the call to end.
+    HangUp(Cause),
+}
+
+/// What waits for the disk.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+pub enum Gate {
+    /// The first response above 100.
+    Offered,
+    /// The message that ends the caller's leg.
+    Ended,
+}
+
+/// The timers of a call.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+pub enum CallTimer {
+    /// The disk has not answered: go on without it.
+    Gate(Gate),
+    /// A leg's media port has not opened.
+    MediaOpen(LegId),
+    /// The whisper's longest time is over.
+    Whisper,
+    /// The longest call is over.
+    Length,
+    /// The recording's last word has not come: forget the call without it.
+    Recording,
+}
+
+impl CallTimer {
+    /// The timers that are not a leg's.
+    pub const OF_A_CALL: [Self; 5] = [
+        Self::Gate(Gate::Offered),
+        Self::Gate(Gate::Ended),
+        Self::Whisper,
+        Self::Length,
+        Self::Recording,
+    ];
+
+    /// A word for traces.
+    #[must_use]
+    pub const fn why(self) -> &'static str {
+        match self {
+            Self::Gate(Gate::Offered) => "offered not committed",
+            Self::Gate(Gate::Ended) => "outcome not committed",
+            Self::MediaOpen(_) => "media port not open",
+            Self::Whisper => "whisper at its longest",
+            Self::Length => "call at its longest",
+            Self::Recording => "recording not finished",
+        }
+    }
+}
+
+/// What a call wants done.
+#[derive(Clone, Debug)]
+pub enum CallEffect {
+    /// For its SIP sessions.
+    Session(SessionCommand),
+    /// For the media threads.
+    Media(MediaCommand),
+    /// For the distributor.
+    Acd(AcdInput),
+    /// The outside world shall know.
+    Tell(Box<Told>),
+    /// Say [`CallInput::Committed`] once everything told so far is on disk.
+    Commit(Gate),
+    /// Start or move a timer.
+    SetTimer(CallTimer, Instant),
+    /// Stop a timer.
+    StopTimer(CallTimer),
+    /// The leg is the call's from now on.
+    Adopt(LegId),
+    /// The leg is gone for good.
+    Disown(LegId),
+    /// A measured time.
+    Measured(Measured),
+    /// Something an admin may want to read.
+    Note(String),
+    /// Nothing of the call is left.
+    Done,
+}
+
+/// A measured time.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Measured {
+    /// INVITE received → first response above 100.
+    Setup(Duration),
+    /// Offer → INVITE to the phone.
+    Dispatch(Duration),
+    /// Queue joined → left.
+    QueueWait(QueueName, Duration),
+}
+
+/// News with the facts of its moment.
+#[derive(Clone, Debug)]
+pub struct Told {
+    /// What happened.
+    pub news: News,
+    /// What is known of the call.
+    pub facts: CallFacts,
+}
+
+/// What can happen in a call; each becomes an event.
+#[derive(Clone, PartialEq, Debug)]
+pub enum News {
+    /// `call.started`.
+    Started,
+    /// `call.routed`.
+    Routed {
+        /// The queues, in order.
+        targets: Vec<QueueName>,
+        /// `file:line` of the rule.
+        rule: Option<String>,
+    },
+    /// `number.unrouted`.
+    Unrouted,
+    /// `queue.joined`.
+    QueueJoined {
+        /// The queue.
+        queue: QueueName,
+        /// From one.
+        position: u32,
+    },
+    /// `queue.left`.
+    QueueLeft {
+        /// The queue.
+        queue: QueueName,
+        /// Why.
+        reason: LeftReason,
+        /// How long the caller stood in it.
+        wait: Duration,
+    },
+    /// `operator.assigned`.
+    Assigned {
+        /// Who.
+        operator: OperatorName,
+        /// For which queue.
+        queue: QueueName,
+    },
+    /// `operator.answered`.
+    OperatorAnswered {
+        /// Who.
+        operator: OperatorName,
+        /// Since the INVITE.
+        ring: Duration,
+    },
+    /// `operator.missed`.
+    OperatorMissed {
+        /// Who.
+        operator: OperatorName,
+        /// Why.
+        reason: MissReason,
+        /// Since the INVITE.
+        ring: Duration,
+    },
+    /// `whisper.played`.
+    Whispered {
+        /// Who heard it.
+        operator: OperatorName,
+        /// What; none when no form was ready.
+        phrase: Option<Phrase>,
+        /// For how long.
+        played: Duration,
+        /// It came to its end.
+        whole: bool,
+    },
+    /// `call.bridged`.
+    Bridged,
+    /// `call.held` and `call.resumed`.
+    Held {
+        /// Held, or resumed.
+        held: bool,
+        /// The operator did it, not the caller.
+        by_operator: bool,
+    },
+    /// `recording.started`.
+    RecordingStarted,
+    /// `recording.finished`.
+    RecordingFinished(Box<Recorded>),
+    /// `recording.failed`.
+    RecordingFailed(String),
+    /// `call.ended`.
+    Ended,
+}
+
+/// What every call of a server shares.
+#[derive(Clone, Debug)]
+pub struct CallSettings {
+    /// The address media sockets listen on.
+    pub media_address: IpAddr,
+    /// The address peers see, where it is another.
+    pub media_advertise: Option<IpAddr>,
+    /// Peers there get the listening address.
+    pub media_local_nets: Vec<Net>,
+    /// The longest call.
+    pub call_length: Duration,
+}
+
+/// Counts up the ids that calls mint.
+#[derive(Clone, Debug, Default)]
+pub struct Minted {
+    /// The last outbound leg.
+    pub leg: u64,
+    /// The last playout.
+    pub play: u64,
+}
+
+impl Minted {
+    /// A new outbound leg.
+    pub const fn leg(&mut self) -> LegId {
+        self.leg += 1;
+        LegId {
+            origin: crate::id::Origin::Outbound,
+            number: self.leg,
+        }
+    }
+
+    /// A new playout.
+    pub const fn play(&mut self) -> PlayId {
+        self.play += 1;
+        PlayId(self.play)
+    }
+}
+
+/// What a call may look at while it handles an input.
+pub struct World<'a> {
+    /// The time.
+    pub now: Now,
+    /// Shared settings.
+    pub settings: &'a CallSettings,
+    /// Prompts that are ready.
+    pub prompts: &'a BTreeMap<Phrase, Prompt>,
+    /// Where ids come from.
+    pub minted: &'a mut Minted,
+}

@@ -1,0 +1,362 @@
+//! Operators being rung: one INVITE to each phone, the first answer wins.
+
+use std::collections::BTreeMap;
+use std::net::IpAddr;
+
+use super::call::{Call, Effects};
+use super::cause;
+use super::facts::{Attempt, AttemptResult};
+use super::leg::{Leg, Sip};
+use super::message::{CallEffect, CallTimer, Contact, Measured, News, World};
+use super::offer::{Offer, Phone};
+use super::phase::Phase;
+use crate::acd::message::AcdInput;
+use crate::id::{LegId, OperatorName, QueueName};
+use crate::media::command::MediaCommand;
+use crate::sip::session::{Cause, OutgoingInvite, SessionCommand};
+use crate::words::{Codec, MissReason};
+
+impl Call {
+    /// Rings an operator on every phone.
+    pub(super) fn ring(
+        &mut self,
+        world: &mut World<'_>,
+        operator: OperatorName,
+        queue: QueueName,
+        contacts: Vec<Contact>,
+        fx: &mut Effects,
+    ) {
+        if self.phase != Phase::Waiting || self.offers.contains_key(&operator) {
+            return;
+        }
+        self.tell(
+            News::Assigned {
+                operator: operator.clone(),
+                queue: queue.clone(),
+            },
+            fx,
+        );
+        let mut phones = BTreeMap::new();
+        for contact in contacts {
+            let id = world.minted.leg();
+            let leg = Leg::new(
+                id,
+                Sip::Unsent,
+                &contact.flow,
+                Self::phone_media(contact.flow.peer.ip()),
+                self.phone_codecs(),
+                id.number,
+                world.settings,
+            );
+            self.facts.attempt(Attempt {
+                leg: id,
+                operator: operator.clone(),
+                queue: queue.clone(),
+                at: world.now.wall,
+                result: None,
+            });
+            fx.push_back(CallEffect::Adopt(id));
+            self.adopted.push(id);
+            self.open_port(id, world, fx);
+            phones.insert(id, Phone { leg, contact });
+        }
+        let unreachable = phones.is_empty();
+        self.offers.insert(
+            operator.clone(),
+            Offer {
+                queue,
+                since: world.now.mono,
+                ringing: false,
+                phones,
+                failed: None,
+            },
+        );
+        if unreachable {
+            self.operator_missed(world, &operator, MissReason::Failed, fx);
+        }
+    }
+
+    /// The caller's codec first, so that nothing is converted when the phone has it too.
+    fn phone_codecs(&self) -> Vec<Codec> {
+        match self.caller.codec() {
+            Some(Codec::Pcmu) => vec![Codec::Pcmu, Codec::Pcma],
+            Some(Codec::Pcma) | None => vec![Codec::Pcma, Codec::Pcmu],
+        }
+    }
+
+    /// A phone's port is open: its INVITE goes.
+    pub(super) fn phone_port_open(
+        &mut self,
+        world: &World<'_>,
+        leg: LegId,
+        port: u16,
+        fx: &mut Effects,
+    ) {
+        let display = self.display();
+        let from_user = self
+            .facts
+            .from
+            .as_deref()
+            .unwrap_or("anonymous")
+            .to_owned();
+        let Some(offer) = self
+            .offers
+            .values_mut()
+            .find(|offer| offer.phones.contains_key(&leg))
+        else {
+            Self::media(MediaCommand::Close { leg }, fx);
+            return;
+        };
+        let since = offer.since;
+        let Some(phone) = offer.phones.get_mut(&leg) else {
+            return;
+        };
+        phone.leg.port = Some(port);
+        let Some(sdp) = phone.leg.offer() else {
+            return;
+        };
+        phone.leg.sip = Sip::Open;
+        self.open.insert(leg);
+        let invite = OutgoingInvite {
+            target: phone.contact.uri.clone(),
+            flow: phone.contact.flow,
+            from_display: display,
+            from_user,
+            headers: vec![("X-Strowger-Call-Id", self.facts.id.to_string())],
+            offer: sdp,
+        };
+        Self::session(
+            SessionCommand::Invite {
+                leg,
+                invite: Box::new(invite),
+            },
+            fx,
+        );
+        fx.push_back(CallEffect::Measured(Measured::Dispatch(
+            world.now.mono.since(since),
+        )));
+    }
+
+    /// Whose phone a leg is, while it rings.
+    fn rung(&self, leg: LegId) -> Option<OperatorName> {
+        self.offers
+            .iter()
+            .find(|(_, offer)| offer.phones.contains_key(&leg))
+            .map(|(operator, _)| operator.clone())
+    }
+
+    /// A phone rings.
+    pub(super) fn phone_rings(&mut self, world: &mut World<'_>, leg: LegId, fx: &mut Effects) {
+        let Some(operator) = self.rung(leg) else {
+            return;
+        };
+        let first = self
+            .offers
+            .get_mut(&operator)
+            .is_some_and(|offer| !std::mem::replace(&mut offer.ringing, true));
+        if first {
+            Self::acd(
+                AcdInput::Ringing {
+                    operator,
+                    ticket: self.ticket,
+                },
+                fx,
+            );
+            self.play_notice(world, fx);
+        }
+    }
+
+    /// A phone was answered. The first one in a waiting call wins.
+    pub(super) fn phone_answered(
+        &mut self,
+        world: &mut World<'_>,
+        leg: LegId,
+        answer: Option<&[u8]>,
+        peer: IpAddr,
+        fx: &mut Effects,
+    ) {
+        let Some(operator) = self.rung(leg) else {
+            Self::session(
+                SessionCommand::HangUp {
+                    leg,
+                    cause: cause::ELSEWHERE,
+                },
+                fx,
+            );
+            return;
+        };
+        let Some(phone) = self
+            .offers
+            .get_mut(&operator)
+            .and_then(|offer| offer.phones.get_mut(&leg))
+        else {
+            return;
+        };
+        phone.leg.sip = Sip::Answered;
+        phone.leg.learn_phone(peer);
+        if !answer.is_some_and(|answer| phone.leg.accept(answer)) {
+            fx.push_back(CallEffect::Note(format!(
+                "{operator}'s phone answered without a codec we speak"
+            )));
+            self.end_leg(leg, Sip::Answered, cause::MEDIA, fx);
+            self.phone_failed(world, leg, MissReason::Failed, fx);
+            return;
+        }
+        let Some(mut offer) = self.offers.remove(&operator) else {
+            return;
+        };
+        let Some(winner) = offer.phones.remove(&leg) else {
+            return;
+        };
+        for (other, phone) in offer.phones {
+            self.end_leg(other, phone.leg.sip, cause::ELSEWHERE, fx);
+            self.facts
+                .attempt_over(other, AttemptResult::Missed(MissReason::Withdrawn));
+        }
+        self.facts.attempt_over(leg, AttemptResult::Answered);
+        self.facts.operator = Some(operator.clone());
+        self.tell(
+            News::OperatorAnswered {
+                operator: operator.clone(),
+                ring: world.now.mono.since(offer.since),
+            },
+            fx,
+        );
+        Self::acd(
+            AcdInput::Answered {
+                operator: operator.clone(),
+                ticket: self.ticket,
+            },
+            fx,
+        );
+        self.operator = Some(winner.leg);
+        self.begin_whisper(world, operator, fx);
+    }
+
+    /// A phone's final response of 300 or above.
+    pub(super) fn phone_rejected(
+        &mut self,
+        world: &mut World<'_>,
+        leg: LegId,
+        code: u16,
+        fx: &mut Effects,
+    ) {
+        let Some(operator) = self.rung(leg) else {
+            return;
+        };
+        let reason = cause::miss_reason(code);
+        if cause::is_global(code)
+            && let Some(offer) = self.offers.get_mut(&operator)
+        {
+            let others: Vec<_> = offer
+                .phones
+                .iter()
+                .filter(|(id, _)| **id != leg)
+                .map(|(id, phone)| (*id, phone.leg.sip))
+                .collect();
+            offer.phones.retain(|id, _| *id == leg);
+            for (other, sip) in others {
+                self.end_leg(other, sip, cause::NORMAL, fx);
+                self.facts
+                    .attempt_over(other, AttemptResult::Missed(MissReason::Withdrawn));
+            }
+        }
+        Self::media(MediaCommand::Close { leg }, fx);
+        self.phone_failed(world, leg, reason, fx);
+    }
+
+    /// A phone is out of play; its session needs no more from us. The operator is out with the last.
+    pub(super) fn phone_failed(
+        &mut self,
+        world: &mut World<'_>,
+        leg: LegId,
+        reason: MissReason,
+        fx: &mut Effects,
+    ) {
+        let Some(operator) = self.rung(leg) else {
+            return;
+        };
+        self.facts
+            .attempt_over(leg, AttemptResult::Missed(reason));
+        let verdict = self
+            .offers
+            .get_mut(&operator)
+            .and_then(|offer| offer.phone_failed(leg, reason));
+        if let Some(reason) = verdict {
+            self.operator_missed(world, &operator, reason, fx);
+        }
+    }
+
+    fn operator_missed(
+        &mut self,
+        world: &World<'_>,
+        operator: &OperatorName,
+        reason: MissReason,
+        fx: &mut Effects,
+    ) {
+        let Some(offer) = self.offers.remove(operator) else {
+            return;
+        };
+        self.tell(
+            News::OperatorMissed {
+                operator: operator.clone(),
+                reason,
+                ring: world.now.mono.since(offer.since),
+            },
+            fx,
+        );
+        Self::acd(
+            AcdInput::Missed {
+                operator: operator.clone(),
+                ticket: self.ticket,
+                reason,
+            },
+            fx,
+        );
+    }
+
+    /// The distributor takes an offer back.
+    pub(super) fn withdraw(
+        &mut self,
+        world: &World<'_>,
+        operator: &OperatorName,
+        reason: MissReason,
+        fx: &mut Effects,
+    ) {
+        let Some(offer) = self.offers.remove(operator) else {
+            return;
+        };
+        let cause = match (reason, &self.phase) {
+            (MissReason::NoAnswer, _) => cause::NO_ANSWER,
+            (_, Phase::Ended) => cause::CALLER_LEFT,
+            (_, Phase::Opening { .. } | Phase::Waiting | Phase::Whispering(_) | Phase::Talking { .. }) => {
+                cause::ELSEWHERE
+            }
+        };
+        for (leg, phone) in &offer.phones {
+            self.end_leg(*leg, phone.leg.sip, cause.clone(), fx);
+            self.facts
+                .attempt_over(*leg, AttemptResult::Missed(reason));
+        }
+        if reason == MissReason::NoAnswer {
+            self.tell(
+                News::OperatorMissed {
+                    operator: operator.clone(),
+                    reason,
+                    ring: world.now.mono.since(offer.since),
+                },
+                fx,
+            );
+        }
+    }
+
+    /// Ends a phone's leg: its session, if SIP knows it, and its port.
+    pub(super) fn end_leg(&mut self, leg: LegId, sip: Sip, cause: Cause, fx: &mut Effects) {
+        fx.push_back(CallEffect::StopTimer(CallTimer::MediaOpen(leg)));
+        match sip {
+            Sip::Unsent | Sip::Over => {}
+            Sip::Open | Sip::Answered => Self::session(SessionCommand::HangUp { leg, cause }, fx),
+        }
+        Self::media(MediaCommand::Close { leg }, fx);
+    }
+}

@@ -1,0 +1,689 @@
+//! The engine: every machine, and the carrying of messages between them.
+//!
+//! One input is handled to quiescence: a step's effects are applied before anything that came after
+//! it, depth first, so that the story of a call reads in the order in which things happened.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+
+use super::floor;
+use super::input::Input;
+use super::output::{Level, LogLine, Observation, Output, Question, Record};
+use super::settings::EngineSettings;
+use super::view::View;
+use crate::acd::desk::Desk;
+use crate::acd::message::{AcdEffect, AcdInput};
+use crate::call::call::{Call, Effects};
+use crate::call::cause;
+use crate::call::entry::Arrival;
+use crate::call::message::{
+    CallEffect, CallInput, CallTimer, Contact, Gate, Measured, Minted, World,
+};
+use crate::dialplan::decide::Facts;
+use crate::dialplan::plan::Dialplan;
+use crate::id::{AskId, CallId, LegId, OperatorName, TicketId, Ulid};
+use crate::ledger::callbacks::Callbacks;
+use crate::ledger::outcomes::Outcomes;
+use crate::limits;
+use crate::media::command::{MediaCommand, MediaEvent};
+use crate::rng::Rng;
+use crate::sip::endpoint::{Endpoint, EndpointEvent, HoldId, Transmit};
+use crate::sip::uri::Uri;
+use crate::sip::session::{IncomingInvite, SessionCommand, SessionEvent, Source};
+use crate::time::{Duration, Instant, Now, Timers, Wakeup};
+use crate::words::{OperatorState, Phrase, Prompt};
+
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+enum EngineTimer {
+    /// A call's own timer.
+    Call(CallId, CallTimer),
+    /// A packet has waited long enough for the disk.
+    Hold(HoldId),
+}
+
+#[derive(Clone, Copy, Debug)]
+enum Asked {
+    Gate(CallId, Gate),
+    Hold(HoldId),
+}
+
+#[derive(Debug)]
+enum Work {
+    Call(CallId, CallEffect),
+    Desk(AcdEffect),
+    Sip(EndpointEvent),
+}
+
+/// The engine.
+pub struct Engine {
+    pub(super) settings: EngineSettings,
+    pub(super) rng: Rng,
+    endpoint: Endpoint,
+    desk: Desk,
+    pub(super) callbacks: Callbacks,
+    pub(super) outcomes: Outcomes,
+    plan: Arc<Dialplan>,
+    prompts: Arc<BTreeMap<Phrase, Prompt>>,
+    calls: BTreeMap<CallId, Call>,
+    active: usize,
+    legs: BTreeMap<LegId, CallId>,
+    places: BTreeMap<TicketId, CallId>,
+    minted: Minted,
+    tickets: u64,
+    asks: BTreeMap<AskId, Asked>,
+    last_ask: u64,
+    held: BTreeMap<HoldId, Vec<Transmit>>,
+    timers: Timers<EngineTimer>,
+    work: VecDeque<Work>,
+    pub(super) outputs: VecDeque<Output>,
+    next_arrival: Instant,
+    draining: bool,
+    turned_away: u64,
+    faults: u64,
+}
+
+impl Engine {
+    /// An engine with its first plan; the same settings, seed and inputs give the same outputs.
+    #[must_use]
+    pub fn new(settings: EngineSettings, seed: [u8; 32], now: Now) -> Self {
+        let mut rng = Rng::new(seed);
+        let endpoint = Endpoint::new(settings.endpoint.clone(), rng.fork(), now);
+        let restored = settings.restored.clone();
+        let mut engine = Self {
+            endpoint,
+            desk: Desk::new(now),
+            callbacks: Callbacks::restore(restored.callbacks),
+            outcomes: Outcomes::default(),
+            plan: Arc::clone(&settings.plan),
+            prompts: Arc::clone(&settings.prompts),
+            settings,
+            rng,
+            calls: BTreeMap::new(),
+            active: 0,
+            legs: BTreeMap::new(),
+            places: BTreeMap::new(),
+            minted: Minted::default(),
+            tickets: 0,
+            asks: BTreeMap::new(),
+            last_ask: 0,
+            held: BTreeMap::new(),
+            timers: Timers::default(),
+            work: VecDeque::new(),
+            outputs: VecDeque::new(),
+            next_arrival: Instant::START,
+            draining: false,
+            turned_away: 0,
+            faults: 0,
+        };
+        engine.apply_plan(now);
+        engine.desk.restore(restored.paused);
+        let mut users: Vec<_> = restored
+            .bindings
+            .iter()
+            .map(|binding| binding.user.clone())
+            .collect();
+        users.sort();
+        users.dedup();
+        engine.endpoint.restore(restored.bindings);
+        for operator in users {
+            if engine.endpoint.bindings(&operator).next().is_some() {
+                engine.desk_input(now, AcdInput::PhoneUp { operator });
+            }
+        }
+        engine.settle(now);
+        engine
+    }
+
+    /// Handles one input to quiescence.
+    pub fn handle_input(&mut self, now: Now, input: Input<'_>) {
+        match input {
+            Input::Sip { flow, bytes } => self.endpoint.handle_packet(now, flow, bytes),
+            Input::FlowDown { flow } => self.endpoint.handle_flow_down(now, flow),
+            Input::Media(event) => self.handle_media(now, event),
+            Input::Answer { id } => self.handle_answer(now, id),
+            Input::Timeout => self.handle_timeout(now),
+            Input::Plan { plan, prompts } => {
+                self.plan = plan;
+                self.prompts = prompts;
+                self.apply_plan(now);
+                self.tell_plan_applied(now);
+            }
+            Input::PlanRejected { problems, first } => {
+                self.tell_plan_rejected(now, problems, &first);
+            }
+            Input::Prompts(prompts) => self.prompts = prompts,
+            Input::Drain => self.draining = true,
+            Input::HangUpAll => {
+                let calls: Vec<_> = self.calls.keys().copied().collect();
+                for call in calls {
+                    self.step(now, call, CallInput::HangUp(cause::STOPPING));
+                    self.settle(now);
+                }
+            }
+        }
+        self.settle(now);
+    }
+
+    /// The next thing for the shell to do.
+    pub fn poll_output(&mut self) -> Option<Output> {
+        self.outputs.pop_front()
+    }
+
+    /// When to come back with [`Input::Timeout`].
+    #[must_use]
+    pub fn poll_timeout(&self) -> Option<Wakeup> {
+        let own = self.timers.next().map(|at| Wakeup { at, why: "call" });
+        [self.endpoint.poll_timeout(), self.desk.poll_timeout(), own]
+            .into_iter()
+            .flatten()
+            .min_by_key(|wakeup| wakeup.at)
+    }
+
+    /// The live plan.
+    #[must_use]
+    pub const fn plan(&self) -> &Arc<Dialplan> {
+        &self.plan
+    }
+
+    /// The distributor, for looking only.
+    #[must_use]
+    pub const fn desk(&self) -> &Desk {
+        &self.desk
+    }
+
+    /// The calls, for looking only.
+    pub fn calls(&self) -> impl Iterator<Item = &Call> {
+        self.calls.values()
+    }
+
+    /// Counts for metrics and invariants.
+    #[must_use]
+    pub fn view(&self) -> View {
+        View {
+            calls_active: self.active,
+            calls_kept: self.calls.len(),
+            legs: self.legs.len(),
+            offered: self.outcomes.total(),
+            outcomes: self.outcomes.by_outcome().collect(),
+            turned_away: self.turned_away,
+            faults: self.faults,
+            waiting: self
+                .plan
+                .queues
+                .keys()
+                .map(|queue| (queue.clone(), self.desk.waiting(queue)))
+                .collect(),
+            operators: OperatorState::ALL
+                .into_iter()
+                .map(|state| (state, self.desk.count(state)))
+                .collect(),
+            tickets: self.desk.ticket_count(),
+            registrations: self.endpoint.registrations(),
+            callbacks: self.callbacks.open(),
+            messages: self.endpoint.messages().collect(),
+            live: self.endpoint.live(),
+            held: self.held.len(),
+        }
+    }
+
+    fn apply_plan(&mut self, now: Now) {
+        let realm = self.settings.endpoint.domain.clone();
+        self.endpoint
+            .set_directory(floor::directory(&self.plan, &realm));
+        self.desk_input(now, AcdInput::Floor(Box::new(floor::floor(&self.plan))));
+    }
+
+    fn handle_timeout(&mut self, now: Now) {
+        self.endpoint.handle_timeout(now);
+        self.settle(now);
+        let mut effects = VecDeque::new();
+        self.desk.handle_timeout(now, &mut effects);
+        self.work.extend(effects.into_iter().map(Work::Desk));
+        self.settle(now);
+        while let Some(timer) = self.timers.pop_due(now.mono) {
+            match timer {
+                EngineTimer::Call(call, timer) => self.step(now, call, CallInput::Timer(timer)),
+                EngineTimer::Hold(hold) => {
+                    self.log(Level::Error, None, "the store is slow: a registration is confirmed before it is on disk; check the disk of the data folder");
+                    self.release_hold(hold);
+                }
+            }
+            self.settle(now);
+        }
+    }
+
+    fn handle_media(&mut self, now: Now, event: MediaEvent) {
+        let call = match &event {
+            MediaEvent::Opened { leg, .. }
+            | MediaEvent::OpenFailed { leg }
+            | MediaEvent::Played { leg, .. }
+            | MediaEvent::Digit { leg, .. }
+            | MediaEvent::Silent { leg } => self.legs.get(leg).copied(),
+            MediaEvent::Recorded { call, .. } | MediaEvent::RecordFailed { call, .. } => Some(*call),
+        };
+        match call {
+            Some(call) if self.calls.contains_key(&call) => {
+                self.step(now, call, CallInput::Media(event));
+            }
+            Some(call) => self.tell_late_recording(now, call, event),
+            None => {
+                if let MediaEvent::Opened { leg, .. } = event {
+                    self.outputs
+                        .push_back(Output::Media(MediaCommand::Close { leg }));
+                }
+            }
+        }
+    }
+
+    fn handle_answer(&mut self, now: Now, id: AskId) {
+        match self.asks.remove(&id) {
+            Some(Asked::Gate(call, gate)) => self.step(now, call, CallInput::Committed(gate)),
+            Some(Asked::Hold(hold)) => {
+                self.timers.cancel(&EngineTimer::Hold(hold));
+                self.release_hold(hold);
+            }
+            None => {}
+        }
+    }
+
+    fn release_hold(&mut self, hold: HoldId) {
+        for Transmit { flow, bytes, .. } in self.held.remove(&hold).unwrap_or_default() {
+            self.outputs.push_back(Output::Transmit { flow, bytes });
+        }
+    }
+
+    fn ask(&mut self, asked: Asked) {
+        self.last_ask += 1;
+        let id = AskId(self.last_ask);
+        self.asks.insert(id, asked);
+        if self.asks.len() > limits::QUESTIONS {
+            self.asks.pop_first();
+        }
+        self.outputs.push_back(Output::Ask {
+            id,
+            question: Question::Committed,
+        });
+    }
+
+    fn settle(&mut self, now: Now) {
+        loop {
+            let work = match self.work.pop_front() {
+                Some(work) => work,
+                None => match self.endpoint.poll_event() {
+                    Some(event) => Work::Sip(event),
+                    None => break,
+                },
+            };
+            match work {
+                Work::Call(call, effect) => self.apply(now, call, effect),
+                Work::Desk(effect) => self.carry(now, effect),
+                Work::Sip(event) => self.handle_endpoint(now, event),
+            }
+        }
+        while let Some(transmit) = self.endpoint.poll_transmit() {
+            match transmit.hold {
+                Some(hold) if self.timers.due(&EngineTimer::Hold(hold)).is_some() => {
+                    self.held.entry(hold).or_default().push(transmit);
+                }
+                Some(_) | None => self.outputs.push_back(Output::Transmit {
+                    flow: transmit.flow,
+                    bytes: transmit.bytes,
+                }),
+            }
+        }
+    }
+
+    /// Lets one call handle one input. A panic in it costs this call alone.
+    fn step(&mut self, now: Now, id: CallId, input: CallInput) {
+        let Some(call) = self.calls.get_mut(&id) else {
+            return;
+        };
+        let was_active = !call.ended();
+        let mut effects = Effects::new();
+        let mut world = World {
+            now,
+            settings: &self.settings.call,
+            prompts: &self.prompts,
+            minted: &mut self.minted,
+        };
+        let outcome = catch_unwind(AssertUnwindSafe(|| {
+            call.handle(&mut world, input, &mut effects);
+        }));
+        if outcome.is_err() {
+            self.release_call(now, id);
+            return;
+        }
+        if was_active && call.ended() {
+            self.active = self.active.saturating_sub(1);
+        }
+        self.queue_effects(id, effects);
+    }
+
+    fn queue_effects(&mut self, id: CallId, effects: Effects) {
+        for effect in effects.into_iter().rev() {
+            self.work.push_front(Work::Call(id, effect));
+        }
+    }
+
+    fn desk_input(&mut self, now: Now, input: AcdInput) {
+        let mut effects = VecDeque::new();
+        self.desk.handle(now, input, &mut effects);
+        for effect in effects.into_iter().rev() {
+            self.work.push_front(Work::Desk(effect));
+        }
+    }
+
+    fn apply(&mut self, now: Now, id: CallId, effect: CallEffect) {
+        match effect {
+            CallEffect::Session(command) => self.endpoint.handle_command(now, command),
+            CallEffect::Media(command) => self.outputs.push_back(Output::Media(command)),
+            CallEffect::Acd(input) => self.desk_input(now, input),
+            CallEffect::Tell(told) => self.tell(now, &told),
+            CallEffect::Commit(gate) => self.ask(Asked::Gate(id, gate)),
+            CallEffect::SetTimer(timer, at) => self.timers.set(EngineTimer::Call(id, timer), at),
+            CallEffect::StopTimer(timer) => {
+                self.timers.cancel(&EngineTimer::Call(id, timer));
+            }
+            CallEffect::Adopt(leg) => {
+                self.legs.insert(leg, id);
+            }
+            CallEffect::Disown(leg) => {
+                self.legs.remove(&leg);
+            }
+            CallEffect::Measured(measured) => {
+                let observation = match measured {
+                    Measured::Setup(time) => Observation::Setup(time),
+                    Measured::Dispatch(time) => Observation::Dispatch(time),
+                    Measured::QueueWait(queue, wait) => Observation::QueueWait { queue, wait },
+                };
+                self.outputs.push_back(Output::Observe(observation));
+            }
+            CallEffect::Note(text) => self.log(Level::Warn, Some(id), &text),
+            CallEffect::Done => self.forget(id),
+        }
+    }
+
+    fn forget(&mut self, id: CallId) {
+        let Some(call) = self.calls.remove(&id) else {
+            return;
+        };
+        self.places.remove(&call.ticket());
+        for leg in call.legs() {
+            self.legs.remove(&leg);
+            self.timers
+                .cancel(&EngineTimer::Call(id, CallTimer::MediaOpen(leg)));
+        }
+        for timer in CallTimer::OF_A_CALL {
+            self.timers.cancel(&EngineTimer::Call(id, timer));
+        }
+    }
+
+    /// Our own fault: everything indexed by the call is given back.
+    fn release_call(&mut self, now: Now, id: CallId) {
+        self.faults += 1;
+        let Some(call) = self.calls.remove(&id) else {
+            return;
+        };
+        self.log(
+            Level::Error,
+            Some(id),
+            "a fault of ours ended this call; please report the panic above it",
+        );
+        if !call.ended() {
+            self.active = self.active.saturating_sub(1);
+        }
+        for leg in call.legs() {
+            self.legs.remove(&leg);
+            let cause = cause::FAULT;
+            self.endpoint
+                .handle_command(now, SessionCommand::HangUp { leg, cause });
+            self.outputs
+                .push_back(Output::Media(MediaCommand::Close { leg }));
+            self.timers
+                .cancel(&EngineTimer::Call(id, CallTimer::MediaOpen(leg)));
+        }
+        for timer in CallTimer::OF_A_CALL {
+            self.timers.cancel(&EngineTimer::Call(id, timer));
+        }
+        let ticket = call.ticket();
+        self.places.remove(&ticket);
+        self.desk_input(now, AcdInput::Leave { ticket });
+        if let Some(operator) = call.facts().operator.clone() {
+            self.desk_input(now, AcdInput::Released { operator, ticket });
+        }
+        self.tell_fault(now, &call);
+    }
+
+    fn carry(&mut self, now: Now, effect: AcdEffect) {
+        match effect {
+            AcdEffect::Joined {
+                ticket,
+                queue,
+                position,
+            } => {
+                if let Some(&call) = self.places.get(&ticket) {
+                    self.step(now, call, CallInput::Joined { queue, position });
+                }
+            }
+            AcdEffect::Offer {
+                call,
+                operator,
+                queue,
+                ..
+            } => {
+                let contacts = self.contacts(&operator);
+                self.step(
+                    now,
+                    call,
+                    CallInput::Offer {
+                        operator,
+                        queue,
+                        contacts,
+                    },
+                );
+            }
+            AcdEffect::Withdraw {
+                call,
+                operator,
+                reason,
+                ..
+            } => self.step(now, call, CallInput::Withdraw { operator, reason }),
+            AcdEffect::Left {
+                call,
+                queue,
+                reason,
+                wait,
+                ..
+            } => self.step(
+                now,
+                call,
+                CallInput::Left {
+                    queue,
+                    reason,
+                    wait,
+                },
+            ),
+            AcdEffect::Exhausted { call, reason, .. } => {
+                self.step(now, call, CallInput::Exhausted(reason));
+            }
+            AcdEffect::State { .. } => self.tell_operator(effect),
+        }
+    }
+
+    fn contacts(&self, operator: &OperatorName) -> Vec<Contact> {
+        self.endpoint
+            .bindings(operator)
+            .map(|binding| Contact {
+                uri: binding.contact.clone(),
+                flow: binding.flow,
+            })
+            .collect()
+    }
+
+    fn handle_endpoint(&mut self, now: Now, event: EndpointEvent) {
+        match event {
+            EndpointEvent::Session(SessionEvent::Incoming { leg, invite }) => {
+                self.handle_arrival(now, leg, &invite);
+            }
+            EndpointEvent::Session(event) => {
+                if let Some(&call) = self.legs.get(&leg_of(&event)) {
+                    self.step(now, call, CallInput::Session(event));
+                }
+            }
+            EndpointEvent::Registered {
+                binding,
+                first,
+                hold,
+            } => {
+                let operator = binding.user.clone();
+                self.tell_binding(now, &binding, hold.is_some());
+                self.outputs
+                    .push_back(Output::Record(Record::Bound(binding)));
+                self.hold(now, hold);
+                if first {
+                    self.desk_input(now, AcdInput::PhoneUp { operator });
+                }
+            }
+            EndpointEvent::Unregistered {
+                user,
+                key,
+                last,
+                why,
+                hold,
+            } => {
+                self.tell_unbound(now, &user, why);
+                self.outputs.push_back(Output::Record(Record::Unbound {
+                    user: user.clone(),
+                    key,
+                }));
+                self.hold(now, hold);
+                if last {
+                    self.desk_input(now, AcdInput::PhoneDown { operator: user });
+                }
+            }
+            EndpointEvent::Noted(text) => self.log(Level::Info, None, &text),
+        }
+    }
+
+    fn hold(&mut self, now: Now, hold: Option<HoldId>) {
+        if let Some(hold) = hold {
+            self.timers.set(
+                EngineTimer::Hold(hold),
+                now.mono + limits::COMMIT_BEFORE_END,
+            );
+            self.ask(Asked::Hold(hold));
+        }
+    }
+
+    fn handle_arrival(&mut self, now: Now, leg: LegId, invite: &IncomingInvite) {
+        let trunk = match &invite.source {
+            Source::Trunk(trunk) => trunk.clone(),
+            Source::Operator(operator) => {
+                let text = format!("{operator} tried to dial: calls from phones are not supported");
+                self.log(Level::Info, None, &text);
+                self.reject(now, leg, 403, None);
+                return;
+            }
+        };
+        if self.draining {
+            self.turned_away += 1;
+            self.reject(now, leg, 503, Some(limits::RETRY_AFTER_SECONDS));
+            return;
+        }
+        let refused = self.calls.len() >= self.settings.calls || !self.arrival_allowed(now);
+        let decision = self.plan.decide(&Facts {
+            trunk: trunk.clone(),
+            to: number_of(&invite.request_uri),
+            from: caller_number(invite),
+        });
+        self.tickets += 1;
+        let arrival = Arrival {
+            id: CallId(Ulid::new(now.wall, &mut self.rng)),
+            ticket: TicketId(self.tickets),
+            leg,
+            trunk,
+            invite,
+            plan: Arc::clone(&self.plan),
+            decision,
+        };
+        self.admit(now, arrival, refused);
+    }
+
+    fn admit(&mut self, now: Now, arrival: Arrival<'_>, refused: bool) {
+        let mut effects = Effects::new();
+        let mut world = World {
+            now,
+            settings: &self.settings.call,
+            prompts: &self.prompts,
+            minted: &mut self.minted,
+        };
+        let call = Call::arrive(arrival, refused, &mut world, &mut effects);
+        let id = call.id();
+        self.active += usize::from(!call.ended());
+        self.places.insert(call.ticket(), id);
+        self.calls.insert(id, call);
+        self.queue_effects(id, effects);
+    }
+
+    fn reject(&mut self, now: Now, leg: LegId, code: u16, retry_after: Option<u32>) {
+        self.endpoint.handle_command(
+            now,
+            SessionCommand::Reject {
+                leg,
+                code,
+                retry_after,
+            },
+        );
+    }
+
+    /// GCRA over all new calls, with a burst of one second.
+    fn arrival_allowed(&mut self, now: Now) -> bool {
+        let rate = self.settings.calls_per_second.max(1);
+        let gap = Duration::from_secs(1) / rate;
+        if self.next_arrival > now.mono + Duration::from_secs(1) {
+            return false;
+        }
+        self.next_arrival = self.next_arrival.max(now.mono) + gap;
+        true
+    }
+
+    pub(super) fn log(&mut self, level: Level, call: Option<CallId>, text: &str) {
+        self.outputs.push_back(Output::Log(LogLine {
+            level,
+            call,
+            text: text.to_owned(),
+        }));
+    }
+}
+
+/// The number in a URI: its user part without parameters, unescaped.
+fn number_of(uri: &Uri) -> String {
+    let user = uri.user_decoded().unwrap_or_default();
+    user.split(';').next().unwrap_or_default().to_owned()
+}
+
+/// The caller's number, unless it is withheld (RFC 3323's `anonymous`).
+fn caller_number(invite: &IncomingInvite) -> Option<String> {
+    let number = number_of(&invite.from);
+    let withheld = number.is_empty()
+        || ["anonymous", "unknown", "restricted"]
+            .iter()
+            .any(|word| number.eq_ignore_ascii_case(word));
+    (!withheld).then_some(number)
+}
+
+const fn leg_of(event: &SessionEvent) -> LegId {
+    match event {
+        SessionEvent::Incoming { leg, .. }
+        | SessionEvent::Cancelled { leg, .. }
+        | SessionEvent::Progress { leg, .. }
+        | SessionEvent::Answered { leg, .. }
+        | SessionEvent::Rejected { leg, .. }
+        | SessionEvent::Confirmed { leg, .. }
+        | SessionEvent::Reoffer { leg, .. }
+        | SessionEvent::Bye { leg }
+        | SessionEvent::Failed { leg, .. }
+        | SessionEvent::Closed { leg } => *leg,
+    }
+}

@@ -1,0 +1,46 @@
+//! From a dialplan to what the distributor and the SIP endpoint need of it.
+
+use crate::acd::message::{Floor, QueueRules};
+use crate::dialplan::plan::Dialplan;
+use crate::sip::auth;
+use crate::sip::endpoint::Directory;
+
+/// The floor of a plan.
+#[must_use]
+pub fn floor(plan: &Dialplan) -> Floor {
+    let queues = plan.queues.iter().map(|(name, queue)| {
+        let rules = QueueRules {
+            operators: queue.operators.clone(),
+            strategy: queue.strategy,
+            ring: queue.ring,
+            wrap_up: queue.wrap_up,
+            max_wait: queue.max_wait,
+            after_decline: queue.after.decline,
+            after_busy: queue.after.busy,
+            after_no_answer: queue.after.no_answer,
+        };
+        (name.clone(), rules)
+    });
+    Floor {
+        operators: plan.operators.keys().cloned().collect(),
+        queues: queues.collect(),
+    }
+}
+
+/// Whom SIP knows by a plan.
+#[must_use]
+pub fn directory(plan: &Dialplan, realm: &str) -> Directory {
+    let trunks = plan.trunks.values().map(|trunk| {
+        let peers = trunk.peers.iter().map(|peer| (peer.net, peer.port));
+        (trunk.name.clone(), peers.collect())
+    });
+    let users = plan.operators.values().filter_map(|operator| {
+        let password = operator.password.as_ref()?.reveal();
+        let credentials = auth::credentials(operator.name.as_str(), realm, password);
+        Some((operator.name.clone(), credentials))
+    });
+    Directory {
+        trunks: trunks.collect(),
+        users: users.collect(),
+    }
+}

@@ -1,0 +1,265 @@
+//! The engine's way of telling: events, counts, and one log line a call.
+
+use serde_json::{Map, Value, json};
+
+use super::engine::Engine;
+use super::event::{self, Event};
+use super::output::{Level, Output, Record};
+use crate::acd::message::AcdEffect;
+use crate::call::call::Call;
+use crate::call::facts::CallFacts;
+use crate::call::message::{News, Told};
+use crate::id::{CallId, EventId, OperatorName, Ulid};
+use crate::ledger::callbacks::{Missed, Verdict};
+use crate::media::command::MediaEvent;
+use crate::number::Masked;
+use crate::sip::registrar::Binding;
+use crate::time::Now;
+use crate::words::{MissedReason, Outcome};
+
+impl Engine {
+    /// News of a call: an event, and what the ledger makes of it.
+    pub(super) fn tell(&mut self, now: Now, told: &Told) {
+        let facts = &told.facts;
+        let (kind, mut data) = event::call_event(&told.news, facts);
+        match told.news {
+            News::Started => self.outcomes.offered(),
+            News::Ended => {
+                if let Some(outcome) = facts.outcome {
+                    self.outcomes.ended(outcome);
+                }
+                self.settle_callback(now, facts, &mut data);
+                self.log_call(facts);
+            }
+            News::Routed { .. }
+            | News::Unrouted
+            | News::QueueJoined { .. }
+            | News::QueueLeft { .. }
+            | News::Assigned { .. }
+            | News::OperatorAnswered { .. }
+            | News::OperatorMissed { .. }
+            | News::Whispered { .. }
+            | News::Bridged
+            | News::Held { .. }
+            | News::RecordingStarted
+            | News::RecordingFinished(_)
+            | News::RecordingFailed(_) => {}
+        }
+        self.record(now, kind, Some(facts.id), data);
+    }
+
+    /// Every missed call has a callback or a word why it has none; an answered one closes its own.
+    fn settle_callback(&mut self, now: Now, facts: &CallFacts, data: &mut Map<String, Value>) {
+        match facts.outcome {
+            Some(Outcome::Missed) => {
+                let missed = Missed {
+                    call: facts.id,
+                    phone: facts.from.as_deref(),
+                    site: facts.site.as_ref(),
+                    reason: facts.reason.unwrap_or(MissedReason::Interrupted),
+                    stayed: facts.wait.unwrap_or_default(),
+                };
+                let verdict = self.callbacks.missed(now, &missed, &mut self.rng);
+                let (kind, callback) = match &verdict {
+                    Verdict::Opened(callback) => ("callback.opened", callback),
+                    Verdict::Repeated(callback) => ("callback.repeated", callback),
+                    Verdict::None(why) => {
+                        data.insert("no_callback".into(), json!(why));
+                        return;
+                    }
+                };
+                data.insert("callback".into(), json!(callback.id.to_string()));
+                let fields = event::callback_fields(callback, "open");
+                self.record(now, kind, Some(facts.id), fields);
+            }
+            Some(Outcome::Answered) => {
+                let closed = facts
+                    .from
+                    .as_deref()
+                    .and_then(|phone| self.callbacks.answered(phone));
+                if let Some(callback) = closed {
+                    let mut fields = event::callback_fields(&callback, "closed");
+                    fields.insert("closed_by".into(), json!(facts.id.to_string()));
+                    self.record(now, "callback.closed", Some(facts.id), fields);
+                }
+            }
+            Some(Outcome::Blocked | Outcome::Test) | None => {}
+        }
+    }
+
+    fn log_call(&mut self, facts: &CallFacts) {
+        let word = |value: Option<String>| value.unwrap_or_else(|| "-".to_owned());
+        let text = format!(
+            "{} -> {} {} queue={} operator={} wait={}s talk={}s",
+            facts
+                .from
+                .as_deref()
+                .map_or_else(|| "withheld".to_owned(), |from| Masked(from).to_string()),
+            Masked(&facts.to),
+            word(facts.outcome.map(|outcome| match facts.reason {
+                Some(reason) => format!("{} ({reason:?})", outcome.as_str()).to_lowercase(),
+                None => outcome.as_str().to_owned(),
+            })),
+            word(facts.queue.as_ref().map(ToString::to_string)),
+            word(facts.operator.as_ref().map(ToString::to_string)),
+            facts.wait.unwrap_or_default().as_secs(),
+            facts.talk.unwrap_or_default().as_secs(),
+        );
+        self.log(Level::Info, Some(facts.id), &text);
+    }
+
+    /// A call that our own fault cut: its one terminal event.
+    pub(super) fn tell_fault(&mut self, now: Now, call: &Call) {
+        if call.ended() {
+            return;
+        }
+        let mut facts = call.facts().clone();
+        let talked = facts.answered_at.is_some();
+        facts.ended_at = Some(now.wall);
+        facts.outcome = Some(if talked {
+            Outcome::Answered
+        } else {
+            Outcome::Missed
+        });
+        facts.reason = (!talked).then_some(MissedReason::Interrupted);
+        self.tell(
+            now,
+            &Told {
+                news: News::Ended,
+                facts,
+            },
+        );
+    }
+
+    /// A recording that was finished after its call was forgotten.
+    pub(super) fn tell_late_recording(&mut self, now: Now, call: CallId, event: MediaEvent) {
+        let (kind, more) = match event {
+            MediaEvent::Recorded { recorded, .. } => (
+                "recording.finished",
+                json!({
+                    "id": call.to_string(),
+                    "recording": call.to_string(),
+                    "file": recorded.file,
+                    "bytes": recorded.bytes,
+                    "duration_s": recorded.duration.as_secs_f64(),
+                    "sha256": recorded.sha256,
+                }),
+            ),
+            MediaEvent::RecordFailed { why, .. } => (
+                "recording.failed",
+                json!({ "id": call.to_string(), "recording": call.to_string(), "why": why }),
+            ),
+            MediaEvent::Opened { .. }
+            | MediaEvent::OpenFailed { .. }
+            | MediaEvent::Played { .. }
+            | MediaEvent::Digit { .. }
+            | MediaEvent::Silent { .. } => return,
+        };
+        if let Value::Object(data) = more {
+            self.record(now, kind, Some(call), data);
+        }
+    }
+
+    /// An operator's new state: an event, and a row for the next start.
+    pub(super) fn tell_operator(&mut self, effect: AcdEffect) {
+        let AcdEffect::State {
+            operator,
+            from,
+            to,
+            reason,
+            lasted,
+            at,
+            call,
+        } = effect
+        else {
+            return;
+        };
+        let data = json!({
+            "operator": operator,
+            "from": from,
+            "to": to,
+            "reason": reason,
+            "since": at.to_string(),
+            "lasted_s": lasted.as_secs_f64(),
+            "call_id": call.map(|call| call.to_string()),
+        });
+        if let Value::Object(data) = data {
+            let now = Now {
+                wall: at,
+                ..Now::default()
+            };
+            self.record(now, "operator.state", call, data);
+        }
+        self.outputs.push_back(Output::Record(Record::Operator {
+            operator,
+            state: to,
+            reason,
+        }));
+    }
+
+    /// A phone that registered or moved.
+    pub(super) fn tell_binding(&mut self, now: Now, binding: &Binding, changed: bool) {
+        if changed {
+            let address = binding.flow.peer.to_string();
+            self.tell_phone(
+                now,
+                "operator.registered",
+                &binding.user,
+                json!({
+                    "address": address,
+                    "transport": binding.flow.transport.as_str().to_ascii_lowercase(),
+                    "user_agent": binding.user_agent,
+                    "expires": binding.expires.to_string(),
+                }),
+            );
+        }
+    }
+
+    /// A phone that is gone.
+    pub(super) fn tell_unbound(&mut self, now: Now, user: &OperatorName, why: &str) {
+        self.tell_phone(now, "operator.unregistered", user, json!({ "why": why }));
+    }
+
+    fn tell_phone(&mut self, now: Now, kind: &'static str, user: &OperatorName, more: Value) {
+        let mut data = Map::new();
+        data.insert("operator".into(), json!(user));
+        if let Value::Object(more) = more {
+            data.extend(more);
+        }
+        self.record(now, kind, None, data);
+    }
+
+    /// A new plan is live.
+    pub(super) fn tell_plan_applied(&mut self, now: Now) {
+        let mut data = Map::new();
+        data.insert("plan".into(), json!(self.plan().hash));
+        self.record(now, "dialplan.applied", None, data);
+    }
+
+    /// A changed plan does not load.
+    pub(super) fn tell_plan_rejected(&mut self, now: Now, problems: usize, first: &str) {
+        let mut data = Map::new();
+        data.insert("problems".into(), json!(problems));
+        data.insert("first".into(), json!(first));
+        data.insert("plan".into(), json!(self.plan().hash));
+        self.record(now, "dialplan.rejected", None, data);
+    }
+
+    fn record(
+        &mut self,
+        now: Now,
+        kind: &'static str,
+        subject: Option<CallId>,
+        data: Map<String, Value>,
+    ) {
+        let event = Event {
+            id: EventId(Ulid::new(now.wall, &mut self.rng)),
+            kind,
+            subject,
+            time: now.wall,
+            data,
+        };
+        self.outputs
+            .push_back(Output::Record(Record::Event(Box::new(event))));
+    }
+}

@@ -1,0 +1,40 @@
+//! What the engine shows of itself, for metrics and for the invariants of tests.
+
+use crate::id::QueueName;
+use crate::sip::endpoint::Live;
+use crate::words::{OperatorState, Outcome};
+
+/// A look at the engine at one moment.
+#[derive(Clone, Debug)]
+pub struct View {
+    /// Calls that have not ended.
+    pub calls_active: usize,
+    /// Calls kept, those whose legs are still closing included.
+    pub calls_kept: usize,
+    /// Legs known.
+    pub legs: usize,
+    /// Inbound calls of trunks since the start.
+    pub offered: u64,
+    /// Ended calls by outcome, since the start.
+    pub outcomes: Vec<(Outcome, u64)>,
+    /// Calls turned away while draining; the carrier retries elsewhere.
+    pub turned_away: u64,
+    /// Calls whose handling failed by our own fault and were released.
+    pub faults: u64,
+    /// Callers waiting, by queue.
+    pub waiting: Vec<(QueueName, usize)>,
+    /// Operators, by state.
+    pub operators: Vec<(OperatorState, usize)>,
+    /// Tickets in the distributor.
+    pub tickets: usize,
+    /// Bindings.
+    pub registrations: usize,
+    /// Open callbacks.
+    pub callbacks: usize,
+    /// Messages by method and whether they came in.
+    pub messages: Vec<(&'static str, bool, u64)>,
+    /// State that SIP holds.
+    pub live: Live,
+    /// Packets that wait for the disk.
+    pub held: usize,
+}

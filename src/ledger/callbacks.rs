@@ -1,0 +1,173 @@
+//! Callbacks: what a missed call becomes, so that nobody is forgotten.
+//!
+//! ```text
+//! missed call ──► Open ──the same number misses again──► Open, count + 1
+//!                  │
+//!                  └── the number's own later call is answered ──► Closed
+//! ```
+//! A callback closes on signalling evidence alone. Who rings back, and when, is not decided here.
+
+use std::collections::BTreeMap;
+
+use crate::id::{CallId, CallbackId, SiteName, Ulid};
+use crate::limits;
+use crate::rng::Rng;
+use crate::time::{Duration, Now, Wall};
+use crate::words::{MissedReason, NoCallback};
+
+/// An open callback.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Callback {
+    /// Its id.
+    pub id: CallbackId,
+    /// The call that opened it.
+    pub call: CallId,
+    /// Whom to ring.
+    pub phone: String,
+    /// The branch that was called.
+    pub site: Option<SiteName>,
+    /// Why the call was missed.
+    pub reason: MissedReason,
+    /// When it was opened.
+    pub opened_at: Wall,
+    /// When it is due.
+    pub due_at: Wall,
+    /// Missed calls folded into it, the first included.
+    pub count: u32,
+}
+
+/// A missed call, as far as callbacks care.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Missed<'a> {
+    /// The call.
+    pub call: CallId,
+    /// The caller's number; none when it is withheld.
+    pub phone: Option<&'a str>,
+    /// The branch.
+    pub site: Option<&'a SiteName>,
+    /// Why.
+    pub reason: MissedReason,
+    /// How long the caller was there.
+    pub stayed: Duration,
+}
+
+/// What becomes of a missed call.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Verdict {
+    /// A new callback.
+    Opened(Callback),
+    /// An open one of the same number, counted up.
+    Repeated(Callback),
+    /// None, and why.
+    None(NoCallback),
+}
+
+/// All open callbacks, by number.
+#[derive(Clone, Debug, Default)]
+pub struct Callbacks {
+    open: BTreeMap<String, Callback>,
+}
+
+impl Callbacks {
+    /// Takes up what was open before a restart.
+    #[must_use]
+    pub fn restore(callbacks: Vec<Callback>) -> Self {
+        Self {
+            open: callbacks
+                .into_iter()
+                .map(|callback| (callback.phone.clone(), callback))
+                .collect(),
+        }
+    }
+
+    /// A call was missed.
+    pub fn missed(&mut self, now: Now, missed: &Missed<'_>, rng: &mut Rng) -> Verdict {
+        if missed.reason == MissedReason::Unrouted {
+            return Verdict::None(NoCallback::Unrouted);
+        }
+        let Some(phone) = missed.phone else {
+            return Verdict::None(NoCallback::Anonymous);
+        };
+        if missed.reason == MissedReason::Abandoned && missed.stayed < limits::CALLBACK_IGNORES {
+            return Verdict::None(NoCallback::Short);
+        }
+        if let Some(open) = self.open.get_mut(phone) {
+            open.count = open.count.saturating_add(1);
+            return Verdict::Repeated(open.clone());
+        }
+        let callback = Callback {
+            id: CallbackId(Ulid::new(now.wall, rng)),
+            call: missed.call,
+            phone: phone.to_owned(),
+            site: missed.site.cloned(),
+            reason: missed.reason,
+            opened_at: now.wall,
+            due_at: now.wall + limits::CALLBACK_DUE,
+            count: 1,
+        };
+        if self.open.len() < limits::OPEN_CALLBACKS {
+            self.open.insert(phone.to_owned(), callback.clone());
+        }
+        Verdict::Opened(callback)
+    }
+
+    /// The number's own call was answered: its callback, if any, is closed.
+    pub fn answered(&mut self, phone: &str) -> Option<Callback> {
+        self.open.remove(phone)
+    }
+
+    /// How many are open.
+    #[must_use]
+    pub fn open(&self) -> usize {
+        self.open.len()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn missed(phone: Option<&str>, reason: MissedReason, stayed: u64) -> Missed<'_> {
+        Missed {
+            call: CallId(Ulid::new(Wall::from_millis(1), &mut Rng::new([2; 32]))),
+            phone,
+            site: None,
+            reason,
+            stayed: Duration::from_secs(stayed),
+        }
+    }
+
+    #[test]
+    fn repeated_calls_fold_and_an_answered_one_closes() {
+        let mut callbacks = Callbacks::default();
+        let mut rng = Rng::new([1; 32]);
+        let now = Now::default();
+        let phone = Some("+380671112233");
+        let call = missed(phone, MissedReason::Timeout, 20);
+        let Verdict::Opened(first) = callbacks.missed(now, &call, &mut rng) else {
+            panic!("the first missed call opens a callback");
+        };
+        let Verdict::Repeated(second) = callbacks.missed(now, &call, &mut rng) else {
+            panic!("the second folds into it");
+        };
+        assert_eq!((second.id, second.count), (first.id, 2));
+        assert_eq!(callbacks.answered("+380671112233").map(|it| it.id), Some(first.id));
+        assert_eq!(callbacks.open(), 0);
+    }
+
+    #[test]
+    fn who_cannot_or_need_not_be_rung_back_is_told_apart() {
+        let mut callbacks = Callbacks::default();
+        let mut rng = Rng::new([1; 32]);
+        for (call, why) in [
+            (missed(None, MissedReason::Timeout, 20), NoCallback::Anonymous),
+            (missed(Some("1"), MissedReason::Abandoned, 2), NoCallback::Short),
+            (missed(Some("1"), MissedReason::Unrouted, 0), NoCallback::Unrouted),
+        ] {
+            assert_eq!(
+                callbacks.missed(Now::default(), &call, &mut rng),
+                Verdict::None(why)
+            );
+        }
+    }
+}

@@ -1,0 +1,85 @@
+//! SIP over UDP: one thread a listener that reads datagrams into the engine's inbox.
+
+use std::io::ErrorKind;
+use std::net::{SocketAddr, UdpSocket};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use anyhow::{Context as _, Result};
+use bytes::Bytes;
+
+use super::reachable;
+use crate::id::FlowId;
+use crate::sip::flow::{Flow, Transport};
+
+/// How often a quiet listener looks whether it shall stop.
+const LOOK_UP: Duration = Duration::from_millis(250);
+
+/// Binds a listener.
+///
+/// # Errors
+/// The port is taken or the address is not this machine's.
+pub fn bind(listen: SocketAddr) -> Result<Arc<UdpSocket>> {
+    let socket = UdpSocket::bind(listen).with_context(|| {
+        format!("cannot listen for SIP on udp://{listen}: stop the program that has the port, or set another one under `sip.listen`")
+    })?;
+    // Bursts of a hall of phones after a power cut wait in the kernel, not on the wire.
+    let _smaller = socket2::SockRef::from(&socket).set_recv_buffer_size(4 << 20);
+    socket.set_read_timeout(Some(LOOK_UP))?;
+    Ok(Arc::new(socket))
+}
+
+/// Reads datagrams until `stop` is set.
+///
+/// # Errors
+/// The thread cannot be started.
+pub fn listen(
+    id: FlowId,
+    socket: Arc<UdpSocket>,
+    stop: Arc<AtomicBool>,
+    deliver: impl Fn(Flow, Bytes) + Send + 'static,
+) -> Result<JoinHandle<()>> {
+    let local = reachable(socket.local_addr()?, None);
+    let read = move || {
+        let mut buffer = vec![0_u8; 65_535];
+        while !stop.load(Ordering::Relaxed) {
+            let (length, peer) = match socket.recv_from(&mut buffer) {
+                Ok(received) => received,
+                Err(error)
+                    if matches!(
+                        error.kind(),
+                        ErrorKind::WouldBlock
+                            | ErrorKind::TimedOut
+                            | ErrorKind::Interrupted
+                            | ErrorKind::ConnectionRefused
+                    ) =>
+                {
+                    continue;
+                }
+                Err(error) => {
+                    tracing::error!(%error, "the SIP socket failed; datagrams are no longer read");
+                    return;
+                }
+            };
+            let local = if peer.ip().is_loopback() && !local.ip().is_loopback() {
+                SocketAddr::new(peer.ip(), local.port())
+            } else {
+                local
+            };
+            let flow = Flow {
+                id,
+                transport: Transport::Udp,
+                local,
+                peer,
+            };
+            if let Some(datagram) = buffer.get(..length) {
+                deliver(flow, Bytes::copy_from_slice(datagram));
+            }
+        }
+    };
+    Ok(std::thread::Builder::new()
+        .name(format!("sip-udp-{id}"))
+        .spawn(read)?)
+}
