@@ -150,3 +150,16 @@ pub const CALLBACK_IGNORES: Duration = Duration::from_secs(3);
 pub const CALLBACK_DUE: Duration = Duration::from_secs(15 * 60);
 /// Questions to the shell that are open at once; the oldest is forgotten, and its own timer goes on.
 pub const QUESTIONS: usize = 100_000;
+/// Packets that wait to be written to one stream; a peer that reads no faster loses the stream.
+pub const STREAM_OUTBOX: usize = 256;
+/// One packet is written to a stream within this, or the stream is closed.
+pub const STREAM_WRITE: Duration = Duration::from_secs(10);
+/// A stream that is being closed gets this long for what is still to be written.
+pub const STREAM_LINGER: Duration = Duration::from_secs(2);
+/// Messages of the network that wait for the engine; more are dropped and counted.
+pub const INBOX: usize = 8_192;
+/// How long live calls may go on after SIGTERM; then they are hung up.
+pub const DRAIN: Duration = Duration::from_secs(600);
+/// The shortest and the longest registration granted; shorter is refused with 423, longer is cut.
+pub const REGISTRATION: (Duration, Duration) =
+    (Duration::from_secs(60), Duration::from_secs(7_200));

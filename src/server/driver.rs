@@ -1,0 +1,219 @@
+//! The engine's thread: takes words from the inbox, reads the clock, hands inputs in and carries
+//! outputs out. Nothing here blocks but the wait for the next word.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::thread::JoinHandle;
+
+use anyhow::Result;
+use bytes::Bytes;
+
+use super::admin::Health;
+use super::clock::Clock;
+use super::figures::Figures;
+use super::mailbox::Mailbox;
+use super::media::MediaThreads;
+use super::store::Store;
+use super::telemetry::Telemetry;
+use super::transport::Switchboard;
+use crate::dialplan::plan::Dialplan;
+use crate::engine::input::Input;
+use crate::engine::output::{Level, LogLine, Output, Question};
+use crate::engine::Engine;
+use crate::id::{AskId, FlowId};
+use crate::media::command::MediaEvent;
+use crate::sip::flow::{Flow, Transport};
+use crate::time::{Duration, Instant};
+use crate::words::{Phrase, Prompt};
+
+/// Gauges are brought up to date no more often than this.
+const SHOW_EVERY: Duration = Duration::from_millis(100);
+/// With nothing to do the thread still shows that it lives.
+const HEARTBEAT: Duration = Duration::from_secs(1);
+/// Messages of the network taken at once, so that own words never wait long.
+const BATCH: usize = 64;
+
+/// What the engine's thread can be told.
+pub enum Word {
+    /// A message of the network.
+    Sip(Flow, Bytes),
+    /// A stream is gone.
+    Down(FlowId),
+    /// From the media threads.
+    Media(MediaEvent),
+    /// From the store.
+    Committed(AskId),
+    /// A new dialplan is live.
+    Plan {
+        /// The plan.
+        plan: Arc<Dialplan>,
+        /// Its prompts.
+        prompts: Arc<BTreeMap<Phrase, Prompt>>,
+    },
+    /// A changed dialplan does not load.
+    PlanRejected {
+        /// How many problems it has.
+        problems: usize,
+        /// The first of them.
+        first: String,
+    },
+    /// Take no new calls.
+    Drain,
+    /// End every call.
+    HangUpAll,
+    /// End the thread.
+    Stop,
+}
+
+/// The inbox of the engine's thread.
+pub type Inbox = Arc<Mailbox<Word>>;
+
+/// What the engine's thread works with.
+pub struct Driver {
+    /// The engine.
+    pub engine: Engine,
+    /// The clocks.
+    pub clock: Clock,
+    /// Where words come from.
+    pub inbox: Inbox,
+    /// Where packets go.
+    pub board: Switchboard,
+    /// Where media commands go.
+    pub media: Arc<MediaThreads>,
+    /// Where records go.
+    pub store: Store,
+    /// Where figures go.
+    pub telemetry: Telemetry,
+    /// Where the thread shows that it lives.
+    pub health: Arc<Health>,
+    /// What the metrics have been told.
+    pub figures: Figures,
+    /// Calls and legs that are still there, for the drain.
+    pub busy: Arc<AtomicUsize>,
+}
+
+impl Driver {
+    /// Starts the thread. A panic outside a call's own step ends the process: a restart is the
+    /// remedy, and the store knows what was under way.
+    ///
+    /// # Errors
+    /// The thread cannot be started.
+    pub fn start(self) -> Result<JoinHandle<()>> {
+        let run = move || {
+            let ran = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| self.run()));
+            if ran.is_err() {
+                tracing::error!("the engine failed; the process ends so that a restart can follow");
+                std::process::abort();
+            }
+        };
+        Ok(std::thread::Builder::new().name("engine".into()).spawn(run)?)
+    }
+
+    fn run(mut self) {
+        let mut taken = Vec::with_capacity(BATCH);
+        let mut shown = Instant::START;
+        let mut changed = true;
+        self.carry_out();
+        loop {
+            let now = self.clock.now();
+            if changed && now.mono.since(shown) >= SHOW_EVERY {
+                self.show();
+                (shown, changed) = (now.mono, false);
+            }
+            let idle = if changed { SHOW_EVERY } else { HEARTBEAT };
+            let patience = self
+                .engine
+                .poll_timeout()
+                .map_or(idle, |wakeup| wakeup.at.since(now.mono).min(idle));
+            self.inbox.take(patience, BATCH, &mut taken);
+            for word in taken.drain(..) {
+                changed = true;
+                if !self.hear(word) {
+                    self.show();
+                    return;
+                }
+            }
+            let now = self.clock.now();
+            if self
+                .engine
+                .poll_timeout()
+                .is_some_and(|wakeup| wakeup.at <= now.mono)
+            {
+                changed = true;
+                self.engine.handle_input(now, Input::Timeout);
+                self.carry_out();
+            }
+            self.health.beat(now.mono);
+        }
+    }
+
+    fn hear(&mut self, word: Word) -> bool {
+        let now = self.clock.now();
+        match word {
+            Word::Sip(flow, bytes) => self.engine.handle_input(
+                now,
+                Input::Sip {
+                    flow,
+                    bytes: &bytes,
+                },
+            ),
+            Word::Down(flow) => self.engine.handle_input(now, Input::FlowDown { flow }),
+            Word::Media(event) => self.engine.handle_input(now, Input::Media(event)),
+            Word::Committed(id) => self.engine.handle_input(now, Input::Answer { id }),
+            Word::Plan { plan, prompts } => self
+                .engine
+                .handle_input(now, Input::Plan { plan, prompts }),
+            Word::PlanRejected { problems, first } => self
+                .engine
+                .handle_input(now, Input::PlanRejected { problems, first }),
+            Word::Drain => self.engine.handle_input(now, Input::Drain),
+            Word::HangUpAll => self.engine.handle_input(now, Input::HangUpAll),
+            Word::Stop => return false,
+        }
+        self.carry_out();
+        true
+    }
+
+    fn carry_out(&mut self) {
+        while let Some(output) = self.engine.poll_output() {
+            match output {
+                Output::Transmit { flow, bytes } => {
+                    if !self.board.send(&flow, bytes) && flow.transport == Transport::Tcp {
+                        self.board.close(flow.id);
+                        self.inbox.post(Word::Down(flow.id));
+                    }
+                }
+                Output::CloseFlow(flow) => self.board.close(flow),
+                Output::Media(command) => self.media.command(command),
+                Output::Record(record) => self.store.record(record),
+                Output::Ask {
+                    id,
+                    question: Question::Committed,
+                } => self.store.ask_committed(id),
+                Output::Observe(observation) => self.telemetry.observe(&observation),
+                Output::Log(line) => log(&line),
+            }
+        }
+    }
+
+    fn show(&mut self) {
+        let view = self.engine.view();
+        self.busy
+            .store(view.calls_kept.max(view.live.sessions), Ordering::Relaxed);
+        self.figures.show(&view, &self.telemetry);
+    }
+}
+
+fn log(line: &LogLine) {
+    let call = line
+        .call
+        .map_or_else(|| "-".to_owned(), |call| call.to_string());
+    let text = &line.text;
+    match line.level {
+        Level::Error => tracing::error!(call, "{text}"),
+        Level::Warn => tracing::warn!(call, "{text}"),
+        Level::Info => tracing::info!(call, "{text}"),
+        Level::Debug => tracing::debug!(call, "{text}"),
+    }
+}

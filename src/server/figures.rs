@@ -1,0 +1,44 @@
+//! From the engine's view to the metrics of the contract.
+
+use std::collections::BTreeMap;
+
+use super::telemetry::{Telemetry, Way};
+use crate::engine::view::View;
+use crate::words::Outcome;
+
+/// What the metrics have been told so far, so that counters only move by what is new.
+#[derive(Default)]
+pub struct Figures {
+    offered: u64,
+    ended: BTreeMap<Outcome, u64>,
+}
+
+impl Figures {
+    /// Brings the metrics up to the view.
+    pub fn show(&mut self, view: &View, telemetry: &Telemetry) {
+        for _ in self.offered..view.offered {
+            telemetry.call_offered();
+        }
+        self.offered = view.offered;
+        for (outcome, total) in &view.outcomes {
+            let shown = self.ended.entry(*outcome).or_default();
+            for _ in *shown..*total {
+                telemetry.call_ended(*outcome);
+            }
+            *shown = *total;
+        }
+        telemetry.calls_active(view.calls_active);
+        for (queue, waiting) in &view.waiting {
+            telemetry.queue_waiting(queue.as_str(), *waiting);
+        }
+        for (state, count) in &view.operators {
+            telemetry.operators(*state, *count);
+        }
+        telemetry.registrations(view.registrations);
+        telemetry.callbacks_open(view.callbacks);
+        for (method, received, total) in &view.messages {
+            let way = if *received { Way::In } else { Way::Out };
+            telemetry.sip_messages(method, way, *total);
+        }
+    }
+}

@@ -1,0 +1,134 @@
+//! The dialplan on disk: read, compiled, its prompts made ready; watched for changes.
+//!
+//! A plan that does not load never replaces the live one.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::SystemTime;
+
+use super::prompts::PromptStore;
+use crate::dialplan::compile::{Options, compile};
+use crate::dialplan::diagnose::{Problem, Severity, Source};
+use crate::dialplan::plan::Dialplan;
+use crate::dialplan::secrets::Secrets;
+use crate::words::{Phrase, Prompt};
+
+/// A plan with the prompts its calls can ask for.
+pub struct Loaded {
+    /// The plan.
+    pub plan: Arc<Dialplan>,
+    /// Its prompts.
+    pub prompts: Arc<BTreeMap<Phrase, Prompt>>,
+}
+
+/// Why a plan is not taken.
+pub enum Refused {
+    /// It does not compile.
+    Problems(Vec<Problem>),
+    /// It cannot be read, or a prompt cannot be had; one sentence each.
+    Sentences(Vec<String>),
+}
+
+impl Refused {
+    /// How many problems there are.
+    #[must_use]
+    pub fn count(&self) -> usize {
+        match self {
+            Self::Problems(problems) => problems.len(),
+            Self::Sentences(sentences) => sentences.len(),
+        }
+    }
+
+    /// The first problem, in a line.
+    #[must_use]
+    pub fn first(&self) -> String {
+        match self {
+            Self::Problems(problems) => problems.first().map(|problem| {
+                format!("{}: {}", problem.position(), problem.message)
+            }),
+            Self::Sentences(sentences) => sentences.first().cloned(),
+        }
+        .unwrap_or_default()
+    }
+
+    /// All problems, as `check` prints them.
+    #[must_use]
+    pub fn text(&self) -> String {
+        match self {
+            Self::Problems(problems) => problems
+                .iter()
+                .map(|problem| problem.to_string())
+                .collect::<Vec<_>>()
+                .join("\n"),
+            Self::Sentences(sentences) => sentences.join("\n"),
+        }
+    }
+}
+
+/// Reads, compiles and renders the plan at `path`.
+///
+/// # Errors
+/// What keeps it from being live.
+pub fn load(
+    path: &Path,
+    secrets: &dyn Secrets,
+    store: &PromptStore,
+    progress: impl Fn(usize, usize) + Sync,
+) -> Result<Loaded, Refused> {
+    let files = super::files::read(path).map_err(|sentence| Refused::Sentences(vec![sentence]))?;
+    let sources: Vec<_> = files
+        .iter()
+        .map(|(name, text)| Source { name, text })
+        .collect();
+    let compiled = compile(
+        &sources,
+        secrets,
+        Options {
+            unset: Severity::Error,
+        },
+    );
+    for problem in &compiled.problems {
+        if problem.severity == Severity::Warning {
+            tracing::warn!("{}: {}", problem.position(), problem.message);
+        }
+    }
+    let Some(plan) = compiled.plan else {
+        return Err(Refused::Problems(compiled.problems));
+    };
+    let phrases: Vec<_> = plan.phrases().into_iter().collect();
+    let (prompts, missing) = store.render_all(&phrases, progress);
+    if !missing.is_empty() {
+        return Err(Refused::Sentences(missing));
+    }
+    Ok(Loaded {
+        plan: Arc::new(plan),
+        prompts: Arc::new(prompts),
+    })
+}
+
+/// What tells one state of a folder from another without reading it: names, sizes, times.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct Fingerprint(Vec<(PathBuf, u64, Option<SystemTime>)>);
+
+impl Fingerprint {
+    /// The state of `path` now; an unreadable one is empty.
+    #[must_use]
+    pub fn of(path: &Path) -> Self {
+        let entry = |path: PathBuf| {
+            let about = std::fs::metadata(&path).ok()?;
+            Some((path, about.len(), about.modified().ok()))
+        };
+        if path.is_file() {
+            return Self(entry(path.to_owned()).into_iter().collect());
+        }
+        let folder = std::fs::read_dir(path).into_iter().flatten().flatten();
+        let mut files: Vec<_> = folder
+            .map(|file| file.path())
+            .filter(|path| path.extension().is_some_and(|it| it == "yaml"))
+            .filter_map(entry)
+            .collect();
+        files.sort();
+        Self(files)
+    }
+}

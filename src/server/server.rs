@@ -1,0 +1,421 @@
+//! The server: all its parts, started in order and stopped in order.
+//!
+//! Used by `serve`, and by the demo that runs it in its own process with a carrier and phones beside
+//! it. It says nothing to a terminal; whoever starts it does.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::thread::JoinHandle;
+
+use anyhow::{Context as _, Result, anyhow};
+
+use super::admin::{Admin, Health, Phase};
+use super::clock::Clock;
+use super::driver::{Driver, Inbox, Word};
+use super::figures::Figures;
+use super::mailbox::Mailbox;
+use super::media::{MediaSettings, MediaThreads};
+use super::outbox::Outbox;
+use super::plans::{self, Fingerprint, Loaded, Refused};
+use super::prompts::{Engine as Voices, PromptStore};
+use super::retention::Sweeper;
+use super::secrets::ShellSecrets;
+use super::settings::{DigestWord, Settings, Voice};
+use super::store::{Restored as Stored, Store, StoreOptions};
+use super::telemetry::Telemetry;
+use super::transport::{Switchboard, tcp, udp};
+use super::entropy;
+use crate::call::message::CallSettings;
+use crate::engine::{Engine, EngineSettings, Restored};
+use crate::id::SiteName;
+use crate::ledger::callbacks::Callback;
+use crate::limits;
+use crate::sip::endpoint::{Algorithm, EndpointConfig};
+use crate::sip::flow::Transport;
+use crate::time::Duration;
+use crate::words::{MissedReason, OperatorState};
+
+/// How often the dialplan's files are looked at.
+const WATCH: Duration = Duration::from_secs(1);
+/// How often a drain looks whether the last call is over.
+const DRAIN_LOOK: Duration = Duration::from_millis(50);
+/// After every call was hung up, BYEs are answered within this.
+const LAST_WORDS: Duration = Duration::from_secs(3);
+
+/// A running server.
+pub struct Server {
+    settings: Settings,
+    inbox: Inbox,
+    prompts: Arc<PromptStore>,
+    store: Store,
+    media: Arc<MediaThreads>,
+    outbox: Outbox,
+    sweeper: Sweeper,
+    admin: Admin,
+    health: Arc<Health>,
+    telemetry: Telemetry,
+    busy: Arc<AtomicUsize>,
+    stop: Arc<AtomicBool>,
+    threads: Vec<JoinHandle<()>>,
+    tasks: Vec<tokio::task::JoinHandle<()>>,
+    engine: JoinHandle<()>,
+    addresses: Vec<(Transport, SocketAddr)>,
+}
+
+impl Server {
+    /// Starts everything; `progress` hears how many prompts of how many are ready.
+    ///
+    /// # Errors
+    /// One sentence that says what to do: a port taken, a folder not writable, a prompt missing, a
+    /// dialplan with problems (then several lines).
+    pub async fn start(settings: Settings, progress: impl Fn(usize, usize) + Sync) -> Result<Self> {
+        let clock = Clock::start();
+        let mut rng = entropy::rng()?;
+        let telemetry = Telemetry::new()?;
+        let health = Arc::new(Health::new(clock));
+        let inbox: Inbox = Arc::new(Mailbox::new(limits::INBOX));
+        let (store, stored) = open_store(&settings, &inbox)?;
+        let prompts = Arc::new(PromptStore::open(&settings.data, voices(&settings))?);
+        let loaded = plans::load(
+            &settings.dialplans,
+            &ShellSecrets::beside(&settings.dialplans),
+            &prompts,
+            progress,
+        )
+        .map_err(|refused| anyhow!(refused.text()))?;
+        let media = Arc::new(start_media(&settings, &prompts, &inbox)?);
+        let stop = Arc::new(AtomicBool::new(false));
+        let net = open_sockets(&settings, &inbox, &stop).await?;
+        let admin = Admin::start(settings.http, telemetry.clone(), Arc::clone(&health)).await?;
+        let outbox = Outbox::start(&settings.sinks, &store, &telemetry, clock, &mut rng)?;
+        let sweeper = Sweeper::start(&settings, &store, &telemetry, clock)?;
+        watch_figures(&telemetry, &media, &store);
+        for trunk in loaded.plan.trunks.keys() {
+            telemetry.trunk_up(trunk.as_str(), true);
+        }
+        let mut seed = [0; 32];
+        rng.fill(&mut seed);
+        let engine = Engine::new(engine_settings(&settings, loaded, stored), seed, clock.now());
+        let busy = Arc::new(AtomicUsize::new(0));
+        let engine = Driver {
+            engine,
+            clock,
+            inbox: Arc::clone(&inbox),
+            board: net.board,
+            media: Arc::clone(&media),
+            store: store.clone(),
+            telemetry: telemetry.clone(),
+            health: Arc::clone(&health),
+            figures: Figures::default(),
+            busy: Arc::clone(&busy),
+        }
+        .start()?;
+        health.enter(Phase::Ready);
+        Ok(Self {
+            settings,
+            inbox,
+            prompts,
+            store,
+            media,
+            outbox,
+            sweeper,
+            admin,
+            health,
+            telemetry,
+            busy,
+            stop,
+            threads: net.threads,
+            tasks: net.tasks,
+            engine,
+            addresses: net.addresses,
+        })
+    }
+
+    /// Where SIP is listened for; with port 0 in the settings these are the ones it got.
+    #[must_use]
+    pub fn addresses(&self) -> &[(Transport, SocketAddr)] {
+        &self.addresses
+    }
+
+    /// Where `/metrics` is.
+    #[must_use]
+    pub const fn http(&self) -> SocketAddr {
+        self.admin.address()
+    }
+
+    /// The settings it was started with.
+    #[must_use]
+    pub const fn settings(&self) -> &Settings {
+        &self.settings
+    }
+
+    /// The sinks, to wait for what they still have to deliver.
+    #[must_use]
+    pub const fn outbox(&self) -> &Outbox {
+        &self.outbox
+    }
+
+    /// Reads the dialplan again and makes it live, or says why the old one stays.
+    ///
+    /// # Errors
+    /// What keeps it from being live.
+    pub async fn reload(&self) -> Result<(), Refused> {
+        let (path, prompts) = (self.settings.dialplans.clone(), Arc::clone(&self.prompts));
+        let loaded = tokio::task::spawn_blocking(move || {
+            plans::load(&path, &ShellSecrets::beside(&path), &prompts, |_, _| {})
+        })
+        .await
+        .unwrap_or_else(|_| Err(Refused::Sentences(vec!["the dialplan could not be loaded".to_owned()])));
+        match loaded {
+            Ok(Loaded { plan, prompts }) => {
+                tracing::info!(plan = %plan.hash, "a new dialplan is live");
+                for trunk in plan.trunks.keys() {
+                    self.telemetry.trunk_up(trunk.as_str(), true);
+                }
+                self.inbox.post(Word::Plan { plan, prompts });
+                Ok(())
+            }
+            Err(refused) => {
+                tracing::error!("the dialplan is refused, the old one stays live: {}", refused.first());
+                self.inbox.post(Word::PlanRejected {
+                    problems: refused.count(),
+                    first: refused.first(),
+                });
+                Err(refused)
+            }
+        }
+    }
+
+    /// Reloads whenever the dialplan's files change and have been quiet for a look.
+    pub async fn watch(&self) {
+        let path = self.settings.dialplans.clone();
+        let look = move |path: &std::path::Path| Fingerprint::of(path);
+        let (mut live, mut seen) = (look(&path), look(&path));
+        loop {
+            tokio::time::sleep(WATCH).await;
+            let now = look(&path);
+            if now != live && now == seen {
+                live = now.clone();
+                let _told_already = self.reload().await;
+            }
+            seen = now;
+        }
+    }
+
+    /// Takes no new calls and waits for the live ones, `bound` at most; then ends them.
+    pub async fn drain(&self, bound: Duration) {
+        self.health.enter(Phase::Draining);
+        self.inbox.post(Word::Drain);
+        if !self.quiet_within(bound).await {
+            tracing::warn!("calls are still up at the end of the drain; they are hung up");
+            self.inbox.post(Word::HangUpAll);
+            self.quiet_within(LAST_WORDS).await;
+        }
+    }
+
+    async fn quiet_within(&self, bound: Duration) -> bool {
+        let quiet = async {
+            // The first look comes after the gauges have been brought up to date once more.
+            tokio::time::sleep(DRAIN_LOOK * 3).await;
+            while self.busy.load(Ordering::Relaxed) > 0 {
+                tokio::time::sleep(DRAIN_LOOK).await;
+            }
+        };
+        tokio::time::timeout(bound, quiet).await.is_ok()
+    }
+
+    /// Ends all parts in order: network, engine, media, sinks, store.
+    pub async fn stop(self) {
+        self.stop.store(true, Ordering::Relaxed);
+        for task in self.tasks {
+            task.abort();
+        }
+        self.inbox.post(Word::Stop);
+        let (threads, engine) = (self.threads, self.engine);
+        let media = self.media;
+        let joined = tokio::task::spawn_blocking(move || {
+            for thread in threads.into_iter().chain([engine]) {
+                if thread.join().is_err() {
+                    tracing::error!("a thread ended by a panic");
+                }
+            }
+            media.stop();
+        });
+        let _panicked = joined.await;
+        self.sweeper.stop().await;
+        self.outbox.stop().await;
+        self.admin.stop().await;
+        self.store.close();
+    }
+}
+
+fn open_store(settings: &Settings, inbox: &Inbox) -> Result<(Store, Stored)> {
+    let answers = Arc::clone(inbox);
+    Store::open(
+        &settings.data,
+        &settings.node,
+        StoreOptions {
+            sync: settings.sync,
+            on_committed: Arc::new(move |id| answers.post(Word::Committed(id))),
+        },
+    )
+}
+
+fn voices(settings: &Settings) -> Vec<Voices> {
+    let voice = |voice: &Voice| match voice {
+        Voice::Recorded(folder) => Voices::Recorded(folder.clone()),
+        Voice::Command(words) => Voices::Command(words.clone()),
+        Voice::Embedded => Voices::Embedded,
+    };
+    settings.tts.iter().map(voice).collect()
+}
+
+fn start_media(
+    settings: &Settings,
+    prompts: &Arc<PromptStore>,
+    inbox: &Inbox,
+) -> Result<MediaThreads> {
+    let (sounds, events) = (Arc::clone(prompts), Arc::clone(inbox));
+    MediaThreads::start(
+        MediaSettings {
+            listen: settings.media.listen,
+            ports: settings.media.ports.clone(),
+            threads: settings.media.threads,
+            rtp_timeout: settings.media.rtp_timeout,
+            recordings: settings.data.join("recordings"),
+        },
+        Arc::new(move |key| sounds.samples(key)),
+        move |event| events.post(Word::Media(event)),
+    )
+}
+
+struct Net {
+    board: Switchboard,
+    threads: Vec<JoinHandle<()>>,
+    tasks: Vec<tokio::task::JoinHandle<()>>,
+    addresses: Vec<(Transport, SocketAddr)>,
+}
+
+async fn open_sockets(settings: &Settings, inbox: &Inbox, stop: &Arc<AtomicBool>) -> Result<Net> {
+    let ids = Arc::new(tcp::FlowIds::default());
+    let mut net = Net {
+        board: Switchboard::default(),
+        threads: Vec::new(),
+        tasks: Vec::new(),
+        addresses: Vec::new(),
+    };
+    let mut datagrams = Vec::new();
+    let mut streams = Vec::new();
+    for listener in &settings.sip.listen {
+        match listener.transport {
+            Transport::Udp => {
+                let socket = udp::bind(listener.address)?;
+                let id = ids.mint();
+                net.addresses.push((Transport::Udp, socket.local_addr()?));
+                net.board.add_udp(id, Arc::clone(&socket));
+                datagrams.push((id, socket));
+            }
+            Transport::Tcp => {
+                let socket = tcp::bind(listener.address).await?;
+                net.addresses.push((Transport::Tcp, socket.local_addr()?));
+                streams.push(socket);
+            }
+        }
+    }
+    for (id, socket) in datagrams {
+        let inbox = Arc::clone(inbox);
+        let deliver = move |flow, bytes| {
+            inbox.post_network(Word::Sip(flow, bytes));
+        };
+        net.threads
+            .push(udp::listen(id, socket, Arc::clone(stop), deliver)?);
+    }
+    for socket in streams {
+        let inbox = Arc::clone(inbox);
+        let deliver = move |heard| match heard {
+            tcp::Heard::Message(flow, bytes) => {
+                inbox.post_network(Word::Sip(flow, bytes));
+            }
+            tcp::Heard::Down(flow) => inbox.post(Word::Down(flow)),
+        };
+        net.tasks.push(tokio::spawn(tcp::listen(
+            socket,
+            Arc::clone(&ids),
+            net.board.clone(),
+            deliver,
+        )));
+    }
+    Ok(net)
+}
+
+fn engine_settings(settings: &Settings, loaded: Loaded, stored: Stored) -> EngineSettings {
+    let digest = |word: &DigestWord| match word {
+        DigestWord::Md5 => Algorithm::Md5,
+        DigestWord::Sha256 => Algorithm::Sha256,
+    };
+    EngineSettings {
+        endpoint: EndpointConfig {
+            domain: settings.sip.domain.clone(),
+            advertise: settings.sip.advertise,
+            local_nets: settings.sip.local_nets.clone(),
+            digest: settings.sip.digest.iter().map(digest).collect(),
+            strangers_rate: settings.limits.strangers.rate,
+            strangers_burst: settings.limits.strangers.burst,
+            strangers_trusted: settings.limits.strangers.trusted.clone(),
+            registrations: settings.limits.registrations,
+            expires: limits::REGISTRATION,
+        },
+        call: CallSettings {
+            media_address: settings.media.listen,
+            media_advertise: settings.media.advertise,
+            media_local_nets: settings.media.local_nets.clone(),
+            call_length: settings.limits.call_length,
+        },
+        calls: settings.limits.calls,
+        calls_per_second: settings.limits.calls_per_second,
+        plan: loaded.plan,
+        prompts: loaded.prompts,
+        restored: restored(stored),
+    }
+}
+
+fn restored(stored: Stored) -> Restored {
+    let paused = stored
+        .operators
+        .into_iter()
+        .filter(|operator| operator.state == OperatorState::Paused)
+        .map(|operator| (operator.operator, operator.reason));
+    let callbacks = stored.callbacks.into_iter().filter_map(|open| {
+        Some(Callback {
+            id: open.id,
+            call: open.call?,
+            phone: open.phone,
+            site: None::<SiteName>,
+            reason: MissedReason::Interrupted,
+            opened_at: open.opened_at,
+            due_at: open.due_at.unwrap_or(open.opened_at + limits::CALLBACK_DUE),
+            count: open.tries,
+        })
+    });
+    Restored {
+        bindings: stored.bindings,
+        paused: paused.collect(),
+        callbacks: callbacks.collect(),
+    }
+}
+
+/// Figures that nobody tells: they are asked for when somebody looks.
+fn watch_figures(telemetry: &Telemetry, media: &Arc<MediaThreads>, store: &Store) {
+    let (media, store) = (Arc::clone(media), store.clone());
+    let recorded = std::sync::atomic::AtomicU64::new(0);
+    telemetry.before_scrape(move |telemetry| {
+        let counters = media.counters();
+        telemetry.rtp_packets(super::telemetry::Way::In, counters.packets_in);
+        telemetry.rtp_packets(super::telemetry::Way::Out, counters.packets_out);
+        telemetry.rtp_lost(counters.lost);
+        let before = recorded.swap(counters.recording_bytes, Ordering::Relaxed);
+        telemetry.recording_bytes(counters.recording_bytes.saturating_sub(before));
+        telemetry.store(store.health().lost(), store.health().failing());
+    });
+}
