@@ -194,7 +194,7 @@ impl Call {
     ) {
         fx.push_back(CallEffect::StopTimer(CallTimer::MediaOpen(leg)));
         if leg == self.caller.id {
-            self.caller.port = Some(port);
+            self.caller.open(port);
             self.admit_if_ready(world, fx);
         } else {
             self.phone_port_open(world, leg, port, fx);
@@ -230,7 +230,7 @@ impl Call {
     }
 
     fn admit_if_ready(&mut self, world: &mut World<'_>, fx: &mut Effects) {
-        if self.phase != (Phase::Opening { committed: true }) || self.caller.port.is_none() {
+        if self.phase != (Phase::Opening { committed: true }) || !self.caller.is_open() {
             return;
         }
         if let Some(offer) = self.caller_offer.clone() {

@@ -7,7 +7,8 @@ use bytes::Bytes;
 use super::message::CallSettings;
 use crate::id::LegId;
 use crate::media::command::{Learn, Remote};
-use crate::sdp::offer_answer::{self, Local, Negotiated, Refusal};
+use crate::sdp::description::Refusal;
+use crate::sdp::offer_answer::{self, Local, Negotiated};
 use crate::sip::flow::Flow;
 use crate::words::Codec;
 
@@ -31,14 +32,12 @@ pub struct Leg {
     pub id: LegId,
     /// The SIP side.
     pub sip: Sip,
-    /// The RTP port, once open.
-    pub port: Option<u16>,
+    local: Option<Local>,
     /// Whose packets are taken.
     learn: Learn,
     codecs: Vec<Codec>,
     address: IpAddr,
     session: u64,
-    version: u64,
     offered: Option<Bytes>,
     agreed: Option<Negotiated>,
 }
@@ -58,40 +57,41 @@ impl Leg {
         Self {
             id,
             sip,
-            port: None,
+            local: None,
             learn,
             codecs,
             address: media_address(flow, settings),
             session,
-            version: 0,
             offered: None,
             agreed: None,
         }
     }
 
-    fn local(&self) -> Option<Local> {
-        let port = self.port?;
-        Some(Local {
-            address: SocketAddr::new(self.address, port),
-            session: self.session,
-            version: self.version,
-            codecs: self.codecs.clone(),
-        })
+    /// The RTP port is open.
+    pub fn open(&mut self, port: u16) {
+        self.local = Some(Local::new(
+            SocketAddr::new(self.address, port),
+            self.session,
+        ));
+    }
+
+    /// Whether the RTP port is open.
+    #[must_use]
+    pub const fn is_open(&self) -> bool {
+        self.local.is_some()
     }
 
     /// Our offer, remembered until its answer comes. None while no port is open.
     pub fn offer(&mut self) -> Option<Bytes> {
-        self.version += 1;
-        let offer = offer_answer::offer(&self.local()?);
+        let offer = offer_answer::offer(self.local.as_mut()?, &self.codecs);
         self.offered = Some(offer.clone());
         Some(offer)
     }
 
     /// Answers the peer's offer. None while no port is open.
     pub fn answer(&mut self, offer: &[u8]) -> Option<Result<Bytes, Refusal>> {
-        self.version += 1;
-        let local = self.local()?;
-        Some(match offer_answer::answer(offer, &local) {
+        let local = self.local.as_mut()?;
+        Some(match offer_answer::answer(offer, local, &self.codecs) {
             Ok((agreed, answer)) => {
                 self.agreed = Some(agreed);
                 Ok(answer)

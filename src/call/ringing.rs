@@ -111,7 +111,7 @@ impl Call {
         let Some(phone) = offer.phones.get_mut(&leg) else {
             return;
         };
-        phone.leg.port = Some(port);
+        phone.leg.open(port);
         let Some(sdp) = phone.leg.offer() else {
             return;
         };

@@ -112,15 +112,20 @@ pub fn offer(local: &mut Local, codecs: &[Codec]) -> Bytes {
     ))
 }
 
-/// The answer to a peer's offer: its first voice stream with the first codec we share, its payload
-/// types, its direction mirrored; every other stream refused with port 0 (RFC 3264 6).
+/// The answer to a peer's offer: its first voice stream with the first codec of the peer's that is
+/// among `codecs`, its payload types, its direction mirrored; every other stream refused with port 0 (RFC 3264 6).
 ///
 /// # Errors
 /// Why the offer is refused with 488.
-pub fn answer(offer: &[u8], local: &mut Local) -> Result<(Negotiated, Bytes), Refusal> {
+pub fn answer(
+    offer: &[u8],
+    local: &mut Local,
+    codecs: &[Codec],
+) -> Result<(Negotiated, Bytes), Refusal> {
     let offer = Description::parse(offer, local.address.ip())?;
     let voice = &offer.voice;
-    let codec = *voice.codecs.first().ok_or(Refusal::NoCodec)?;
+    let shared = voice.codecs.iter().find(|(codec, _)| codecs.contains(codec));
+    let codec = *shared.ok_or(Refusal::NoCodec)?;
     let negotiated = Negotiated::new(voice, codec);
     let mut lines = String::new();
     for (at, line) in offer.lines.iter().enumerate() {
@@ -222,7 +227,7 @@ mod tests {
             "m=video 3227 RTP/AVP 31 32\r\nm=audio 4000 RTP/AVP 97 0 96\r\na=rtpmap:97 PCMA/8000\r\n\
              a=rtpmap:96 telephone-event/8000\r\na=ptime:30\r\na=sendonly\r\nm=audio 4002 RTP/SAVP 0\r\n",
         );
-        let (negotiated, answer) = answer(&offer, &mut local()).unwrap();
+        let (negotiated, answer) = answer(&offer, &mut local(), &BOTH).unwrap();
         assert_eq!(
             negotiated,
             Negotiated {
@@ -254,7 +259,7 @@ mod tests {
             ("m=audio 4000 RTP/AVP 18\r\n", Refusal::NoCodec),
             ("", Refusal::NoAudio),
         ] {
-            assert_eq!(answer(&peer(lines), &mut local()), Err(refusal), "{lines}");
+            assert_eq!(answer(&peer(lines), &mut local(), &BOTH), Err(refusal), "{lines}");
         }
     }
 
@@ -264,7 +269,7 @@ mod tests {
         let talk = peer("m=audio 4000 RTP/AVP 8\r\n");
         let hold = peer("m=audio 4000 RTP/AVP 8\r\na=sendonly\r\n");
         let mut version = |offer: &[u8]| {
-            let (_, text) = answer(offer, &mut local).unwrap();
+            let (_, text) = answer(offer, &mut local, &BOTH).unwrap();
             let text = String::from_utf8(text.to_vec()).unwrap();
             text.split(' ').nth(2).unwrap().parse::<u64>().unwrap()
         };

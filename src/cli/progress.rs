@@ -1,0 +1,16 @@
+//! Progress on a terminal, and nothing in a pipe.
+
+use std::io::{IsTerminal as _, Write as _};
+
+/// Shows how many prompts are ready, when there are enough to wait for.
+pub fn prompts() -> impl Fn(usize, usize) + Sync {
+    let terminal = std::io::stderr().is_terminal();
+    move |done, all| {
+        if terminal && all > 8 {
+            let end = if done == all { "\n" } else { "" };
+            let mut out = std::io::stderr().lock();
+            // A terminal that is gone is no reason to stop.
+            let _gone = write!(out, "\rprompts: {done} of {all}{end}").and_then(|()| out.flush());
+        }
+    }
+}

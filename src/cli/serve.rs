@@ -1,0 +1,95 @@
+//! `strowger serve`: the server, until it is told to stop.
+//!
+//! SIGTERM and SIGINT drain; a second one ends at once. SIGHUP reads the dialplan again.
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use anyhow::{Context as _, Result};
+use tokio::signal::unix::{SignalKind, signal};
+
+use crate::limits;
+use crate::server::server::Server;
+use crate::server::settings::Settings;
+
+/// Arguments of `strowger serve`.
+#[derive(clap::Args, Debug)]
+#[command(
+    about = "Run the server",
+    after_help = "Example:\n  strowger serve --config /etc/strowger/strowger.yaml"
+)]
+pub struct Serve {
+    /// The server settings; without them everything is embedded and listens on loopback alone
+    #[arg(long, value_name = "FILE")]
+    pub config: Option<PathBuf>,
+    /// The dialplan, a file or a folder of *.yaml; default: what the settings say, else `dialplans`
+    #[arg(long, value_name = "DIR")]
+    pub dialplans: Option<PathBuf>,
+}
+
+/// Runs the command.
+#[must_use]
+pub fn run(args: &Serve) -> ExitCode {
+    let mut settings = match Settings::load(args.config.as_deref()) {
+        Ok(settings) => settings,
+        Err(problems) => {
+            for problem in problems {
+                eprintln!("{problem}");
+            }
+            return ExitCode::FAILURE;
+        }
+    };
+    if let Some(dialplans) = &args.dialplans {
+        settings.dialplans.clone_from(dialplans);
+    }
+    crate::server::telemetry::start_log(&settings.log);
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(2)
+        .enable_all()
+        .build();
+    let ran = runtime
+        .context("cannot start the threads of the server")
+        .and_then(|runtime| runtime.block_on(serve(settings)));
+    match ran {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("strowger: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+async fn serve(settings: Settings) -> Result<()> {
+    let mut terminate = signal(SignalKind::terminate())?;
+    let mut interrupt = signal(SignalKind::interrupt())?;
+    let mut hangup = signal(SignalKind::hangup())?;
+    let server = Server::start(settings, super::progress::prompts()).await?;
+    for (transport, address) in server.addresses() {
+        tracing::info!("SIP at {}://{address}", transport.as_str().to_lowercase());
+    }
+    tracing::info!("ready; metrics at http://{}/metrics", server.http());
+    let asked_to_stop = async {
+        tokio::select! {
+            _ = terminate.recv() => {}
+            _ = interrupt.recv() => {}
+        }
+    };
+    tokio::select! {
+        () = asked_to_stop => {}
+        () = server.watch() => {}
+        () = async {
+            while hangup.recv().await.is_some() {
+                let _told_already = server.reload().await;
+            }
+        } => {}
+    }
+    tracing::info!("draining: no new calls, the live ones may finish");
+    tokio::select! {
+        () = server.drain(limits::DRAIN) => {}
+        _ = terminate.recv() => {}
+        _ = interrupt.recv() => {}
+    }
+    server.stop().await;
+    tracing::info!("stopped");
+    Ok(())
+}
