@@ -338,7 +338,7 @@ impl Call {
             self.facts
                 .attempt_over(*leg, AttemptResult::Missed(reason));
         }
-        if reason == MissReason::NoAnswer {
+        if reason != MissReason::Withdrawn {
             self.tell(
                 News::OperatorMissed {
                     operator: operator.clone(),

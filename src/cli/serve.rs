@@ -18,7 +18,7 @@ use crate::server::settings::Settings;
     about = "Run the server",
     after_help = "Example:\n  strowger serve --config /etc/strowger/strowger.yaml"
 )]
-pub struct Serve {
+pub struct Args {
     /// The server settings; without them everything is embedded and listens on loopback alone
     #[arg(long, value_name = "FILE")]
     pub config: Option<PathBuf>,
@@ -29,7 +29,7 @@ pub struct Serve {
 
 /// Runs the command.
 #[must_use]
-pub fn run(args: &Serve) -> ExitCode {
+pub fn run(args: &Args) -> ExitCode {
     let mut settings = match Settings::load(args.config.as_deref()) {
         Ok(settings) => settings,
         Err(problems) => {

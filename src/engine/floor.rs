@@ -2,8 +2,7 @@
 
 use crate::acd::message::{Floor, QueueRules};
 use crate::dialplan::plan::Dialplan;
-use crate::sip::auth;
-use crate::sip::endpoint::Directory;
+use crate::sip::endpoint::{Credentials, Directory};
 
 /// The floor of a plan.
 #[must_use]
@@ -36,7 +35,7 @@ pub fn directory(plan: &Dialplan, realm: &str) -> Directory {
     });
     let users = plan.operators.values().filter_map(|operator| {
         let password = operator.password.as_ref()?.reveal();
-        let credentials = auth::credentials(operator.name.as_str(), realm, password);
+        let credentials = Credentials::from_password(operator.name.as_str(), realm, password);
         Some((operator.name.clone(), credentials))
     });
     Directory {
