@@ -10,9 +10,7 @@ use std::sync::Arc;
 use super::ending::Farewell;
 use super::facts::CallFacts;
 use super::leg::Leg;
-use super::message::{
-    CallEffect, CallInput, CallTimer, Gate, News, Told, World,
-};
+use super::message::{CallEffect, CallInput, CallTimer, Gate, News, Told, World};
 use super::offer::Offer;
 use super::phase::{Notice, Phase};
 use crate::acd::message::AcdInput;

@@ -69,7 +69,9 @@ impl Call {
         self.facts.outcome = Some(outcome);
         self.facts.reason = reason;
         self.facts.talk = self.bridged.map(|at| world.now.mono.since(at));
-        self.facts.wait.get_or_insert(world.now.mono.since(self.since));
+        self.facts
+            .wait
+            .get_or_insert(world.now.mono.since(self.since));
         if let Phase::Whispering(whispering) = &before
             && !whispering.over
         {
@@ -179,7 +181,13 @@ impl Call {
         if self.ended() {
             self.farewell = self.farewell.take().map(|_| farewell);
         } else {
-            self.end(world, Outcome::Missed, Some(MissedReason::Abandoned), farewell, fx);
+            self.end(
+                world,
+                Outcome::Missed,
+                Some(MissedReason::Abandoned),
+                farewell,
+                fx,
+            );
         }
     }
 
@@ -216,7 +224,13 @@ impl Call {
         match self.phase {
             Phase::Talking { .. } => self.end(world, Outcome::Answered, None, farewell, fx),
             Phase::Opening { .. } | Phase::Waiting | Phase::Whispering(_) => {
-                self.end(world, Outcome::Missed, Some(MissedReason::Abandoned), farewell, fx);
+                self.end(
+                    world,
+                    Outcome::Missed,
+                    Some(MissedReason::Abandoned),
+                    farewell,
+                    fx,
+                );
             }
             Phase::Ended => {}
         }
@@ -246,7 +260,13 @@ impl Call {
         match self.phase {
             Phase::Talking { .. } => self.end(world, Outcome::Answered, None, farewell, fx),
             Phase::Opening { .. } | Phase::Waiting | Phase::Whispering(_) => {
-                self.end(world, Outcome::Missed, Some(MissedReason::Interrupted), farewell, fx);
+                self.end(
+                    world,
+                    Outcome::Missed,
+                    Some(MissedReason::Interrupted),
+                    farewell,
+                    fx,
+                );
             }
             Phase::Ended => {}
         }

@@ -54,7 +54,13 @@ impl Call {
                 code: 503,
                 retry_after: Some(limits::RETRY_AFTER_SECONDS),
             };
-            call.end(world, Outcome::Missed, Some(MissedReason::Refused), farewell, fx);
+            call.end(
+                world,
+                Outcome::Missed,
+                Some(MissedReason::Refused),
+                farewell,
+                fx,
+            );
             // Under overload the 503 does not wait for the disk.
             call.bid_farewell(fx);
             return call;
@@ -65,7 +71,13 @@ impl Call {
                 code: 404,
                 retry_after: None,
             };
-            call.end(world, Outcome::Missed, Some(MissedReason::Unrouted), farewell, fx);
+            call.end(
+                world,
+                Outcome::Missed,
+                Some(MissedReason::Unrouted),
+                farewell,
+                fx,
+            );
             return call;
         }
         call.tell(
@@ -131,7 +143,11 @@ impl Call {
             attempts: std::collections::VecDeque::new(),
             recorded: false,
         };
-        let notice = match plan.recording.as_ref().and_then(|rec| rec.announce.as_ref()) {
+        let notice = match plan
+            .recording
+            .as_ref()
+            .and_then(|rec| rec.announce.as_ref())
+        {
             Some(_) => Notice::Due,
             None => Notice::Over,
         };
@@ -211,7 +227,13 @@ impl Call {
                 code: 503,
                 retry_after: Some(limits::RETRY_AFTER_SECONDS),
             };
-            self.end(world, Outcome::Missed, Some(MissedReason::Refused), farewell, fx);
+            self.end(
+                world,
+                Outcome::Missed,
+                Some(MissedReason::Refused),
+                farewell,
+                fx,
+            );
         }
     }
 
@@ -239,7 +261,13 @@ impl Call {
                     code: 488,
                     retry_after: None,
                 };
-                self.end(world, Outcome::Missed, Some(MissedReason::Refused), farewell, fx);
+                self.end(
+                    world,
+                    Outcome::Missed,
+                    Some(MissedReason::Refused),
+                    farewell,
+                    fx,
+                );
                 return;
             };
             self.caller_answer = Some(answer);
@@ -356,7 +384,10 @@ impl Call {
 
     /// Plays the queue's music to the caller, in place of what was heard before.
     pub(super) fn play_music(&self, world: &mut World<'_>, fx: &mut Effects) {
-        let prompt = self.music.as_ref().and_then(|music| world.prompts.get(music));
+        let prompt = self
+            .music
+            .as_ref()
+            .and_then(|music| world.prompts.get(music));
         if let Some(prompt) = prompt {
             Self::media(
                 MediaCommand::Play {
@@ -399,7 +430,10 @@ impl Call {
 
     /// What the operator's phone shows as the caller's name.
     pub(super) fn display(&self) -> String {
-        let parts = [self.decision.city.as_deref(), self.decision.campaign.as_deref()];
+        let parts = [
+            self.decision.city.as_deref(),
+            self.decision.campaign.as_deref(),
+        ];
         parts.into_iter().flatten().collect::<Vec<_>>().join(" · ")
     }
 

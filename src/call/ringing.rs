@@ -93,12 +93,7 @@ impl Call {
         fx: &mut Effects,
     ) {
         let display = self.display();
-        let from_user = self
-            .facts
-            .from
-            .as_deref()
-            .unwrap_or("anonymous")
-            .to_owned();
+        let from_user = self.facts.from.as_deref().unwrap_or("anonymous").to_owned();
         let Some(offer) = self
             .offers
             .values_mut()
@@ -276,8 +271,7 @@ impl Call {
         let Some(operator) = self.rung(leg) else {
             return;
         };
-        self.facts
-            .attempt_over(leg, AttemptResult::Missed(reason));
+        self.facts.attempt_over(leg, AttemptResult::Missed(reason));
         let verdict = self
             .offers
             .get_mut(&operator)
@@ -329,14 +323,17 @@ impl Call {
         let cause = match (reason, &self.phase) {
             (MissReason::NoAnswer, _) => cause::NO_ANSWER,
             (_, Phase::Ended) => cause::CALLER_LEFT,
-            (_, Phase::Opening { .. } | Phase::Waiting | Phase::Whispering(_) | Phase::Talking { .. }) => {
-                cause::ELSEWHERE
-            }
+            (
+                _,
+                Phase::Opening { .. }
+                | Phase::Waiting
+                | Phase::Whispering(_)
+                | Phase::Talking { .. },
+            ) => cause::ELSEWHERE,
         };
         for (leg, phone) in &offer.phones {
             self.end_leg(*leg, phone.leg.sip, cause.clone(), fx);
-            self.facts
-                .attempt_over(*leg, AttemptResult::Missed(reason));
+            self.facts.attempt_over(*leg, AttemptResult::Missed(reason));
         }
         if reason != MissReason::Withdrawn {
             self.tell(

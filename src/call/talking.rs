@@ -27,7 +27,13 @@ impl Call {
         };
         let leg_id = leg.id;
         if let Some(remote) = leg.remote() {
-            Self::media(MediaCommand::Connect { leg: leg_id, remote }, fx);
+            Self::media(
+                MediaCommand::Connect {
+                    leg: leg_id,
+                    remote,
+                },
+                fx,
+            );
         }
         self.play_notice(world, fx);
         let play = world.minted.play();
@@ -250,7 +256,10 @@ impl Call {
         let talking = matches!(self.phase, Phase::Talking { .. });
         let by_operator = leg != self.caller.id;
         let ended = self.ended();
-        let Some(of) = self.leg_mut(leg).filter(|of| of.sip == Sip::Answered && !ended) else {
+        let Some(of) = self
+            .leg_mut(leg)
+            .filter(|of| of.sip == Sip::Answered && !ended)
+        else {
             let answer = Err(481);
             Self::session(SessionCommand::AnswerReoffer { leg, answer }, fx);
             return;

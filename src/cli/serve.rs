@@ -42,7 +42,7 @@ pub fn run(args: &Args) -> ExitCode {
     if let Some(dialplans) = &args.dialplans {
         settings.dialplans.clone_from(dialplans);
     }
-    crate::server::telemetry::start_log(&settings.log);
+    crate::server::log::begin(&settings.log);
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(2)
         .enable_all()

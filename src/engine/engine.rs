@@ -29,8 +29,8 @@ use crate::limits;
 use crate::media::command::{MediaCommand, MediaEvent};
 use crate::rng::Rng;
 use crate::sip::endpoint::{Endpoint, EndpointEvent, HoldId, Transmit};
-use crate::sip::uri::Uri;
 use crate::sip::session::{IncomingInvite, SessionCommand, SessionEvent, Source};
+use crate::sip::uri::Uri;
 use crate::time::{Duration, Instant, Now, Timers, Wakeup};
 use crate::words::{OperatorState, Phrase, Prompt};
 
@@ -260,7 +260,9 @@ impl Engine {
             | MediaEvent::Played { leg, .. }
             | MediaEvent::Digit { leg, .. }
             | MediaEvent::Silent { leg } => self.legs.get(leg).copied(),
-            MediaEvent::Recorded { call, .. } | MediaEvent::RecordFailed { call, .. } => Some(*call),
+            MediaEvent::Recorded { call, .. } | MediaEvent::RecordFailed { call, .. } => {
+                Some(*call)
+            }
         };
         match call {
             Some(call) if self.calls.contains_key(&call) => {

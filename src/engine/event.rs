@@ -30,7 +30,10 @@ pub struct Event {
 /// Seconds with milliseconds.
 fn seconds(duration: Duration) -> Value {
     let millis = u64::try_from(duration.as_millis()).unwrap_or(u64::MAX);
-    #[expect(clippy::cast_precision_loss, reason = "a call is far shorter than 2^52 ms")]
+    #[expect(
+        clippy::cast_precision_loss,
+        reason = "a call is far shorter than 2^52 ms"
+    )]
     let value = millis as f64 / 1000.0;
     json!(value)
 }

@@ -151,7 +151,10 @@ mod tests {
             panic!("the second folds into it");
         };
         assert_eq!((second.id, second.count), (first.id, 2));
-        assert_eq!(callbacks.answered("+380671112233").map(|it| it.id), Some(first.id));
+        assert_eq!(
+            callbacks.answered("+380671112233").map(|it| it.id),
+            Some(first.id)
+        );
         assert_eq!(callbacks.open(), 0);
     }
 
@@ -160,9 +163,18 @@ mod tests {
         let mut callbacks = Callbacks::default();
         let mut rng = Rng::new([1; 32]);
         for (call, why) in [
-            (missed(None, MissedReason::Timeout, 20), NoCallback::Anonymous),
-            (missed(Some("1"), MissedReason::Abandoned, 2), NoCallback::Short),
-            (missed(Some("1"), MissedReason::Unrouted, 0), NoCallback::Unrouted),
+            (
+                missed(None, MissedReason::Timeout, 20),
+                NoCallback::Anonymous,
+            ),
+            (
+                missed(Some("1"), MissedReason::Abandoned, 2),
+                NoCallback::Short,
+            ),
+            (
+                missed(Some("1"), MissedReason::Unrouted, 0),
+                NoCallback::Unrouted,
+            ),
         ] {
             assert_eq!(
                 callbacks.missed(Now::default(), &call, &mut rng),

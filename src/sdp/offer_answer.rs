@@ -124,7 +124,10 @@ pub fn answer(
 ) -> Result<(Negotiated, Bytes), Refusal> {
     let offer = Description::parse(offer, local.address.ip())?;
     let voice = &offer.voice;
-    let shared = voice.codecs.iter().find(|(codec, _)| codecs.contains(codec));
+    let shared = voice
+        .codecs
+        .iter()
+        .find(|(codec, _)| codecs.contains(codec));
     let codec = *shared.ok_or(Refusal::NoCodec)?;
     let negotiated = Negotiated::new(voice, codec);
     let mut lines = String::new();
@@ -259,7 +262,11 @@ mod tests {
             ("m=audio 4000 RTP/AVP 18\r\n", Refusal::NoCodec),
             ("", Refusal::NoAudio),
         ] {
-            assert_eq!(answer(&peer(lines), &mut local(), &BOTH), Err(refusal), "{lines}");
+            assert_eq!(
+                answer(&peer(lines), &mut local(), &BOTH),
+                Err(refusal),
+                "{lines}"
+            );
         }
     }
 

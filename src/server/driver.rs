@@ -18,9 +18,9 @@ use super::store::Store;
 use super::telemetry::Telemetry;
 use super::transport::Switchboard;
 use crate::dialplan::plan::Dialplan;
+use crate::engine::Engine;
 use crate::engine::input::Input;
 use crate::engine::output::{Level, LogLine, Output, Question};
-use crate::engine::Engine;
 use crate::id::{AskId, FlowId};
 use crate::media::command::MediaEvent;
 use crate::sip::flow::{Flow, Transport};
@@ -107,7 +107,9 @@ impl Driver {
                 std::process::abort();
             }
         };
-        Ok(std::thread::Builder::new().name("engine".into()).spawn(run)?)
+        Ok(std::thread::Builder::new()
+            .name("engine".into())
+            .spawn(run)?)
     }
 
     fn run(mut self) {
@@ -161,9 +163,9 @@ impl Driver {
             Word::Down(flow) => self.engine.handle_input(now, Input::FlowDown { flow }),
             Word::Media(event) => self.engine.handle_input(now, Input::Media(event)),
             Word::Committed(id) => self.engine.handle_input(now, Input::Answer { id }),
-            Word::Plan { plan, prompts } => self
-                .engine
-                .handle_input(now, Input::Plan { plan, prompts }),
+            Word::Plan { plan, prompts } => {
+                self.engine.handle_input(now, Input::Plan { plan, prompts })
+            }
             Word::PlanRejected { problems, first } => self
                 .engine
                 .handle_input(now, Input::PlanRejected { problems, first }),

@@ -42,8 +42,8 @@ fn read_one(path: &Path) -> Result<(String, String), String> {
             limits::DIALPLAN_FILE_BYTES
         ));
     }
-    let bytes = std::fs::read(path)
-        .map_err(|error| format!("cannot read the dialplan {name}: {error}"))?;
+    let bytes =
+        std::fs::read(path).map_err(|error| format!("cannot read the dialplan {name}: {error}"))?;
     let text = String::from_utf8(bytes).map_err(|error| {
         let at = error.utf8_error().valid_up_to();
         format!("{name} is not UTF-8 (byte {at}); save it as UTF-8")

@@ -2,15 +2,27 @@
 
 pub mod admin;
 pub mod clock;
+pub mod driver;
 pub mod entropy;
+pub mod figures;
+pub mod files;
 pub mod log;
+pub mod mailbox;
 pub mod media;
 pub mod outbox;
 pub mod plan_files;
+pub mod plans;
 pub mod prompts;
 pub mod retention;
+pub mod secrets;
+#[expect(
+    clippy::module_inception,
+    reason = "the noun of this room is the server itself"
+)]
+pub mod server;
 pub mod settings;
 pub mod store;
 pub mod surroundings;
 pub mod telemetry;
+pub mod transport;
 mod tts;

@@ -44,9 +44,9 @@ impl Refused {
     #[must_use]
     pub fn first(&self) -> String {
         match self {
-            Self::Problems(problems) => problems.first().map(|problem| {
-                format!("{}: {}", problem.position(), problem.message)
-            }),
+            Self::Problems(problems) => problems
+                .first()
+                .map(|problem| format!("{}: {}", problem.position(), problem.message)),
             Self::Sentences(sentences) => sentences.first().cloned(),
         }
         .unwrap_or_default()

@@ -8,14 +8,15 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::thread::JoinHandle;
 
-use anyhow::{Context as _, Result, anyhow};
+use anyhow::{Result, anyhow};
 
 use super::admin::{Admin, Health, Phase};
 use super::clock::Clock;
 use super::driver::{Driver, Inbox, Word};
+use super::entropy;
 use super::figures::Figures;
 use super::mailbox::Mailbox;
-use super::media::{MediaSettings, MediaThreads};
+use super::media::{MediaSettings, MediaThreads, recover};
 use super::outbox::Outbox;
 use super::plans::{self, Fingerprint, Loaded, Refused};
 use super::prompts::{Engine as Voices, PromptStore};
@@ -25,12 +26,13 @@ use super::settings::{DigestWord, Settings, Voice};
 use super::store::{Restored as Stored, Store, StoreOptions};
 use super::telemetry::Telemetry;
 use super::transport::{Switchboard, tcp, udp};
-use super::entropy;
 use crate::call::message::CallSettings;
 use crate::engine::{Engine, EngineSettings, Restored};
 use crate::id::SiteName;
 use crate::ledger::callbacks::Callback;
 use crate::limits;
+use crate::media::command::MediaEvent;
+use crate::rng::Rng;
 use crate::sip::endpoint::{Algorithm, EndpointConfig};
 use crate::sip::flow::Transport;
 use crate::time::Duration;
@@ -75,7 +77,7 @@ impl Server {
         let telemetry = Telemetry::new()?;
         let health = Arc::new(Health::new(clock));
         let inbox: Inbox = Arc::new(Mailbox::new(limits::INBOX));
-        let (store, stored) = open_store(&settings, &inbox)?;
+        let (store, stored) = open_store(&settings, &inbox, clock, &mut rng)?;
         let prompts = Arc::new(PromptStore::open(&settings.data, voices(&settings))?);
         let loaded = plans::load(
             &settings.dialplans,
@@ -84,7 +86,10 @@ impl Server {
             progress,
         )
         .map_err(|refused| anyhow!(refused.text()))?;
-        let media = Arc::new(start_media(&settings, &prompts, &inbox)?);
+        repair_recordings(&settings, &inbox)?;
+        let mut seed = [0; 32];
+        rng.fill(&mut seed);
+        let media = Arc::new(start_media(&settings, &prompts, &inbox, seed)?);
         let stop = Arc::new(AtomicBool::new(false));
         let net = open_sockets(&settings, &inbox, &stop).await?;
         let admin = Admin::start(settings.http, telemetry.clone(), Arc::clone(&health)).await?;
@@ -94,9 +99,12 @@ impl Server {
         for trunk in loaded.plan.trunks.keys() {
             telemetry.trunk_up(trunk.as_str(), true);
         }
-        let mut seed = [0; 32];
         rng.fill(&mut seed);
-        let engine = Engine::new(engine_settings(&settings, loaded, stored), seed, clock.now());
+        let engine = Engine::new(
+            engine_settings(&settings, loaded, stored),
+            seed,
+            clock.now(),
+        );
         let busy = Arc::new(AtomicUsize::new(0));
         let engine = Driver {
             engine,
@@ -166,7 +174,11 @@ impl Server {
             plans::load(&path, &ShellSecrets::beside(&path), &prompts, |_, _| {})
         })
         .await
-        .unwrap_or_else(|_| Err(Refused::Sentences(vec!["the dialplan could not be loaded".to_owned()])));
+        .unwrap_or_else(|_| {
+            Err(Refused::Sentences(vec![
+                "the dialplan could not be loaded".to_owned(),
+            ]))
+        });
         match loaded {
             Ok(Loaded { plan, prompts }) => {
                 tracing::info!(plan = %plan.hash, "a new dialplan is live");
@@ -177,7 +189,10 @@ impl Server {
                 Ok(())
             }
             Err(refused) => {
-                tracing::error!("the dialplan is refused, the old one stays live: {}", refused.first());
+                tracing::error!(
+                    "the dialplan is refused, the old one stays live: {}",
+                    refused.first()
+                );
                 self.inbox.post(Word::PlanRejected {
                     problems: refused.count(),
                     first: refused.first(),
@@ -240,7 +255,7 @@ impl Server {
                     tracing::error!("a thread ended by a panic");
                 }
             }
-            media.stop();
+            drop(media);
         });
         let _panicked = joined.await;
         self.sweeper.stop().await;
@@ -250,16 +265,46 @@ impl Server {
     }
 }
 
-fn open_store(settings: &Settings, inbox: &Inbox) -> Result<(Store, Stored)> {
+fn open_store(
+    settings: &Settings,
+    inbox: &Inbox,
+    clock: Clock,
+    rng: &mut Rng,
+) -> Result<(Store, Stored)> {
     let answers = Arc::clone(inbox);
     Store::open(
         &settings.data,
         &settings.node,
         StoreOptions {
             sync: settings.sync,
-            on_committed: Arc::new(move |id| answers.post(Word::Committed(id))),
+            sinks: settings
+                .sinks
+                .iter()
+                .map(|sink| sink.name.clone())
+                .collect(),
+            rng: rng.fork(),
+            clock,
+            on_committed: Box::new(move |id| answers.post(Word::Committed(id))),
         },
     )
+}
+
+/// What a crash left open is made whole, and told as soon as the engine listens.
+fn repair_recordings(settings: &Settings, inbox: &Inbox) -> Result<()> {
+    for repaired in recover(&settings.data.join("recordings"))? {
+        let call = repaired.call;
+        inbox.post(Word::Media(match repaired.recorded {
+            Ok(recorded) => MediaEvent::Recorded {
+                call,
+                recorded: Box::new(recorded),
+            },
+            Err(error) => MediaEvent::RecordFailed {
+                call,
+                why: format!("{error:#}"),
+            },
+        }));
+    }
+    Ok(())
 }
 
 fn voices(settings: &Settings) -> Vec<Voices> {
@@ -275,6 +320,7 @@ fn start_media(
     settings: &Settings,
     prompts: &Arc<PromptStore>,
     inbox: &Inbox,
+    seed: [u8; 32],
 ) -> Result<MediaThreads> {
     let (sounds, events) = (Arc::clone(prompts), Arc::clone(inbox));
     MediaThreads::start(
@@ -284,6 +330,7 @@ fn start_media(
             threads: settings.media.threads,
             rtp_timeout: settings.media.rtp_timeout,
             recordings: settings.data.join("recordings"),
+            seed,
         },
         Arc::new(move |key| sounds.samples(key)),
         move |event| events.post(Word::Media(event)),
@@ -407,10 +454,13 @@ fn restored(stored: Stored) -> Restored {
 
 /// Figures that nobody tells: they are asked for when somebody looks.
 fn watch_figures(telemetry: &Telemetry, media: &Arc<MediaThreads>, store: &Store) {
-    let (media, store) = (Arc::clone(media), store.clone());
+    // Weak, so that the threads end with the server although the metrics outlive it.
+    let (media, store) = (Arc::downgrade(media), store.clone());
     let recorded = std::sync::atomic::AtomicU64::new(0);
     telemetry.before_scrape(move |telemetry| {
-        let counters = media.counters();
+        let Some(counters) = media.upgrade().map(|media| media.counters()) else {
+            return;
+        };
         telemetry.rtp_packets(super::telemetry::Way::In, counters.packets_in);
         telemetry.rtp_packets(super::telemetry::Way::Out, counters.packets_out);
         telemetry.rtp_lost(counters.lost);

@@ -200,7 +200,8 @@ async fn read(mut reader: OwnedReadHalf, flow: Flow, outbox: Outbox, deliver: &i
                 Err(broken) => {
                     tracing::debug!(peer = %flow.peer, why = broken.why, "a SIP stream lost its frame");
                     if let Some(answer) = broken.answer {
-                        let _full = outbox.try_send(answer.to_bytes());
+                        let _full =
+                            outbox.try_send(answer.response(&format!("s{}", flow.id)).to_bytes());
                     }
                     return;
                 }
