@@ -5,7 +5,6 @@ pub mod clock;
 pub mod driver;
 pub mod entropy;
 pub mod figures;
-pub mod files;
 pub mod log;
 pub mod mailbox;
 pub mod media;
@@ -14,7 +13,6 @@ pub mod plan_files;
 pub mod plans;
 pub mod prompts;
 pub mod retention;
-pub mod secrets;
 #[expect(
     clippy::module_inception,
     reason = "the noun of this room is the server itself"

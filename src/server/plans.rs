@@ -7,11 +7,10 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::SystemTime;
 
+use super::plan_files;
 use super::prompts::PromptStore;
-use crate::dialplan::compile::{Options, compile};
-use crate::dialplan::diagnose::{Problem, Severity, Source};
+use crate::dialplan::diagnose::{Problem, Severity};
 use crate::dialplan::plan::Dialplan;
-use crate::dialplan::secrets::Secrets;
 use crate::words::{Phrase, Prompt};
 
 /// A plan with the prompts its calls can ask for.
@@ -72,22 +71,10 @@ impl Refused {
 /// What keeps it from being live.
 pub fn load(
     path: &Path,
-    secrets: &dyn Secrets,
     store: &PromptStore,
     progress: impl Fn(usize, usize) + Sync,
 ) -> Result<Loaded, Refused> {
-    let files = super::files::read(path).map_err(|sentence| Refused::Sentences(vec![sentence]))?;
-    let sources: Vec<_> = files
-        .iter()
-        .map(|(name, text)| Source { name, text })
-        .collect();
-    let compiled = compile(
-        &sources,
-        secrets,
-        Options {
-            unset: Severity::Error,
-        },
-    );
+    let compiled = plan_files::load(path, Severity::Error);
     for problem in &compiled.problems {
         if problem.severity == Severity::Warning {
             tracing::warn!("{}: {}", problem.position(), problem.message);

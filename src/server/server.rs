@@ -19,10 +19,8 @@ use super::mailbox::Mailbox;
 use super::media::{MediaSettings, MediaThreads, recover};
 use super::outbox::Outbox;
 use super::plans::{self, Fingerprint, Loaded, Refused};
-use super::prompts::{Engine as Voices, PromptStore};
-use super::retention::Sweeper;
-use super::secrets::ShellSecrets;
-use super::settings::{DigestWord, Settings, Voice};
+use super::prompts::PromptStore;
+use super::settings::{DigestWord, Settings};
 use super::store::{Restored as Stored, Store, StoreOptions};
 use super::telemetry::Telemetry;
 use super::transport::{Switchboard, tcp, udp};
@@ -53,7 +51,6 @@ pub struct Server {
     store: Store,
     media: Arc<MediaThreads>,
     outbox: Outbox,
-    sweeper: Sweeper,
     admin: Admin,
     health: Arc<Health>,
     telemetry: Telemetry,
@@ -78,14 +75,9 @@ impl Server {
         let health = Arc::new(Health::new(clock));
         let inbox: Inbox = Arc::new(Mailbox::new(limits::INBOX));
         let (store, stored) = open_store(&settings, &inbox, clock, &mut rng)?;
-        let prompts = Arc::new(PromptStore::open(&settings.data, voices(&settings))?);
-        let loaded = plans::load(
-            &settings.dialplans,
-            &ShellSecrets::beside(&settings.dialplans),
-            &prompts,
-            progress,
-        )
-        .map_err(|refused| anyhow!(refused.text()))?;
+        let prompts = Arc::new(PromptStore::open(&settings.data, settings.tts.clone())?);
+        let loaded = plans::load(&settings.dialplans, &prompts, progress)
+            .map_err(|refused| anyhow!(refused.text()))?;
         repair_recordings(&settings, &inbox)?;
         let mut seed = [0; 32];
         rng.fill(&mut seed);
@@ -94,7 +86,6 @@ impl Server {
         let net = open_sockets(&settings, &inbox, &stop).await?;
         let admin = Admin::start(settings.http, telemetry.clone(), Arc::clone(&health)).await?;
         let outbox = Outbox::start(&settings.sinks, &store, &telemetry, clock, &mut rng)?;
-        let sweeper = Sweeper::start(&settings, &store, &telemetry, clock)?;
         watch_figures(&telemetry, &media, &store);
         for trunk in loaded.plan.trunks.keys() {
             telemetry.trunk_up(trunk.as_str(), true);
@@ -127,7 +118,6 @@ impl Server {
             store,
             media,
             outbox,
-            sweeper,
             admin,
             health,
             telemetry,
@@ -170,15 +160,13 @@ impl Server {
     /// What keeps it from being live.
     pub async fn reload(&self) -> Result<(), Refused> {
         let (path, prompts) = (self.settings.dialplans.clone(), Arc::clone(&self.prompts));
-        let loaded = tokio::task::spawn_blocking(move || {
-            plans::load(&path, &ShellSecrets::beside(&path), &prompts, |_, _| {})
-        })
-        .await
-        .unwrap_or_else(|_| {
-            Err(Refused::Sentences(vec![
-                "the dialplan could not be loaded".to_owned(),
-            ]))
-        });
+        let loaded = tokio::task::spawn_blocking(move || plans::load(&path, &prompts, |_, _| {}))
+            .await
+            .unwrap_or_else(|_| {
+                Err(Refused::Sentences(vec![
+                    "the dialplan could not be loaded".to_owned(),
+                ]))
+            });
         match loaded {
             Ok(Loaded { plan, prompts }) => {
                 tracing::info!(plan = %plan.hash, "a new dialplan is live");
@@ -258,7 +246,6 @@ impl Server {
             drop(media);
         });
         let _panicked = joined.await;
-        self.sweeper.stop().await;
         self.outbox.stop().await;
         self.admin.stop().await;
         self.store.close();
@@ -305,15 +292,6 @@ fn repair_recordings(settings: &Settings, inbox: &Inbox) -> Result<()> {
         }));
     }
     Ok(())
-}
-
-fn voices(settings: &Settings) -> Vec<Voices> {
-    let voice = |voice: &Voice| match voice {
-        Voice::Recorded(folder) => Voices::Recorded(folder.clone()),
-        Voice::Command(words) => Voices::Command(words.clone()),
-        Voice::Embedded => Voices::Embedded,
-    };
-    settings.tts.iter().map(voice).collect()
 }
 
 fn start_media(
