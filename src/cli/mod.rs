@@ -5,6 +5,8 @@ use std::process::ExitCode;
 use clap::{Parser, Subcommand};
 
 pub mod check;
+mod progress;
+pub mod serve;
 
 /// A call distributor for clinics: no caller is lost.
 #[derive(Debug, Parser)]
@@ -17,6 +19,7 @@ struct Cli {
 #[derive(Debug, Subcommand)]
 enum Command {
     Check(check::Args),
+    Serve(serve::Args),
 }
 
 /// Runs the command that the arguments name.
@@ -24,6 +27,7 @@ enum Command {
 pub fn run() -> ExitCode {
     match Cli::parse().command {
         Command::Check(args) => check::run(&args),
+        Command::Serve(args) => serve::run(&args),
     }
 }
 
