@@ -8,6 +8,7 @@ use strowger::sip::header::Name;
 use strowger::sip::message::Message;
 use strowger::sip::parse::{Reject, parse};
 use strowger::sip::uri::Uri;
+use strowger::words::Codec;
 
 fn request(method: &str, replaced: &str, with: &str) -> Result<Message, Reject> {
     let text = format!(
@@ -192,7 +193,7 @@ fn no_value_begins_a_line() {
 fn offered(lines: &str) -> Result<(), Refusal> {
     let offer = format!("v=0\r\no=- 1 1 IN IP4 192.0.2.1\r\nc=IN IP4 192.0.2.1\r\n{lines}");
     let mut local = Local::new("198.51.100.1:4000".parse().unwrap(), 1);
-    answer(offer.as_bytes(), &mut local).map(|_| ())
+    answer(offer.as_bytes(), &mut local, &[Codec::Pcma, Codec::Pcmu]).map(|_| ())
 }
 
 /// CVE-2018-1000098, -1000099 (AST-2018-002, -003): odd payload types, an empty fmtp; PJSIP 2026:
