@@ -20,6 +20,7 @@ use super::media::{MediaSettings, MediaThreads, recover};
 use super::outbox::Outbox;
 use super::plans::{self, Fingerprint, Loaded, Refused};
 use super::prompts::PromptStore;
+use super::retention;
 use super::settings::{DigestWord, Settings};
 use super::store::{Restored as Stored, Store, StoreOptions};
 use super::telemetry::Telemetry;
@@ -35,6 +36,7 @@ use crate::sip::endpoint::{Algorithm, EndpointConfig};
 use crate::sip::flow::Transport;
 use crate::time::Duration;
 use crate::words::{MissedReason, OperatorState};
+use tokio::sync::watch;
 
 /// How often the dialplan's files are looked at.
 const WATCH: Duration = Duration::from_secs(1);
@@ -51,6 +53,8 @@ pub struct Server {
     store: Store,
     media: Arc<MediaThreads>,
     outbox: Outbox,
+    sweeping: tokio::task::JoinHandle<()>,
+    sweep_stop: watch::Sender<bool>,
     admin: Admin,
     health: Arc<Health>,
     telemetry: Telemetry,
@@ -86,6 +90,15 @@ impl Server {
         let net = open_sockets(&settings, &inbox, &stop).await?;
         let admin = Admin::start(settings.http, telemetry.clone(), Arc::clone(&health)).await?;
         let outbox = Outbox::start(&settings.sinks, &store, &telemetry, clock, &mut rng)?;
+        let (sweep_stop, stopped) = watch::channel(false);
+        let sweeping = tokio::spawn(retention::run(
+            store.clone(),
+            Arc::from(settings.data.join("recordings")),
+            settings.retention,
+            clock,
+            stopped,
+        ));
+        retention::watch_disk(&settings.data, &telemetry);
         watch_figures(&telemetry, &media, &store);
         for trunk in loaded.plan.trunks.keys() {
             telemetry.trunk_up(trunk.as_str(), true);
@@ -118,6 +131,8 @@ impl Server {
             store,
             media,
             outbox,
+            sweeping,
+            sweep_stop,
             admin,
             health,
             telemetry,
@@ -246,6 +261,10 @@ impl Server {
             drop(media);
         });
         let _panicked = joined.await;
+        self.sweep_stop.send_replace(true);
+        if self.sweeping.await.is_err() {
+            tracing::error!("the sweep of recordings ended by a panic");
+        }
         self.outbox.stop().await;
         self.admin.stop().await;
         self.store.close();
