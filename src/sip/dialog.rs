@@ -105,6 +105,12 @@ impl Dialog {
         }
     }
 
+    /// Whether the peer gave this address as its own.
+    #[must_use]
+    pub fn is_at(&self, contact: &Uri) -> bool {
+        self.target.equivalent(contact)
+    }
+
     /// The next request of ours, without Via.
     pub fn request(&mut self, method: Method) -> Message {
         self.local_seq = self.local_seq.saturating_add(1);

@@ -12,6 +12,8 @@
 
 #[path = "../fuzz/bodies/sdp.rs"]
 mod fuzz_sdp;
+#[path = "../fuzz/bodies/sip_endpoint.rs"]
+mod fuzz_sip_endpoint;
 #[path = "../fuzz/bodies/sip_message.rs"]
 mod fuzz_sip_message;
 #[path = "../fuzz/bodies/stream_framing.rs"]
@@ -22,6 +24,7 @@ mod corpus;
 mod mutation;
 mod round_trip;
 mod torture;
+mod torture_endpoint;
 
 use std::path::{Path, PathBuf};
 

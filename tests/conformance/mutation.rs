@@ -2,7 +2,7 @@
 
 use strowger::rng::Rng;
 
-use crate::{corpus_files, fuzz_sdp, fuzz_sip_message, fuzz_stream_framing};
+use crate::{corpus_files, fuzz_sdp, fuzz_sip_endpoint, fuzz_sip_message, fuzz_stream_framing};
 
 /// Words that have broken parsers before.
 const WORDS: &[&[u8]] = &[
@@ -102,6 +102,73 @@ fn messages() -> Vec<Vec<u8>> {
 #[test]
 fn mutated_messages_get_a_verdict() {
     drive(1, 80_000, &messages(), fuzz_sip_message::run);
+}
+
+/// Calls from the INVITE to the BYE, with what may come between.
+fn scripts() -> Vec<Vec<u8>> {
+    let request = |whim: u8, method: &str, seq: u32, tag: &str, more: &str| {
+        let text = format!(
+            "{method} sip:0800100200@198.51.100.1 SIP/2.0\r\n\
+             Via: SIP/2.0/UDP 203.0.113.5;branch=z9hG4bK{method}{seq}\r\n\
+             From: <sip:380671234567@carrier.example>;tag=theirs\r\n\
+             To: <sip:0800100200@198.51.100.1>{tag}\r\n\
+             Contact: <sip:380671234567@203.0.113.5>\r\nCall-ID: hand\r\n\
+             CSeq: {seq} {method}\r\n{more}\r\n"
+        );
+        [&[whim], text.as_bytes()].concat()
+    };
+    let ours = ";tag=@TAG@";
+    let sdp = "Content-Type: application/sdp\r\nContent-Length: 3\r\n\r\nv=0";
+    let call = [
+        request(0, "INVITE", 1, "", sdp),
+        request(0, "ACK", 1, ours, ""),
+        request(0, "INVITE", 2, ours, ""),
+        request(16, "ACK", 2, ours, sdp),
+        request(4, "UPDATE", 3, ours, sdp),
+        request(0, "INFO", 4, ours, ""),
+        request(0, "BYE", 5, ours, ""),
+    ];
+    let cancelled = [
+        request(4, "INVITE", 1, "", sdp),
+        request(64, "CANCEL", 1, "", "").replace_branch("CANCEL", "INVITE"),
+        request(0, "ACK", 1, ours, "").replace_branch("ACK", "INVITE"),
+    ];
+    let refused = [
+        request(8, "INVITE", 1, "", sdp),
+        request(255, "BYE", 2, ours, ""),
+        request(1, "REGISTER", 3, "", "Expires: 60\r\n"),
+    ];
+    let mut scripts = vec![
+        call.join(fuzz_sip_endpoint::MARK),
+        cancelled.join(fuzz_sip_endpoint::MARK),
+        refused.join(fuzz_sip_endpoint::MARK),
+    ];
+    scripts.extend(
+        messages()
+            .chunks(4)
+            .map(|some| some.join(fuzz_sip_endpoint::MARK)),
+    );
+    scripts
+}
+
+trait ReplaceBranch {
+    /// The branch of a request of `method` made that of another.
+    fn replace_branch(self, method: &str, other: &str) -> Self;
+}
+
+impl ReplaceBranch for Vec<u8> {
+    fn replace_branch(self, method: &str, other: &str) -> Self {
+        let (whim, text) = self.split_first().unwrap();
+        let text = std::str::from_utf8(text).unwrap();
+        let branch = |method: &str| format!("z9hG4bK{method}");
+        let text = text.replace(&branch(method), &branch(other));
+        [&[*whim], text.as_bytes()].concat()
+    }
+}
+
+#[test]
+fn mutated_scripts_leave_an_endpoint_that_answers() {
+    drive(4, 4_000, &scripts(), fuzz_sip_endpoint::run);
 }
 
 #[test]

@@ -9,7 +9,7 @@ use crate::id::LegId;
 use crate::sip::flow::{Flow, Transport};
 use crate::sip::header::{Name, NameAddr, Reason, Via};
 use crate::sip::message::{Message, Method};
-use crate::sip::registrar::Change;
+use crate::sip::registrar::{Binding, Change};
 use crate::sip::session::{Cause, SessionEvent};
 use crate::sip::transaction::table::{Key, Owner, TransactionId};
 use crate::sip::uri::Uri;
@@ -163,8 +163,30 @@ impl Endpoint {
         id
     }
 
+    /// Moves a session to where its phone is now: the stream it lived on may have closed, or a NAT
+    /// may have given it another port, since when it registered anew.
+    fn reroute(&mut self, leg: LegId) {
+        let Some(session) = self.sessions.get_mut(&leg) else {
+            return;
+        };
+        let Some(operator) = &session.party.operator else {
+            return;
+        };
+        if self.registrar.user_of(&session.flow) == Some(operator) {
+            return;
+        }
+        let same = |binding: &&Binding| session.dialog.is_at(&binding.contact);
+        let mut bindings = self.registrar.bindings(operator);
+        let only = bindings.next().filter(|_| bindings.next().is_none());
+        let found = self.registrar.bindings(operator).find(same).or(only);
+        if let Some(binding) = found {
+            session.flow = binding.flow;
+        }
+    }
+
     /// Sends a BYE in the dialog of a session.
     pub(super) fn send_bye(&mut self, leg: LegId, cause: Option<&Cause>) {
+        self.reroute(leg);
         let Some(session) = self.sessions.get_mut(&leg) else {
             return;
         };
