@@ -27,6 +27,8 @@ pub const TCP_CONNECTIONS_PER_ADDRESS: usize = 256;
 pub const TCP_FIRST_MESSAGE: Duration = Duration::from_secs(10);
 /// Addresses the limiter remembers; past it the one unseen for longest is forgotten.
 pub const LIMITER_ADDRESSES: usize = 65_536;
+/// Addresses whose failed digests are remembered; past it the one that failed longest ago is forgotten.
+pub const LOCKOUT_ADDRESSES: usize = 16_384;
 /// Nonces whose counts are remembered against replay; past it the oldest is forgotten and becomes stale.
 pub const NONCES: usize = 65_536;
 /// How long a nonce is good for; older gets a fresh challenge with `stale=true`.

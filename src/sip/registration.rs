@@ -233,10 +233,11 @@ impl Registration {
             .iter()
             .find(|contact| contact.uri.equivalent(&self.contact))
             .and_then(|contact| contact.params.get("expires"))
-            .and_then(|seconds| seconds.parse().ok());
-        let common = response.headers.expires().ok().flatten().map(u64::from);
-        own.or(common)
-            .map_or(self.account.expires, Duration::from_secs)
+            .and_then(|seconds| seconds.parse::<u32>().ok());
+        let common = response.headers.expires().ok().flatten();
+        own.or(common).map_or(self.account.expires, |seconds| {
+            Duration::from_secs(u64::from(seconds))
+        })
     }
 }
 

@@ -92,7 +92,7 @@ impl Lockout {
     }
 
     fn make_room(&mut self) {
-        while self.addresses.len() >= limits::LIMITER_ADDRESSES {
+        while self.addresses.len() >= limits::LOCKOUT_ADDRESSES {
             let Some((_, oldest)) = self.order.pop_first() else {
                 return;
             };

@@ -24,7 +24,8 @@ impl Endpoint {
         let Some(leg) = self.find_dialog(party, &request) else {
             return self.refuse(&flow, &request, 481, &[]);
         };
-        if self.transactions.is_full() {
+        // A BYE frees more than it takes.
+        if self.transactions.is_full() && request.method() != Some(&Method::Bye) {
             self.counters.refused.full += 1;
             let extra = [(Name::RetryAfter, RETRY_AFTER.into())];
             return self.refuse(&flow, &request, 503, &extra);
@@ -47,8 +48,11 @@ impl Endpoint {
             return self.refuse(&flow, &request, 500, &[]);
         }
         session.dialog.remote_seq = Some(number);
-        // A phone behind NAT may come back by another flow; what follows goes there.
-        session.flow = flow;
+        // A phone behind NAT may come back by another flow; what follows goes there. A carrier that
+        // speaks from several addresses listens where it did.
+        if session.party.trunk.is_none() || session.party.address == party.address {
+            session.flow = flow;
+        }
         match request.method() {
             Some(Method::Bye) => self.handle_bye(flow, key, leg, request),
             Some(Method::Invite | Method::Update) => self.handle_reoffer(flow, key, leg, request),

@@ -3,10 +3,8 @@
 use bytes::Bytes;
 
 use super::Endpoint;
-use super::egress::ALLOW;
 use crate::id::TrunkName;
 use crate::sip::flow::Flow;
-use crate::sip::header::Name;
 use crate::sip::message::{Message, Method};
 use crate::sip::parse::{self, Refusal, Reject};
 use crate::sip::session::state::Party;
@@ -94,9 +92,6 @@ impl Endpoint {
         let tag = self.stateless_tag(&refusal.headers);
         let mut response = refusal.response(&tag);
         response.stamp_via(flow.peer);
-        if refusal.status == 405 || refusal.status == 501 {
-            response.headers.push(Name::Allow, ALLOW);
-        }
         self.transmit(flow, response.to_bytes(), None);
     }
 

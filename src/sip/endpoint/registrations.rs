@@ -64,7 +64,7 @@ impl Endpoint {
             Next::Again => self.send_register(id),
             Next::Done(_) | Next::Refused(_) if registration.is_leaving() => self.forget(id),
             Next::Done(granted) => {
-                let refresh = (granted * 4 / 5).max(SOONEST);
+                let refresh = (granted / 5).saturating_mul(4).max(SOONEST);
                 self.wake_registration(id, refresh);
                 self.registration_events
                     .push_back(RegistrationEvent::Registered(id, granted));
