@@ -17,6 +17,7 @@ mod rtp_body;
 
 use std::net::{SocketAddr, UdpSocket};
 use std::path::Path;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use hall::{CALLER, Hall, MUSIC_HERTZ, OPERATOR, WHISPER_HERTZ, call, plan, remote};
@@ -24,6 +25,7 @@ use phone::{Heard, Phone, packet, strength};
 use strowger::id::{LegId, Origin, PlayId};
 use strowger::media::command::{Learn, MediaCommand, MediaEvent};
 use strowger::rtp::telephone_event::{TelephoneEvent, code_of};
+use strowger::server::media::{MediaSettings, MediaThreads};
 use strowger::words::Codec;
 
 const CALLER_HERTZ: f64 = 440.0;
@@ -289,8 +291,7 @@ fn digits_and_silence_are_reported_once() {
 #[test]
 fn a_recording_that_cannot_be_written_is_said_once_and_the_call_goes_on() {
     let hall = Hall::with(5, |settings| {
-        settings.recordings.push("not-a-folder");
-        std::fs::write(&settings.recordings, b"").unwrap();
+        std::fs::write(settings.recordings.join("2026"), b"no folder").unwrap();
     });
     let call = call(5);
     let port = hall.open_leg(CALLER, call);
@@ -346,4 +347,24 @@ fn ports_come_back_however_often_they_are_taken() {
     }
     hall.open_leg(leg(2000), call(6));
     assert_eq!(hall.media.counters().ports_open, 1);
+}
+
+#[test]
+fn what_would_fail_every_call_fails_the_start_with_a_remedy() {
+    let folder = tempfile::tempdir().unwrap();
+    let settings = |listen: [u8; 4], recordings: &Path| MediaSettings {
+        listen: listen.into(),
+        ports: 22_000..=29_999,
+        threads: 1,
+        rtp_timeout: Duration::from_secs(60),
+        recordings: recordings.to_owned(),
+        seed: [1; 32],
+    };
+    let start = |settings| MediaThreads::start(settings, Arc::new(|_| None), |_| {});
+    let error = start(settings([192, 0, 2, 1], folder.path())).unwrap_err();
+    assert!(error.to_string().contains("media.listen"), "{error}");
+    let file = folder.path().join("file");
+    std::fs::write(&file, b"").unwrap();
+    let error = start(settings([127, 0, 0, 1], &file)).unwrap_err();
+    assert!(error.to_string().contains("can be written"), "{error}");
 }

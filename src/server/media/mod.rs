@@ -9,6 +9,7 @@
 //! All legs of a call live on one thread. There is no RTCP: the odd ports stay unbound.
 
 mod counters;
+mod orders;
 mod port;
 mod recorder;
 mod recording;
@@ -17,6 +18,7 @@ mod tap;
 mod thread;
 
 use std::collections::{BTreeMap, VecDeque};
+use std::fs;
 use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 use std::net::IpAddr;
 use std::ops::RangeInclusive;
@@ -72,12 +74,14 @@ pub struct MediaSettings {
 pub struct MediaThreads {
     threads: Vec<Handle>,
     /// Which thread a leg lives on.
-    routes: Mutex<BTreeMap<LegId, usize>>,
+    routes: Arc<Routes>,
     recorder: Sender<ToRecorder>,
     recorder_thread: Option<JoinHandle<()>>,
     tally: Arc<Tally>,
     clock: Clock,
 }
+
+type Routes = Mutex<BTreeMap<LegId, usize>>;
 
 #[derive(Debug)]
 struct Handle {
@@ -101,8 +105,10 @@ impl MediaThreads {
         prompts: Prompts,
         events: impl Fn(MediaEvent) + Send + Sync + Clone + 'static,
     ) -> anyhow::Result<Self> {
-        let events: Events = Arc::new(events);
+        let routes = Arc::new(Routes::default());
+        let events = forget_failed(Arc::clone(&routes), events);
         let tally = Arc::new(Tally::default());
+        check(&settings, &tally)?;
         let clock = Clock::start();
         let (recorder, orders) = channel();
         let recorder_thread = RecorderThread {
@@ -119,7 +125,7 @@ impl MediaThreads {
         let recorder_thread = spawn("recorder", move || recorder_thread.run())?;
         let mut media = Self {
             threads: Vec::new(),
-            routes: Mutex::default(),
+            routes,
             recorder,
             recorder_thread: Some(recorder_thread),
             tally,
@@ -233,6 +239,37 @@ impl Drop for MediaThreads {
             let _ = thread.join();
         }
     }
+}
+
+/// Finds out at the start what would fail every call: a folder or an address that is not ours.
+fn check(settings: &MediaSettings, tally: &Arc<Tally>) -> anyhow::Result<()> {
+    let folder = &settings.recordings;
+    fs::create_dir_all(folder).with_context(|| {
+        let folder = folder.display();
+        format!("cannot create {folder}: name a folder for recordings that can be written")
+    })?;
+    let (listen, ports) = (settings.listen, &settings.ports);
+    Ports::new(listen, ports, (0, 1), Arc::clone(tally))
+        .open()
+        .with_context(|| {
+            let (first, last) = (ports.start(), ports.end());
+            format!("no RTP port opens on {listen} {first}-{last}: check media.listen, media.ports")
+        })?;
+    Ok(())
+}
+
+/// Passes events on; a leg that never had a port has no route to be remembered.
+fn forget_failed(
+    routes: Arc<Routes>,
+    events: impl Fn(MediaEvent) + Send + Sync + 'static,
+) -> Events {
+    Arc::new(move |event| {
+        if let MediaEvent::OpenFailed { leg } = &event {
+            let mut routes = routes.lock().unwrap_or_else(PoisonError::into_inner);
+            routes.remove(leg);
+        }
+        events(event);
+    })
 }
 
 /// Starts a thread without which the server is of no use: when it panics, the process ends, and a

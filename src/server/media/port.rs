@@ -51,19 +51,20 @@ impl Ports {
         }
     }
 
-    /// Binds the next free port.
-    pub(super) fn open(&mut self) -> Option<Port> {
-        if self.tally.ports_open.load(Ordering::Relaxed) >= u64::from(self.count) {
-            return None;
-        }
-        for _ in 0..self.count {
-            let number = self.first + self.next * 2;
-            self.next = (self.next + 1) % self.count;
-            if let Ok(port) = Port::bind(SocketAddr::new(self.listen, number), &self.tally) {
-                return Some(port);
+    /// Binds the next free port. Ports that others hold are passed over; any other failure would
+    /// be the same for all.
+    pub(super) fn open(&mut self) -> io::Result<Port> {
+        if self.tally.ports_open.load(Ordering::Relaxed) < u64::from(self.count) {
+            for _ in 0..self.count {
+                let number = self.first + self.next * 2;
+                self.next = (self.next + 1) % self.count;
+                match Port::bind(SocketAddr::new(self.listen, number), &self.tally) {
+                    Err(error) if error.kind() == io::ErrorKind::AddrInUse => {}
+                    bound => return bound,
+                }
             }
         }
-        None
+        Err(io::ErrorKind::AddrInUse.into())
     }
 }
 
@@ -165,22 +166,18 @@ mod tests {
         let probe = UdpSocket::bind((localhost, 0)).unwrap();
         let base = probe.local_addr().unwrap().port().clamp(2_000, 60_000);
         let mut ports = Ports::new(localhost, &(base..=base + 9), (0, 1), Arc::clone(&tally));
-        let mut open: Vec<Port> = std::iter::from_fn(|| ports.open()).collect();
+        let mut open: Vec<Port> = std::iter::from_fn(|| ports.open().ok()).collect();
         assert!((3..=5).contains(&open.len()), "{}", open.len());
         assert!(open.iter().all(|port| port.number() % 2 == 0));
         let given = open.len();
         open.clear();
         assert_eq!(tally.snapshot().ports_open, 0);
         assert_eq!(
-            std::iter::from_fn(|| ports.open()).take(given).count(),
+            std::iter::from_fn(|| ports.open().ok()).take(given).count(),
             given
         );
         let empty = 9..=9;
-        assert!(
-            Ports::new(localhost, &empty, (0, 1), tally)
-                .open()
-                .is_none()
-        );
+        assert!(Ports::new(localhost, &empty, (0, 1), tally).open().is_err());
     }
 
     #[test]

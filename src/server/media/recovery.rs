@@ -28,13 +28,16 @@ pub struct Recovered {
 
 /// Repairs what the last run left open. To be called before the first recording begins.
 pub fn recover(recordings: &Path) -> anyhow::Result<Vec<Recovered>> {
-    let repaired = recording::marks(recordings)?
-        .into_iter()
-        .map(|(call, path)| Recovered {
-            call,
-            recorded: recover_one(recordings, call, &path),
-        })
-        .collect();
+    let mut repaired = Vec::new();
+    for (call, path) in recording::marks(recordings)? {
+        if recordings.join(&path).exists() {
+            let recorded = recover_one(recordings, call, &path);
+            repaired.push(Recovered { call, recorded });
+        } else {
+            // The crash came between the mark and the manifest, which is before the first sound.
+            recording::remove_mark(recordings, &call.to_string())?;
+        }
+    }
     Ok(repaired)
 }
 
@@ -199,11 +202,18 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         fs::create_dir(folder.path().join("open")).unwrap();
         let call = plan(3).call.to_string();
-        fs::write(folder.path().join("open").join(call), "../../secret.json").unwrap();
-        fs::write(folder.path().join("open").join("Одеса"), "x").unwrap();
+        let secret = folder.path().join("secret.json");
+        fs::write(&secret, "{}").unwrap();
+        let open = folder.path().join("open");
+        fs::write(open.join(call), "open/../secret.json").unwrap();
+        fs::write(open.join("Одеса"), "x").unwrap();
+        let early = plan(5).call.to_string();
+        fs::write(open.join(&early), "2026/09/21/absent.json").unwrap();
         let recovered = recover(folder.path()).unwrap();
         assert_eq!(recovered.len(), 1);
         assert!(recovered[0].recorded.is_err());
+        assert_eq!(fs::read(secret).unwrap(), b"{}");
+        assert!(!open.join(early).exists());
         assert!(recover(&folder.path().join("absent")).unwrap().is_empty());
     }
 
