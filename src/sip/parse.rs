@@ -8,8 +8,8 @@ use std::ops::Range;
 
 use bytes::Bytes;
 
-use super::header::token::{is_space, is_token, number, split_once, trim};
-use super::header::{CSeq, Headers, Name, NameAddr, Via};
+use super::header::token::{is_space, is_token, number, split, split_once, trim};
+use super::header::{CSeq, Field, Headers, Name, NameAddr, Via};
 use super::message::{Message, Method, StartLine, copy_for_response};
 use super::uri::{Scheme, Uri};
 use crate::limits;
@@ -91,7 +91,6 @@ pub(crate) fn refuse_head(head: &Bytes, status: u16, why: &'static str) -> Rejec
     }
 }
 
-const BARE_RETURN: Fault = (400, "a carriage return stands inside a line");
 const BAD_LENGTH: Fault = (
     400,
     "Content-Length is no number, too large, or there are two",
@@ -111,9 +110,12 @@ impl Draft {
             method,
             headers: Headers::new(),
             body: Bytes::new(),
-            fault: first.contains(&b'\r').then_some(BARE_RETURN),
+            fault: None,
         };
         draft.cut_fields(bytes, &mut lines);
+        if lines.bare_return {
+            draft.blame((400, "a carriage return stands inside a line"));
+        }
         draft.body = bytes.slice(lines.at.min(bytes.len())..);
         if bytes.len() > limits::SIP_MESSAGE_BYTES {
             draft.blame((413, "the message is too large"));
@@ -129,9 +131,6 @@ impl Draft {
                 break;
             };
             let text = bytes.get(line.clone()).unwrap_or_default();
-            if text.contains(&b'\r') {
-                self.blame(BARE_RETURN);
-            }
             if text.first().is_some_and(|&byte| is_space(byte)) {
                 match &mut open {
                     Some((field, folded)) => (field.end, *folded) = (line.end, true),
@@ -140,7 +139,7 @@ impl Draft {
                 continue;
             }
             if let Some((field, folded)) = open.take() {
-                self.keep(&bytes.slice(field), folded);
+                self.keep(bytes, field, folded);
             }
             if text.is_empty() {
                 break;
@@ -156,12 +155,13 @@ impl Draft {
             open = Some((line, false));
         }
         if let Some((field, folded)) = open {
-            self.keep(&bytes.slice(field), folded);
+            self.keep(bytes, field, folded);
         }
     }
 
     /// Keeps a field; `folded` ones are joined by one space (RFC 3261 7.3.1).
-    fn keep(&mut self, field: &Bytes, folded: bool) {
+    fn keep(&mut self, bytes: &Bytes, field: Range<usize>, folded: bool) {
+        let field = bytes.get(field).unwrap_or_default();
         let Some((name, value)) = split_once(field, b':') else {
             return self.blame((400, "a header field has no colon"));
         };
@@ -169,12 +169,12 @@ impl Draft {
         if !is_token(name) {
             return self.blame((400, "the name of a header field is no token"));
         }
-        let name = Name::parse(field.slice_ref(name));
+        let name = Name::parse(bytes, name);
         let value = trim(value);
         if folded {
             self.headers.push(name, unfold(value));
         } else {
-            self.headers.push(name, field.slice_ref(value));
+            self.headers.push(name, bytes.slice_ref(value));
         }
     }
 
@@ -198,11 +198,17 @@ fn unfold(value: &[u8]) -> Vec<u8> {
 struct Lines<'a> {
     bytes: &'a [u8],
     at: usize,
+    /// A CR without its LF stood in a line given out.
+    bare_return: bool,
 }
 
 impl<'a> Lines<'a> {
     const fn new(bytes: &'a [u8]) -> Self {
-        Self { bytes, at: 0 }
+        Self {
+            bytes,
+            at: 0,
+            bare_return: false,
+        }
     }
 }
 
@@ -212,13 +218,22 @@ impl Iterator for Lines<'_> {
     fn next(&mut self) -> Option<Range<usize>> {
         let rest = self.bytes.get(self.at..).filter(|rest| !rest.is_empty())?;
         let start = self.at;
-        let (len, used) = match rest.iter().position(|&byte| byte == b'\n') {
-            Some(end) => (end, end + 1),
-            None => (rest.len(), rest.len()),
-        };
-        self.at = start + used;
-        let carriage = rest.get(..len).and_then(<[u8]>::last) == Some(&b'\r');
-        Some(start..start + len - usize::from(carriage))
+        let mut carriage = None;
+        for (len, &byte) in rest.iter().enumerate() {
+            if byte == b'\n' {
+                self.at = start + len + 1;
+                let end = carriage.filter(|&at| at + 1 == len).unwrap_or(len);
+                self.bare_return |= carriage.is_some_and(|at| at + 1 != len);
+                return Some(start..start + end);
+            }
+            if byte == b'\r' {
+                self.bare_return |= carriage.is_some();
+                carriage = Some(len);
+            }
+        }
+        self.at = self.bytes.len();
+        self.bare_return |= carriage.is_some();
+        Some(start..self.at)
     }
 }
 
@@ -337,64 +352,104 @@ fn refuse(draft: Draft, (status, why): Fault) -> Reject {
     }))
 }
 
+/// Which fields that may stand once have been met (RFC 3261 7.3.1): two of them leave open which one
+/// is meant.
+#[derive(Default)]
+struct Met {
+    via: bool,
+    from: bool,
+    to: bool,
+    call_id: bool,
+    cseq: bool,
+    max_forwards: bool,
+    content_type: bool,
+    expires: bool,
+}
+
 /// The fields that every message needs, and those that routing and dialogs rest upon
 /// (RFC 3261 8.1.1). Others are read when somebody wants them.
 fn check_fields(headers: &Headers, method: Option<&Method>) -> Result<(), &'static str> {
-    check_once(headers)?;
-    for value in headers.list(&Name::Via) {
-        Via::parse(&value).map_err(|_| "a Via cannot be read")?;
+    let mut met = Met::default();
+    for field in headers.iter() {
+        check_field(field, method, &mut met)?;
     }
-    if headers.list(&Name::Via).next().is_none() {
-        return Err("Via is missing");
-    }
-    for (name, missing, bad) in [
-        (Name::From, "From is missing", "From cannot be read"),
-        (Name::To, "To is missing", "To cannot be read"),
+    for (met, missing) in [
+        (met.via, "Via is missing"),
+        (met.from, "From is missing"),
+        (met.to, "To is missing"),
+        (met.call_id, "Call-ID is missing"),
+        (met.cseq, "CSeq is missing"),
     ] {
-        NameAddr::check(headers.get(&name).ok_or(missing)?).map_err(|_| bad)?;
-    }
-    headers
-        .call_id()
-        .map_err(|_| "Call-ID is missing, empty or no UTF-8")?;
-    let cseq = headers.get(&Name::CSeq).ok_or("CSeq is missing")?;
-    let cseq = CSeq::parse(cseq).map_err(|_| "CSeq cannot be read")?;
-    if method.is_some_and(|method| *method != cseq.method) {
-        return Err("CSeq names another method");
-    }
-    headers
-        .max_forwards()
-        .map_err(|_| "Max-Forwards is no number up to 255")?;
-    for (name, bad) in [
-        (Name::Contact, "a Contact cannot be read"),
-        (Name::Route, "a Route cannot be read"),
-        (Name::RecordRoute, "a Record-Route cannot be read"),
-    ] {
-        for value in headers.list(&name) {
-            if name == Name::Contact && value == b"*".as_slice() {
-                continue;
-            }
-            NameAddr::check(&value).map_err(|_| bad)?;
+        if !met {
+            return Err(missing);
         }
     }
     Ok(())
 }
 
-/// Fields that may stand once (RFC 3261 7.3.1): two of them leave open which one is meant.
-fn check_once(headers: &Headers) -> Result<(), &'static str> {
-    for (name, twice) in [
-        (Name::From, "From stands twice"),
-        (Name::To, "To stands twice"),
-        (Name::CallId, "Call-ID stands twice"),
-        (Name::CSeq, "CSeq stands twice"),
-        (Name::MaxForwards, "Max-Forwards stands twice"),
-        (Name::ContentType, "Content-Type stands twice"),
-        (Name::Expires, "Expires stands twice"),
-    ] {
-        if headers.all(&name).nth(1).is_some() {
-            return Err(twice);
+#[expect(
+    clippy::wildcard_enum_match_arm,
+    reason = "every other field is read when somebody wants it"
+)]
+fn check_field(field: &Field, method: Option<&Method>, met: &mut Met) -> Result<(), &'static str> {
+    let value = &field.value;
+    match field.name {
+        Name::Via => {
+            let vias =
+                elements(value).try_fold(0, |count, via| Via::check(via).map(|()| count + 1));
+            met.via |= vias.map_err(|_| "a Via cannot be read")? > 0;
         }
+        Name::From => {
+            once(&mut met.from, "From stands twice")?;
+            NameAddr::check(value).map_err(|_| "From cannot be read")?;
+        }
+        Name::To => {
+            once(&mut met.to, "To stands twice")?;
+            NameAddr::check(value).map_err(|_| "To cannot be read")?;
+        }
+        Name::CallId => {
+            once(&mut met.call_id, "Call-ID stands twice")?;
+            if value.is_empty() || std::str::from_utf8(value).is_err() {
+                return Err("Call-ID is empty or no UTF-8");
+            }
+        }
+        Name::CSeq => {
+            once(&mut met.cseq, "CSeq stands twice")?;
+            let cseq = CSeq::parse(value).map_err(|_| "CSeq cannot be read")?;
+            if method.is_some_and(|method| *method != cseq.method) {
+                return Err("CSeq names another method");
+            }
+        }
+        Name::MaxForwards => {
+            once(&mut met.max_forwards, "Max-Forwards stands twice")?;
+            number::<u8>(value).ok_or("Max-Forwards is no number up to 255")?;
+        }
+        Name::ContentType => once(&mut met.content_type, "Content-Type stands twice")?,
+        Name::Expires => once(&mut met.expires, "Expires stands twice")?,
+        Name::Contact if value == b"*".as_slice() => {}
+        Name::Contact => check_addresses(value, "a Contact cannot be read")?,
+        Name::Route => check_addresses(value, "a Route cannot be read")?,
+        Name::RecordRoute => check_addresses(value, "a Record-Route cannot be read")?,
+        _ => {}
     }
     Ok(())
+}
+
+fn once(met: &mut bool, twice: &'static str) -> Result<(), &'static str> {
+    if std::mem::replace(met, true) {
+        return Err(twice);
+    }
+    Ok(())
+}
+
+fn check_addresses(value: &[u8], bad: &'static str) -> Result<(), &'static str> {
+    elements(value).try_for_each(|address| NameAddr::check(address).map_err(|_| bad))
+}
+
+fn elements(value: &[u8]) -> impl Iterator<Item = &[u8]> {
+    split(value, b',')
+        .map(trim)
+        .filter(|element| !element.is_empty())
 }
 
 #[cfg(test)]

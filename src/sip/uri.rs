@@ -15,10 +15,9 @@ use std::str::FromStr;
 
 pub use escape::unescape;
 pub use host::Host;
-pub(crate) use host::split_port;
+pub(crate) use host::{check_host, split_port};
 
 use escape::escape_user;
-use host::check_host;
 
 /// What is wrong with a URI.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, thiserror::Error)]
@@ -334,10 +333,9 @@ impl Shape {
         }
         let host_len = rest.find([';', '?']).unwrap_or(rest.len());
         let (hostport, tail) = rest.split_at_checked(host_len).ok_or(UriError::Host)?;
-        let host = host_start..host_start + split_port(hostport)?.0.len();
-        let (host_text, port) = split_port(hostport)?;
-        check_host(host_text)?;
-        shape.host = host;
+        let (host, port) = split_port(hostport)?;
+        check_host(host)?;
+        shape.host = host_start..host_start + host.len();
         shape.port = port;
         let params = host_start + host_len;
         let question = tail.find('?').unwrap_or(tail.len());
@@ -365,23 +363,20 @@ fn parse_scheme(text: &str) -> Result<Scheme, UriError> {
 }
 
 fn check_characters(text: &str) -> Result<(), UriError> {
-    let bytes = text.as_bytes();
-    if bytes
-        .iter()
-        .any(|byte| matches!(byte, 0..=b' ' | 0x7f | b'<' | b'>' | b'"'))
-    {
-        return Err(UriError::Character);
+    let mut bytes = text.bytes();
+    while let Some(byte) = bytes.next() {
+        match byte {
+            0..=b' ' | 0x7f | b'<' | b'>' | b'"' => return Err(UriError::Character),
+            b'%' => {
+                let mut is_hex = || bytes.next().is_some_and(|byte| byte.is_ascii_hexdigit());
+                if !(is_hex() && is_hex()) {
+                    return Err(UriError::Escape);
+                }
+            }
+            _ => {}
+        }
     }
-    let escaped = text.split('%').skip(1).all(|after| {
-        let mut hex = after.bytes();
-        hex.next().is_some_and(|byte| byte.is_ascii_hexdigit())
-            && hex.next().is_some_and(|byte| byte.is_ascii_hexdigit())
-    });
-    if escaped {
-        Ok(())
-    } else {
-        Err(UriError::Escape)
-    }
+    Ok(())
 }
 
 #[cfg(test)]

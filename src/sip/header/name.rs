@@ -102,25 +102,27 @@ names! {
 const LONGEST: usize = 20;
 
 impl Name {
-    /// The name a field was sent with; compact forms are expanded.
+    /// The name a field was sent with, which stands somewhere in `message`; compact forms are
+    /// expanded.
     #[must_use]
-    pub fn parse(name: Bytes) -> Self {
+    pub fn parse(message: &Bytes, name: &[u8]) -> Self {
         let mut lower = [0; LONGEST];
         let known = lower.get_mut(..name.len()).and_then(|lower| {
-            lower.copy_from_slice(&name);
+            lower.copy_from_slice(name);
             lower.make_ascii_lowercase();
             Self::known(lower)
         });
-        known.unwrap_or(Self::Other(name))
+        known.unwrap_or_else(|| Self::Other(message.slice_ref(name)))
     }
 }
 
 impl PartialEq for Name {
     fn eq(&self, other: &Self) -> bool {
-        match (self, other) {
-            (Self::Other(a), Self::Other(b)) => a.eq_ignore_ascii_case(b),
-            (a, b) => std::mem::discriminant(a) == std::mem::discriminant(b),
-        }
+        std::mem::discriminant(self) == std::mem::discriminant(other)
+            && match (self, other) {
+                (Self::Other(a), Self::Other(b)) => a.eq_ignore_ascii_case(b),
+                _ => true,
+            }
     }
 }
 
@@ -128,7 +130,8 @@ impl Eq for Name {}
 
 impl From<&'static str> for Name {
     fn from(name: &'static str) -> Self {
-        Self::parse(Bytes::from_static(name.as_bytes()))
+        let name = Bytes::from_static(name.as_bytes());
+        Self::parse(&name, &name)
     }
 }
 

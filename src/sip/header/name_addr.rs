@@ -77,10 +77,10 @@ impl NameAddr {
     ///
     /// # Errors
     /// What is wrong, in words.
-    pub fn check(value: &Bytes) -> Result<(), &'static str> {
+    pub fn check(value: &[u8]) -> Result<(), &'static str> {
         let parts = Parts::of(value)?;
         Uri::check(parts.uri).map_err(|_| "the URI cannot be read")?;
-        Params::parse(&value.slice_ref(parts.params)).map(|_| ())
+        Params::check(parts.params)
     }
 
     /// The display name without its quotes, lossily UTF-8; empty when there is none.

@@ -20,9 +20,17 @@ impl Params {
     /// # Errors
     /// What is wrong, in words.
     pub fn parse(text: &Bytes) -> Result<Self, &'static str> {
-        let trimmed = trim(text);
-        let Some((first, rest)) = trimmed.split_first() else {
-            return Ok(Self::default());
+        Self::check(text)?;
+        Ok(Self(text.slice_ref(trim(text))))
+    }
+
+    /// Whether [`Self::parse`] would read it.
+    ///
+    /// # Errors
+    /// What is wrong, in words.
+    pub fn check(text: &[u8]) -> Result<(), &'static str> {
+        let Some((first, rest)) = trim(text).split_first() else {
+            return Ok(());
         };
         if *first != b';' {
             return Err("something stands between the address and its parameters");
@@ -39,7 +47,7 @@ impl Params {
                 return Err("a quoted string is not closed");
             }
         }
-        Ok(Self(text.slice_ref(trimmed)))
+        Ok(())
     }
 
     /// Names and values as they came, in order.

@@ -5,8 +5,8 @@ use std::net::{IpAddr, SocketAddr};
 use bytes::Bytes;
 
 use super::params::Params;
-use super::token::{is_token, trim};
-use crate::sip::uri::{Host, split_port};
+use super::token::{is_token, number};
+use crate::sip::uri::{Host, check_host, split_port};
 
 /// What a branch of RFC 3261 begins with.
 pub const COOKIE: &str = "z9hG4bK";
@@ -44,21 +44,23 @@ impl Via {
     /// # Errors
     /// What is wrong, in words.
     pub fn parse(value: &Bytes) -> Result<Self, &'static str> {
-        let head_end = value
-            .iter()
-            .position(|&byte| byte == b';')
-            .unwrap_or(value.len());
-        let (head, params) = value.split_at_checked(head_end).ok_or("a hop is needed")?;
-        let head = std::str::from_utf8(head).map_err(|_| "the hop is no UTF-8")?;
-        let params = Params::parse(&value.slice_ref(params))?;
-        let (transport, sent_by) = split_protocol(head)?;
-        let (host, port) = read_sent_by(sent_by)?;
+        let parts = Parts::of(value)?;
         Ok(Self {
-            transport: transport.to_ascii_uppercase(),
-            host,
-            port,
-            params,
+            transport: parts.transport.to_ascii_uppercase(),
+            host: Host::parse(parts.host).map_err(|_| BAD_HOST)?,
+            port: parts.port,
+            params: Params::parse(&value.slice_ref(parts.params))?,
         })
+    }
+
+    /// Whether [`Self::parse`] would read it.
+    ///
+    /// # Errors
+    /// What is wrong, in words.
+    pub fn check(value: &[u8]) -> Result<(), &'static str> {
+        let parts = Parts::of(value)?;
+        check_host(parts.host).map_err(|_| BAD_HOST)?;
+        Params::check(parts.params)
     }
 
     /// The branch; none when there is none or it is empty.
@@ -141,6 +143,35 @@ impl Via {
     }
 }
 
+const BAD_HOST: &str = "the host or port cannot be read";
+
+/// The parts of the text.
+struct Parts<'a> {
+    transport: &'a str,
+    host: &'a str,
+    port: Option<u16>,
+    params: &'a [u8],
+}
+
+impl<'a> Parts<'a> {
+    fn of(value: &'a [u8]) -> Result<Self, &'static str> {
+        let end = value
+            .iter()
+            .position(|&byte| byte == b';')
+            .unwrap_or(value.len());
+        let (head, params) = value.split_at_checked(end).ok_or("a hop is needed")?;
+        let head = std::str::from_utf8(head).map_err(|_| "the hop is no UTF-8")?;
+        let (transport, sent_by) = split_protocol(head)?;
+        let (host, port) = split_sent_by(sent_by)?;
+        Ok(Self {
+            transport,
+            host,
+            port,
+            params,
+        })
+    }
+}
+
 /// `SIP / 2.0 / UDP host` with white space anywhere around the slashes. The version is not looked
 /// at: a request of another one is refused by its first line, and its answer goes back by this Via.
 fn split_protocol(head: &str) -> Result<(&str, &str), &'static str> {
@@ -159,23 +190,16 @@ fn split_protocol(head: &str) -> Result<(&str, &str), &'static str> {
     Ok((transport, sent_by.trim()))
 }
 
-fn read_sent_by(text: &str) -> Result<(Host, Option<u16>), &'static str> {
-    const BAD: &str = "the host or port cannot be read";
+/// The host and the port, around whose colon white space is allowed (RFC 3261 25.1, COLON).
+fn split_sent_by(text: &str) -> Result<(&str, Option<u16>), &'static str> {
     if !text.contains([' ', '\t']) {
-        let (host, port) = split_port(text).map_err(|_| BAD)?;
-        return Ok((Host::parse(host).map_err(|_| BAD)?, port));
+        let (host, port) = split_port(text).map_err(|_| BAD_HOST)?;
+        return Ok((host, port));
     }
-    // White space around the colon is allowed (RFC 3261 25.1, COLON).
-    let close: String = text.split_ascii_whitespace().collect();
-    if text
-        .split(':')
-        .map(|part| trim(part.as_bytes()))
-        .any(|part| part.contains(&b' '))
-    {
-        return Err(BAD);
-    }
-    let (host, port) = split_port(&close).map_err(|_| BAD)?;
-    Ok((Host::parse(host).map_err(|_| BAD)?, port))
+    let (host, port) = text.rsplit_once(':').ok_or(BAD_HOST)?;
+    let (host, port) = (host.trim_end(), port.trim_start());
+    let port = number(port.as_bytes()).ok_or(BAD_HOST)?;
+    Ok((host, Some(port)))
 }
 
 #[cfg(test)]

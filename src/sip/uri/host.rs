@@ -82,7 +82,11 @@ pub(crate) fn split_port(text: &str) -> Result<(&str, Option<u16>), UriError> {
     Ok((host, Some(port)))
 }
 
-pub(super) fn check_host(text: &str) -> Result<(), UriError> {
+/// Whether [`Host::parse`] would read it.
+///
+/// # Errors
+/// The text is neither a name nor an address.
+pub(crate) fn check_host(text: &str) -> Result<(), UriError> {
     match text.strip_prefix('[') {
         Some(_) => Host::parse(text).map(|_| ()),
         None if text.is_empty() || !text.chars().all(is_host_char) => Err(UriError::Host),
