@@ -1,4 +1,4 @@
-//! `strowger check`: every problem of a dialplan at once.
+//! `strowger check`: every problem of a dialplan, and of the server settings, at once.
 
 use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
@@ -8,19 +8,26 @@ use crate::cli::Format;
 use crate::dialplan::diagnose::{Problem, Severity};
 use crate::dialplan::plan::Dialplan;
 use crate::server::plan_files;
+use crate::server::settings::Settings;
 
-/// List every problem of a dialplan, with file, line and column.
+/// List every problem of a dialplan, and of the server settings, with file, line and column.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:
   strowger check
   strowger check dialplans/demo
   strowger check plan.yaml --format json
+  strowger check --config strowger.yaml
 
-Exits with 0 when the plan loads, warnings included, and with 1 when it does not.")]
+Exits with 0 when everything loads, warnings included, and with 1 when it does not.")]
 pub struct Args {
-    /// A dialplan: one file, or a folder whose *.yaml are merged
-    #[arg(value_name = "DIR|FILE", default_value = "dialplans")]
-    plan: PathBuf,
+    /// A dialplan: one file, or a folder whose *.yaml are merged [default: the one that the
+    /// settings name, else dialplans]
+    #[arg(value_name = "DIR|FILE")]
+    plan: Option<PathBuf>,
+    /// The server settings, to be checked as well: their keys, and whether this machine has the
+    /// ports and folders
+    #[arg(long, value_name = "FILE")]
+    config: Option<PathBuf>,
     /// How to list the problems
     #[arg(long, value_enum, default_value = "text")]
     format: Format,
@@ -29,23 +36,39 @@ pub struct Args {
 /// Runs the command.
 #[must_use]
 pub fn run(args: &Args) -> ExitCode {
-    let compiled = plan_files::load(&args.plan, Severity::Warning);
-    let report = match args.format {
-        Format::Text => text(&args.plan, &compiled.problems, compiled.plan.as_ref()),
-        Format::Json => json(&compiled.problems),
+    let (settings, mut problems) = match &args.config {
+        Some(path) => settings(path),
+        None => (None, Vec::new()),
     };
-    let errors = count(&compiled.problems, Severity::Error);
+    let named = settings.map(|settings| settings.dialplans);
+    let path = args.plan.clone().or(named);
+    let path = path.unwrap_or_else(|| PathBuf::from("dialplans"));
+    let compiled = plan_files::load(&path, Severity::Warning);
+    problems.extend(compiled.problems);
+    let report = match args.format {
+        Format::Text => text(&path, &problems, compiled.plan.as_ref()),
+        Format::Json => json(&problems),
+    };
     // A reader that went away, as `head` does, is no failure of the plan.
     let _ = io::stdout().lock().write_all(report.as_bytes());
+    let errors = count(&problems, Severity::Error);
     if errors == 0 {
         return ExitCode::SUCCESS;
     }
     if args.format == Format::Text {
-        let path = args.plan.display();
         let counted = counted(errors, "error");
-        let _ = writeln!(io::stderr(), "{path} does not load: correct {counted}");
+        let _ = writeln!(io::stderr(), "correct {counted} and check again");
     }
     ExitCode::FAILURE
+}
+
+/// The settings, and what is wrong with them or keeps this machine from running them.
+fn settings(path: &Path) -> (Option<Settings>, Vec<Problem>) {
+    let (settings, mut problems) = Settings::read(path, Severity::Warning);
+    let name = path.display().to_string();
+    let surroundings = settings.iter().flat_map(Settings::check);
+    problems.extend(surroundings.map(|message| Problem::of_file(&name, message)));
+    (settings, problems)
 }
 
 fn count(problems: &[Problem], severity: Severity) -> usize {

@@ -83,6 +83,7 @@ fn merged(files: usize, problems: &mut Problems<'_>) -> (Node, bool) {
         whole = false;
     }
     let mut sections = Vec::<Entry>::new();
+    let mut known = BTreeMap::<String, usize>::new();
     for file in 0..files.min(limits::DIALPLAN_FILES) {
         let Some(root) = yaml::parse(file, problems) else {
             whole = false;
@@ -91,7 +92,16 @@ fn merged(files: usize, problems: &mut Problems<'_>) -> (Node, bool) {
         match root.value {
             Value::Map(entries) => {
                 for entry in entries {
-                    merge_section(&mut sections, entry, problems);
+                    match known
+                        .get(&entry.key)
+                        .and_then(|&index| sections.get_mut(index))
+                    {
+                        Some(section) => merge_section(section, entry, problems),
+                        None => {
+                            known.insert(entry.key.clone(), sections.len());
+                            sections.push(entry);
+                        }
+                    }
                 }
             }
             Value::Null => {}
@@ -110,11 +120,7 @@ fn merged(files: usize, problems: &mut Problems<'_>) -> (Node, bool) {
 
 /// Adds a section of one file to those of the others: mappings merge by key, lists are joined, and
 /// what is neither stands once.
-fn merge_section(sections: &mut Vec<Entry>, entry: Entry, problems: &mut Problems<'_>) {
-    let Some(known) = sections.iter_mut().find(|known| known.key == entry.key) else {
-        sections.push(entry);
-        return;
-    };
+fn merge_section(known: &mut Entry, entry: Entry, problems: &mut Problems<'_>) {
     let Entry { key, at, value } = entry;
     match (&mut known.value.value, value.value) {
         (_, Value::Null) => {}

@@ -341,7 +341,8 @@ impl Excerpt {
 #[must_use]
 pub fn nearest<'k>(word: &str, known: impl IntoIterator<Item = &'k str>) -> Option<&'k str> {
     let word = word.chars().take(64).collect::<Vec<_>>();
-    let allowed = (word.len() / 3).clamp(1, 3);
+    // Of one letter nothing is left once it is changed.
+    let allowed = (word.len() / 3).clamp(usize::from(word.len() > 1), 3);
     known
         .into_iter()
         .take(limits::SUGGESTED_FROM)

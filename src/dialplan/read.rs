@@ -51,6 +51,8 @@ pub struct Fields<'n> {
     /// What messages call it.
     name: Name<'n>,
     entries: &'n [Entry],
+    /// Whether it is a mapping, or nothing at all.
+    sound: bool,
 }
 
 /// What messages call a mapping.
@@ -102,7 +104,13 @@ impl<'n> Fields<'n> {
                 problems.error_near(entry.at, message, key, words.known.iter().copied());
             }
         }
-        Self { at, name, entries }
+        let sound = matches!(node.value, Value::Map(_) | Value::Null);
+        Self {
+            at,
+            name,
+            entries,
+            sound,
+        }
     }
 
     /// Opens the mapping under a key.
@@ -125,7 +133,7 @@ impl<'n> Fields<'n> {
 
     /// Reports that a key must be there when it is not.
     pub fn need(&self, key: &str, problems: &mut Problems<'_>) {
-        if self.entry(key).is_none() {
+        if self.sound && self.entry(key).is_none() {
             problems.error(self.at, format!("{} needs `{key}`", self.name));
         }
     }
@@ -138,6 +146,7 @@ impl<'n> Fields<'n> {
                 at: self.at,
                 name: Name::Key(key),
                 entries: &[],
+                sound: true,
             },
         }
     }

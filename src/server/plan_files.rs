@@ -8,37 +8,8 @@ use std::path::{Path, PathBuf};
 
 use crate::dialplan::compile::{Compiled, Options, Source, compile};
 use crate::dialplan::diagnose::{Problem, Severity};
-use crate::dialplan::secrets::Secrets;
 use crate::limits;
-
-/// References lead to the environment of this process and to files relative to the plan.
-#[derive(Clone, Debug)]
-pub struct FileSecrets {
-    folder: PathBuf,
-}
-
-impl FileSecrets {
-    /// The secrets of the file or folder at `path`.
-    #[must_use]
-    pub fn beside(path: &Path) -> Self {
-        let folder = if path.is_dir() {
-            path.to_owned()
-        } else {
-            path.parent().map(Path::to_owned).unwrap_or_default()
-        };
-        Self { folder }
-    }
-}
-
-impl Secrets for FileSecrets {
-    fn env(&self, name: &str) -> Option<String> {
-        std::env::var(name).ok().filter(|value| !value.is_empty())
-    }
-
-    fn file(&self, path: &str) -> Option<String> {
-        read_text(&self.folder.join(path)).ok()
-    }
-}
+use crate::server::surroundings::Surroundings;
 
 /// Reads and compiles the plan at `path`. Problems of the files themselves are listed first.
 #[must_use]
@@ -69,7 +40,7 @@ pub fn load(path: &Path, unset: Severity) -> Compiled {
         unset,
         whole: !refused,
     };
-    let compiled = compile(&sources, &FileSecrets::beside(path), options);
+    let compiled = compile(&sources, &Surroundings::of(path), options);
     problems.extend(compiled.problems);
     Compiled {
         plan: compiled.plan.filter(|_| !refused),

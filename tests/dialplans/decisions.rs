@@ -1,0 +1,186 @@
+//! What a plan decides of a call.
+
+use strowger::dialplan::decide::{Decision, Facts};
+use strowger::dialplan::diagnose::Severity;
+use strowger::dialplan::plan::{Answer, Dialplan, Whisper};
+use strowger::id::{OperatorName, QueueName, TrunkName};
+use strowger::time::Duration;
+use strowger::words::{Codec, Language, Phrase, Strategy};
+
+use crate::compiled;
+
+const NETWORK: &str = include_str!("good/network.yaml");
+
+fn network() -> Dialplan {
+    let compiled = compiled(&[("network.yaml", NETWORK)], Severity::Error);
+    assert!(compiled.problems.is_empty(), "{:?}", compiled.problems);
+    compiled.plan.unwrap()
+}
+
+fn decide(trunk: &str, to: &str) -> Decision {
+    network().decide(&Facts {
+        trunk: TrunkName::from(trunk),
+        to: to.to_owned(),
+        from: Some("067 111 22 33".to_owned()),
+    })
+}
+
+fn targets(decision: &Decision) -> Vec<&str> {
+    decision.targets.iter().map(QueueName::as_str).collect()
+}
+
+fn texts(whisper: &Whisper) -> Vec<&str> {
+    fn text(form: &Phrase) -> &str {
+        match form {
+            Phrase::Spoken { text, .. } => text,
+            Phrase::File(path) => path,
+        }
+    }
+    whisper.forms.iter().map(text).collect()
+}
+
+#[test]
+fn a_number_says_where_the_call_goes_and_what_the_operator_hears() {
+    let decision = decide("kyivstar", "0800301232");
+    assert_eq!(decision.to, "+380800301232");
+    assert_eq!(decision.from.as_deref(), Some("+380671112233"));
+    assert_eq!(targets(&decision), ["kharkiv", "all"]);
+    assert_eq!(decision.city.as_deref(), Some("Харків"));
+    assert_eq!(decision.source.as_deref(), Some("google_ads"));
+    assert_eq!(
+        texts(&decision.whisper),
+        ["Дзвінок із Харкова, імплантація", "Дзвінок із Харкова"]
+    );
+    let rule = decision.rule.unwrap();
+    assert_eq!(
+        (&*rule.file, rule.line, rule.column),
+        ("network.yaml", 23, 3)
+    );
+}
+
+#[test]
+fn a_pool_fills_in_what_the_number_does_not_say() {
+    let decision = decide("kyivstar", "380487053207");
+    assert_eq!(decision.source.as_deref(), Some("site"));
+    assert_eq!(decision.campaign.as_deref(), Some("осінь"));
+    assert_eq!(texts(&decision.whisper)[1], "Дзвінок з Одеси");
+}
+
+#[test]
+fn a_site_brings_its_language_and_its_way_of_writing_numbers() {
+    let decision = decide("rostelecom", "8 861 200-30-40");
+    assert_eq!(decision.to, "+78612003040");
+    assert_eq!(decision.language, Language::Ru);
+    assert_eq!(
+        texts(&decision.whisper)[0],
+        "Звонок из Краснодара, чистка лица"
+    );
+    // 067… is no number of Russia.
+    assert_eq!(decision.from.as_deref(), Some("067 111 22 33"));
+}
+
+#[test]
+fn what_nobody_routes_is_told_apart() {
+    for to in ["0800 999 999", "", "reception", "+", "+380 800 301 23"] {
+        let decision = decide("kyivstar", to);
+        assert!(
+            decision.targets.is_empty() && decision.rule.is_none(),
+            "{to}"
+        );
+        assert_eq!(decision.whisper, Whisper::default());
+    }
+    let known = decide("no such trunk", "0800 301 232");
+    assert_eq!(targets(&known), ["kharkiv", "all"]);
+}
+
+#[test]
+fn a_way_is_the_targets_each_with_its_overflow() {
+    let plan = network();
+    let way = |names: &[&str]| {
+        let targets = names
+            .iter()
+            .map(|name| QueueName::from(*name))
+            .collect::<Vec<_>>();
+        let way = plan.way(&targets);
+        way.iter().map(QueueName::to_string).collect::<Vec<_>>()
+    };
+    assert_eq!(way(&["odesa"]), ["odesa", "kharkiv", "all"]);
+    assert_eq!(way(&["kharkiv", "all"]), ["kharkiv", "all"]);
+    assert_eq!(way(&["all", "odesa"]), ["all", "odesa", "kharkiv"]);
+    assert_eq!(way(&["nowhere"]), Vec::<String>::new());
+}
+
+#[test]
+fn queues_and_operators_are_what_the_plan_says() {
+    let plan = network();
+    let queue = |name: &str| plan.queues[&QueueName::from(name)].clone();
+    let levels = |name: &str| {
+        let operators = queue(name).operators;
+        let levels = operators
+            .iter()
+            .map(|(name, level)| format!("{name}={level}"));
+        levels.collect::<Vec<_>>()
+    };
+    assert_eq!(levels("odesa"), ["iryna=2", "olena=1", "serhii=2"]);
+    assert_eq!(levels("kharkiv"), ["iryna=1", "olena=3", "serhii=1"]);
+    assert_eq!(levels("all"), ["iryna=1", "olena=1", "serhii=1"]);
+    assert_eq!(levels("vip"), ["olena=1"]);
+    let odesa = queue("odesa");
+    assert_eq!(odesa.ring, Duration::from_secs(15));
+    assert_eq!(odesa.wrap_up, Duration::ZERO);
+    assert_eq!(odesa.max_wait, Some(Duration::from_secs(90)));
+    assert_eq!(odesa.answer, Answer::Operator);
+    assert_eq!(odesa.after.decline, Duration::from_secs(30));
+    assert_eq!(odesa.after.no_answer, Duration::from_secs(5));
+    assert_eq!(odesa.music, Phrase::File("music/odesa.wav".to_owned()));
+    let all = queue("all");
+    assert_eq!(
+        (all.strategy, all.ring),
+        (Strategy::RingAll, Duration::from_secs(20))
+    );
+    assert_eq!((all.max_wait, all.answer), (None, Answer::Queue));
+    assert_eq!(all.music, Phrase::File("music/calm.wav".to_owned()));
+    let olena = &plan.operators[&OperatorName::from("olena")];
+    assert_eq!(olena.password.as_ref().unwrap().reveal(), "лимон");
+    assert_eq!(
+        (olena.display.as_str(), olena.number.as_deref()),
+        ("Олена", Some("201"))
+    );
+    let trunk = &plan.trunks[&TrunkName::from("kyivstar")];
+    assert_eq!(trunk.codecs, [Codec::Pcmu]);
+    assert_eq!(trunk.peers.len(), 3);
+    assert_eq!(trunk.peers[2].port, Some(5070));
+    assert_eq!(plan.whisper_max, Duration::from_secs(3));
+    let recording = plan.recording.unwrap();
+    assert_eq!(recording.keep, Some(Duration::from_secs(90 * 86_400)));
+}
+
+#[test]
+fn a_test_is_read_whole() {
+    let plan = network();
+    let test = &plan.tests[0];
+    assert_eq!(test.name, "усі зайняті");
+    // Ten in the morning in Krasnodar is seven in Greenwich.
+    assert_eq!(
+        test.call.at.unwrap().to_string(),
+        "2026-10-05T07:00:00.000Z"
+    );
+    assert_eq!(test.call.to, "+78612003040");
+    assert_eq!(test.call.from, None);
+    assert_eq!(test.call.trunk, Some(TrunkName::from("rostelecom")));
+    assert_eq!(test.given.len(), 2);
+    assert_eq!(test.expect.path.as_ref().unwrap().len(), 2);
+    assert_eq!(test.expect.callback, Some(true));
+}
+
+#[test]
+fn the_hash_tells_plans_apart() {
+    let hash = |files: &[(&str, &str)]| compiled(files, Severity::Error).plan.unwrap().hash;
+    let plan = "country: UA\n";
+    assert_eq!(hash(&[("a.yaml", plan)]), hash(&[("b.yaml", plan)]));
+    assert_ne!(
+        hash(&[("a.yaml", plan)]),
+        hash(&[("a.yaml", "country: RU\n")])
+    );
+    assert_eq!(hash(&[("a.yaml", plan)]).len(), 64);
+}
