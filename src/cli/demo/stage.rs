@@ -16,10 +16,11 @@ use crate::dialplan::plan::Dialplan;
 use crate::id::Ulid;
 use crate::rng::Rng;
 use crate::server::clock::Clock;
-use crate::server::plan_files::FileSecrets;
+
 use crate::server::prompts::Engine;
 use crate::server::server::Server;
 use crate::server::settings::{Listener, Settings, Sink, SinkKind};
+use crate::server::surroundings::Surroundings;
 use crate::sip::flow::Transport;
 
 const PLAN: &str = include_str!("../../../dialplans/demo/demo.yaml");
@@ -211,7 +212,7 @@ fn plan() -> Result<Dialplan> {
         unset: Severity::Error,
         whole: true,
     };
-    let secrets = FileSecrets::beside(Path::new("."));
+    let secrets = Surroundings::of(Path::new("."));
     compile(&[source], &secrets, options)
         .plan
         .ok_or_else(|| anyhow!("the demo's dialplan does not load; this is a fault of the build"))
