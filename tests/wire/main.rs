@@ -1,0 +1,12 @@
+//! The whole server against programs that we did not write: sipp as the carrier, baresip as the
+//! operators' phones and as a second kind of carrier. Real sockets, real sound, a few real seconds.
+//!
+//! Nothing here waits a fixed time: a test waits for an event of the webhook, or for a process to
+//! end, with a deadline. `./test` installs the two programs; without them the tests say so and fail.
+
+mod baresip;
+mod carrier;
+mod hook;
+mod queue_calls;
+mod rig;
+mod sound;
