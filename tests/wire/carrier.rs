@@ -29,7 +29,6 @@ pub fn call(rig: &Rig, calls: u32, at_once: u32) -> Report {
         .args(["-i", "127.0.0.1", "-p", &rig.carrier.port().to_string()])
         .args(["-m", &calls.to_string(), "-l", &at_once.to_string()])
         .args(["-r", "4", "-nostdin", "-timeout", "180s", "-timeout_error"])
-        .args(["-min_rtp_port", "25000", "-max_rtp_port", "26000"])
         .arg(rig.sip.to_string())
         .stdout(fs::File::create(&screen).unwrap())
         .stderr(Stdio::inherit())
