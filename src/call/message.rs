@@ -243,10 +243,7 @@ pub enum News {
         by_operator: bool,
     },
     /// `recording.started`.
-    RecordingStarted {
-        /// How long it is kept; none keeps it.
-        keep: Option<Duration>,
-    },
+    RecordingStarted,
     /// `recording.finished`.
     RecordingFinished(Box<Recorded>),
     /// `recording.failed`.

@@ -193,9 +193,7 @@ impl Call {
         );
         self.tell(News::Bridged, fx);
         if self.recording {
-            let recording = self.plan.recording.as_ref();
-            let keep = recording.and_then(|recording| recording.keep);
-            self.tell(News::RecordingStarted { keep }, fx);
+            self.tell(News::RecordingStarted, fx);
         }
     }
 

@@ -148,6 +148,7 @@ impl Carrier {
             }
         };
         let offer = offer_answer::offer(&mut handset.local, &CODECS);
+        caller.calls();
         let leg = self.line.dial(&caller.from, caller.to, offer.clone());
         let now = self.line.now().mono;
         self.cues.set(Cue::HangUp(leg), now + caller.patience);

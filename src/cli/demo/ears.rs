@@ -3,7 +3,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::handset::Hearing;
+use super::tally::Tally;
 use crate::time::Duration;
+use crate::words::Outcome;
 
 /// What was heard in the calls of one number.
 #[derive(Debug, Default)]
@@ -39,6 +41,28 @@ impl Ears {
         self.voices.0 += u64::from(hearing.voice > Duration::ZERO);
         let heard = self.numbers.entry(from).or_default();
         heard.by_operators.extend(hearing.prints);
+    }
+
+    /// What the ears and the events do not agree on, a sentence each.
+    pub(super) fn contradictions(&self, events: &Tally) -> Vec<String> {
+        let answered = events.outcome(Outcome::Answered.as_str());
+        let pairs = [
+            ("whispers played and heard", events.whispers, self.whispers),
+            (
+                "answered calls and callers who heard an operator",
+                answered,
+                self.voices.1,
+            ),
+            (
+                "answered calls and operators who heard a caller",
+                answered,
+                self.voices.0,
+            ),
+        ];
+        let differing = pairs.iter().filter(|(_, left, right)| left != right);
+        differing
+            .map(|(what, left, right)| format!("{what}: {left} and {right}"))
+            .collect()
     }
 
     /// Numbers whose caller heard some of the whisper. Not one frame of it may be the same.

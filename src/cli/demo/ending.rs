@@ -3,12 +3,13 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::net::SocketAddr;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use anyhow::{Context as _, Result};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 
+use super::recordings;
 use super::tally::Tally;
 use crate::time::Duration;
 use crate::words::Outcome;
@@ -39,23 +40,19 @@ impl Evidence {
     pub(super) async fn gather(
         placed: u64,
         events: &Path,
-        recordings: &Path,
+        folder: &Path,
         http: SocketAddr,
     ) -> Result<Self> {
         let lines = fs::read_to_string(events)
             .with_context(|| format!("cannot read {}", events.display()))?;
-        let files = files(recordings)?;
-        let ending = |ending: &str| {
-            let names = files.iter().filter_map(|file| file.strip_suffix(ending));
-            names.map(str::to_owned).collect()
-        };
+        let files = recordings::files(folder)?;
         let page = tokio::time::timeout(METRICS, get(http, "/metrics"));
         let page = page.await.context("/metrics does not answer")??;
         Ok(Self {
             placed,
             events: Tally::of(&lines),
-            wavs: ending(".wav"),
-            manifests: ending(".json"),
+            wavs: recordings::ending(&files, ".wav"),
+            manifests: recordings::ending(&files, ".json"),
             metrics: samples(&page),
         })
     }
@@ -126,29 +123,6 @@ impl Evidence {
     }
 }
 
-/// Every file under `folder`, relative to it, with `/` between the parts.
-fn files(folder: &Path) -> Result<BTreeSet<String>> {
-    let mut found = BTreeSet::new();
-    let mut folders = vec![PathBuf::new()];
-    while let Some(inner) = folders.pop() {
-        let path = folder.join(&inner);
-        // Without a bridged call there is no folder yet.
-        let Ok(entries) = fs::read_dir(&path) else {
-            continue;
-        };
-        for entry in entries {
-            let entry = entry.with_context(|| format!("cannot read {}", path.display()))?;
-            let name = inner.join(entry.file_name());
-            if entry.path().is_dir() {
-                folders.push(name);
-            } else {
-                found.insert(name.display().to_string());
-            }
-        }
-    }
-    Ok(found)
-}
-
 /// A page of our own server, over a socket like anybody else's.
 async fn get(server: SocketAddr, path: &str) -> Result<String> {
     let failed = || format!("cannot fetch http://{server}{path}");
@@ -210,7 +184,8 @@ mod tests {
 
     #[test]
     fn every_witness_is_heard() {
-        let lies: [(&str, fn(&mut Evidence)); 5] = [
+        type Lie = fn(&mut Evidence);
+        let lies: [(&str, Lie); 5] = [
             ("placed", |all| all.placed = 2),
             ("offered in the events", |all| {
                 all.metrics.insert("strowger_calls_offered_total".into(), 2);

@@ -62,6 +62,11 @@ impl Handset {
         let socket = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0))
             .await
             .context("a handset of the demo finds no free UDP port")?;
+        // Until the runtime has seen the socket writable, a first packet would be lost.
+        socket
+            .writable()
+            .await
+            .context("a socket cannot be written to")?;
         let address = socket.local_addr().context("a socket has no address")?;
         Ok(Self {
             local: Local::new(address, rng.next_u64()),

@@ -53,6 +53,11 @@ impl Line {
         let socket = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0))
             .await
             .context("a phone of the demo finds no free UDP port")?;
+        // Until the runtime has seen the socket writable, a first packet would be lost.
+        socket
+            .writable()
+            .await
+            .context("a socket cannot be written to")?;
         let flow = Flow {
             id: FlowId(1),
             transport: Transport::Udp,

@@ -12,11 +12,13 @@ mod line;
 mod page;
 mod phone;
 mod play;
+mod recordings;
 mod report;
 mod script;
 mod sound;
 mod stage;
 mod story;
+mod summary;
 mod tail;
 mod tally;
 

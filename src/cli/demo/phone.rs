@@ -177,7 +177,7 @@ impl Phone {
 
     fn ring(&mut self, leg: LegId, invite: &IncomingInvite) {
         let from = invite.from.user_decoded().unwrap_or_default().into_owned();
-        let caller = self.callers.iter().find(|caller| caller.is(&from));
+        let caller = Caller::behind(&self.callers, &from);
         let mood = caller.map_or(Mood::Answers, Caller::offered);
         let cue = match mood {
             Mood::Answers | Mood::Regrets => Some(Cue::Answer(leg)),
@@ -253,7 +253,7 @@ impl Phone {
                 let Some(from) = self.legs.get(&leg).map(|call| call.from.clone()) else {
                     return;
                 };
-                let caller = self.callers.iter().find(|caller| caller.is(&from));
+                let caller = Caller::behind(&self.callers, &from);
                 if let Some(caller) = caller.filter(|caller| caller.ends == Voice::Operator) {
                     let now = self.line.now().mono;
                     self.cues.set(Cue::HangUp(leg), now + caller.talk);

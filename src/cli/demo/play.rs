@@ -1,10 +1,8 @@
 //! The play: phones register, the carrier brings its calls, the story is told, the ending checked.
 
-use std::path::Path;
 use std::sync::Arc;
 
 use anyhow::{Context as _, Result, bail};
-use serde_json::json;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
@@ -16,17 +14,18 @@ use super::ears::Ears;
 use super::ending::Evidence;
 use super::page::Page;
 use super::phone::Phone;
+use super::recordings;
 use super::report::{Report, Shift};
 use super::script::{self, Caller};
 use super::stage::Stage;
 use super::story::Story;
+use super::summary::Summary;
 use super::tail::Tail;
 use super::tally::Tally;
 use crate::rng::Rng;
 use crate::server::clock::Clock;
 use crate::server::entropy;
 use crate::time::Duration;
-use crate::words::Outcome;
 
 /// The file of events is looked at this often.
 const LOOK: Duration = Duration::from_millis(40);
@@ -148,7 +147,13 @@ impl Play {
                 _ = self.look.tick() => self.tell(),
                 _ = self.interrupt.recv() => by_itself = self.close(by_itself)?,
                 _ = self.terminate.recv() => by_itself = self.close(by_itself)?,
-                () = &mut deadline, if by_itself => by_itself = self.close(by_itself)?,
+                () = &mut deadline => {
+                    if !by_itself {
+                        return Ok(false);
+                    }
+                    by_itself = self.close(by_itself)?;
+                    deadline.set(tokio::time::sleep(WAY_HOME));
+                }
             }
         }
     }
@@ -200,7 +205,7 @@ impl Play {
             self.hear(report);
         }
         let http = self.stage.server.http();
-        let (events, recordings) = (self.stage.events_file(), self.stage.recordings());
+        let (events, folder) = (self.stage.events_file(), self.stage.recordings());
         let mut left = LAST_WORDS;
         let mut evidence = loop {
             self.look.tick().await;
@@ -209,88 +214,32 @@ impl Play {
             if !self.tally.complete() && left > Duration::ZERO {
                 continue;
             }
-            let evidence = Evidence::gather(self.placed, &events, &recordings, http).await?;
+            let evidence = Evidence::gather(self.placed, &events, &folder, http).await?;
             if evidence.contradictions().is_empty() || left == Duration::ZERO {
                 break evidence;
             }
         };
-        let contradictions = evidence.contradictions();
+        let mut contradictions = evidence.contradictions();
+        if by_itself {
+            contradictions.extend(self.ears.contradictions(&evidence.events));
+            contradictions.extend(recordings::contradictions(&folder, &evidence.wavs));
+        }
         self.stage.server.stop().await;
         evidence.events = Tally::of(&std::fs::read_to_string(&events)?);
-        let agreed = contradictions.is_empty() && self.ears.leaks() == 0;
-        show_ending(self.page, &evidence, &contradictions, &self.ears, by_itself);
-        show_places(self.page, &self.stage.data, &recordings, &events, &evidence);
+        let summary = Summary {
+            evidence: &evidence,
+            contradictions: &contradictions,
+            ears: &self.ears,
+            by_itself,
+            data: &self.stage.data,
+            recordings: &folder,
+            events: &events,
+            http,
+        };
+        summary.show(self.page);
         if headless {
-            let tally = &evidence.events;
-            self.page.line(json!({
-                "calls": tally.offered,
-                "answered": tally.outcome(Outcome::Answered.as_str()),
-                "missed": tally.outcome(Outcome::Missed.as_str()),
-                "blocked": tally.outcome(Outcome::Blocked.as_str()),
-                "recordings": evidence.wavs.len(),
-                "events": tally.events,
-                "recordings_dir": recordings,
-                "events_file": events,
-                "http": format!("http://{http}"),
-            }));
+            self.page.line(summary.json());
         }
-        Ok(agreed)
+        Ok(contradictions.is_empty() && self.ears.leaks() == 0)
     }
-}
-
-fn show_ending(
-    page: Page,
-    evidence: &Evidence,
-    contradictions: &[String],
-    ears: &Ears,
-    by_itself: bool,
-) {
-    let tally = &evidence.events;
-    let outcome = |outcome: Outcome| tally.outcome(outcome.as_str());
-    page.line("");
-    if !by_itself {
-        page.line("Ended before its time: the live calls were hung up.");
-    }
-    page.title(&format!(
-        "{} calls = {} answered + {} missed + {} blocked + {} test",
-        tally.offered,
-        outcome(Outcome::Answered),
-        outcome(Outcome::Missed),
-        outcome(Outcome::Blocked),
-        outcome(Outcome::Test),
-    ));
-    page.line(format_args!(
-        "{} recordings, {} events; {} whispers in operators' ears, music in {} callers'",
-        evidence.wavs.len(),
-        tally.events,
-        ears.whispers,
-        ears.music,
-    ));
-    match ears.leaks() {
-        0 => page.line("No caller heard any of the whisper."),
-        leaks => page.line(format_args!("{leaks} callers heard some of the whisper!")),
-    }
-    if contradictions.is_empty() {
-        page.line("Events, recordings and /metrics agree on every count.");
-    } else {
-        page.title("Events, recordings and /metrics do not agree:");
-        for contradiction in contradictions {
-            page.line(format_args!("  {contradiction}"));
-        }
-    }
-}
-
-fn show_places(page: Page, data: &Path, recordings: &Path, events: &Path, evidence: &Evidence) {
-    page.line("");
-    page.line(format_args!("recordings  {}", recordings.display()));
-    page.line(format_args!("events      {}", events.display()));
-    if let Some(first) = evidence.wavs.first() {
-        let file = recordings.join(format!("{first}.wav"));
-        page.line(format_args!("to listen   play {}", file.display()));
-        page.line("            (caller on the left, operator on the right; any player will do)");
-    }
-    page.line(format_args!(
-        "Everything stays there until you delete {}",
-        data.display()
-    ));
 }

@@ -2,7 +2,7 @@
 //!
 //! The same for the same number of calls. Every sixth caller or so makes trouble, as in life.
 
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use super::sound::Voice;
 use crate::time::Duration;
@@ -37,13 +37,20 @@ pub(super) struct Caller {
     pub(super) mood: Mood,
     /// Who hangs up after the talk.
     pub(super) ends: Voice,
+    called: AtomicBool,
     offers: AtomicUsize,
 }
 
 impl Caller {
-    /// Whether `number` is this caller's.
-    pub(super) fn is(&self, number: &str) -> bool {
-        self.from == number
+    /// This caller dials now.
+    pub(super) fn calls(&self) {
+        self.called.store(true, Ordering::Relaxed);
+    }
+
+    /// Whose call with this number rings: a number that has called twice is at its second call.
+    pub(super) fn behind<'a>(callers: &'a [Self], number: &str) -> Option<&'a Self> {
+        let mut latest_first = callers.iter().rev();
+        latest_first.find(|caller| caller.from == number && caller.called.load(Ordering::Relaxed))
     }
 
     /// What the phone that rings now shall do; the first one is the one that makes trouble.
@@ -126,6 +133,7 @@ pub(super) fn callers(calls: usize, time: Duration) -> Vec<Caller> {
                 } else {
                     Voice::Caller
                 },
+                called: AtomicBool::new(false),
                 offers: AtomicUsize::new(0),
             }
         })
@@ -169,6 +177,17 @@ mod tests {
             );
             assert!(callers.is_sorted_by_key(|caller| caller.at));
         }
+    }
+
+    #[test]
+    fn a_number_that_calls_again_is_at_its_second_call() {
+        let callers = callers(20, Duration::from_secs(30));
+        let from = callers[1].from.as_str();
+        assert!(Caller::behind(&callers, from).is_none());
+        callers[1].calls();
+        assert_eq!(Caller::behind(&callers, from).unwrap().mood, Mood::Silent);
+        callers[6].calls();
+        assert_eq!(Caller::behind(&callers, from).unwrap().mood, Mood::Answers);
     }
 
     #[test]

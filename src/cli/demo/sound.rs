@@ -1,7 +1,8 @@
 //! What the parties of the demo sound like, and how an ear tells them apart.
 //!
-//! Nobody speaks: each side has a tune of pure tones as its voice, so that a recording has something
-//! to hear on both channels and a program can tell a voice from music and from a whisper. No sockets.
+//! Nobody speaks: each side has a tune of double tones as its voice, so that a recording has something
+//! to hear on both channels and a program can tell a voice from music and from a whisper. The two
+//! tones of a note stand in no musical interval, as with the keys of a phone. No sockets.
 
 use std::f32::consts::TAU;
 
@@ -13,12 +14,14 @@ pub(super) const FRAME: usize = 160;
 pub(super) const FRAME_TIME: Duration = Duration::from_millis(20);
 const RATE: f32 = 8000.0;
 const FRAMES_A_NOTE: u64 = 12;
-const LOUDNESS: f32 = 7000.0;
+/// Of one tone; a note has two.
+const LOUDNESS: f32 = 5000.0;
 /// Below this a frame is silence.
 const QUIET: f32 = 150.0;
-/// This much of a frame's energy must be in one note of a voice.
+/// This much of a frame's energy must be in the two tones of a note, and this much in each.
 const PURE: f32 = 0.8;
-/// A voice is believed after this many frames in a row: music has pure moments too.
+const SHARE: f32 = 0.25;
+/// A voice is believed after this many frames in a row.
 const SURE: u32 = 6;
 
 /// Whose voice it is.
@@ -31,11 +34,18 @@ pub(super) enum Voice {
 }
 
 impl Voice {
-    /// Hertz; a zero is a rest. No note of one voice is near one of the other.
-    const fn notes(self) -> [f32; 6] {
+    /// Hertz of both tones; zeros are a rest. No note of one voice is near one of the other.
+    const fn notes(self) -> [(f32, f32); 6] {
+        const REST: (f32, f32) = (0.0, 0.0);
         match self {
-            Self::Caller => [523.0, 659.0, 784.0, 659.0, 523.0, 0.0],
-            Self::Operator => [349.0, 294.0, 440.0, 392.0, 349.0, 0.0],
+            Self::Caller => {
+                let (low, middle, high) = ((617.0, 1423.0), (701.0, 1607.0), (797.0, 1801.0));
+                [low, middle, high, middle, low, REST]
+            }
+            Self::Operator => {
+                let (low, middle, high) = ((347.0, 829.0), (401.0, 937.0), (457.0, 1051.0));
+                [high, middle, low, middle, high, REST]
+            }
         }
     }
 
@@ -51,7 +61,7 @@ impl Voice {
     pub(super) fn frame(self, number: u64) -> [i16; FRAME] {
         let notes = self.notes();
         let at = usize::try_from((number / FRAMES_A_NOTE) % notes.len() as u64).unwrap_or(0);
-        let note = notes.get(at).copied().unwrap_or(0.0);
+        let (low, high) = notes.get(at).copied().unwrap_or_default();
         let step = number % FRAMES_A_NOTE;
         let edge = |index: usize| match step {
             0 => (as_f32(index) / 80.0).min(1.0),
@@ -60,9 +70,10 @@ impl Voice {
         };
         let offset = as_f32(usize::try_from(step).unwrap_or(0) * FRAME);
         std::array::from_fn(|index| {
-            let phase = TAU * note * (offset + as_f32(index)) / RATE;
+            let time = TAU * (offset + as_f32(index)) / RATE;
+            let tones = (low * time).sin() + (high * time).sin();
             #[expect(clippy::cast_possible_truncation, reason = "far within 16 bits")]
-            let sample = (phase.sin() * LOUDNESS * edge(index)) as i16;
+            let sample = (tones * LOUDNESS * edge(index)) as i16;
             sample
         })
     }
@@ -111,10 +122,12 @@ impl Ear {
             return Sound::Silence;
         }
         let notes = self.voice.notes();
+        let share = |hertz: f32| 2.0 * power(samples, hertz) / (count * energy);
         let pure = notes
             .iter()
-            .filter(|note| **note > 0.0)
-            .any(|note| 2.0 * power(samples, *note) / (count * energy) > PURE);
+            .filter(|(low, _)| *low > 0.0)
+            .map(|(low, high)| (share(*low), share(*high)))
+            .any(|(low, high)| low.min(high) > SHARE && low + high > PURE);
         if pure {
             self.in_a_row = (self.in_a_row + 1).min(SURE);
             return Sound::Voice;

@@ -1,6 +1,7 @@
 //! The stage: a data folder, the shipped dialplan, and the real server on free loopback ports.
 
 use std::collections::BTreeMap;
+use std::f32::consts::{PI, TAU};
 use std::fs;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
@@ -8,7 +9,6 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context as _, Result, anyhow};
 
 use super::phone::Account;
-use super::sound::{FRAME, Voice};
 use crate::cli::progress;
 use crate::dialplan::compile::{Options, Source, compile};
 use crate::dialplan::diagnose::Severity;
@@ -25,8 +25,14 @@ use crate::sip::flow::Transport;
 
 const PLAN: &str = include_str!("../../../dialplans/demo/demo.yaml");
 const DOMAIN: &str = "demo.localhost";
-/// The hold music of a machine without the recorded prompts, in seconds.
-const MUSIC_SECONDS: u64 = 8;
+/// The hold music of a machine without the recorded prompts, in hertz.
+const CHORDS: [[f32; 3]; 4] = [
+    [261.6, 329.6, 392.0],
+    [220.0, 261.6, 329.6],
+    [174.6, 220.0, 261.6],
+    [196.0, 246.9, 293.7],
+];
+const CHORD_SAMPLES: u16 = 16_000;
 /// What the dialplan calls it.
 const MUSIC: &str = "music/calm.wav";
 
@@ -151,7 +157,7 @@ fn prompts(data: &Path) -> Result<PathBuf> {
     Ok(folder)
 }
 
-/// Two tunes at once are no voice to any ear of the demo, and music enough.
+/// Four chords, each as long as the next: music enough.
 fn compose(file: &Path) -> Result<(), hound::Error> {
     let spec = hound::WavSpec {
         channels: 1,
@@ -160,11 +166,13 @@ fn compose(file: &Path) -> Result<(), hound::Error> {
         sample_format: hound::SampleFormat::Int,
     };
     let mut music = hound::WavWriter::create(file, spec)?;
-    for number in 0..MUSIC_SECONDS * 8000 / FRAME as u64 {
-        let low = Voice::Operator.frame(number);
-        let high = Voice::Caller.frame(number + 12);
-        for (low, high) in low.iter().zip(high) {
-            music.write_sample(low / 4 + high / 4)?;
+    for chord in CHORDS {
+        for index in 0..CHORD_SAMPLES {
+            let time = TAU * f32::from(index) / 8000.0;
+            let swell = (PI * f32::from(index) / f32::from(CHORD_SAMPLES)).sin();
+            let sum: f32 = chord.iter().map(|hertz| (hertz * time).sin()).sum();
+            #[expect(clippy::cast_possible_truncation, reason = "far within 16 bits")]
+            music.write_sample((sum * swell * 1500.0) as i16)?;
         }
     }
     music.finalize()
@@ -256,7 +264,7 @@ mod tests {
 
     #[test]
     fn composed_music_is_no_voice() {
-        use super::super::sound::{Ear, Sound};
+        use super::super::sound::{Ear, FRAME, Sound, Voice};
 
         let folder = tempfile::tempdir().unwrap();
         let file = folder.path().join("music.wav");

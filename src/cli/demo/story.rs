@@ -21,6 +21,8 @@ pub(super) struct Story {
     calls: BTreeMap<String, usize>,
     /// The last call of each caller's number.
     callers: BTreeMap<String, usize>,
+    /// The call and the operator whose whisper was cut short last.
+    cut: Option<(usize, String)>,
 }
 
 impl Story {
@@ -32,6 +34,7 @@ impl Story {
             names,
             calls: BTreeMap::new(),
             callers: BTreeMap::new(),
+            cut: None,
         }
     }
 
@@ -45,7 +48,7 @@ impl Story {
             if let Some(from) = data["from"].as_str() {
                 self.callers.insert(from.to_owned(), number);
             }
-            if let Some(line) = self.call_event(kind, data) {
+            if let Some(line) = self.call_event(number, kind, data) {
                 self.page.call_line(number, &margin, &line);
             }
         } else if let Some(line) = self.other_event(kind, data) {
@@ -67,8 +70,9 @@ impl Story {
             .call_line(*number, &self.margin_at(now.as_millis()), &line);
     }
 
-    fn call_event(&self, kind: &str, data: &Value) -> Option<String> {
-        let operator = || self.name(text(data, "operator"));
+    fn call_event(&mut self, number: usize, kind: &str, data: &Value) -> Option<String> {
+        let names = &self.names;
+        let operator = || name(names, text(data, "operator"));
         let queue = || text(data, "queue");
         Some(match kind {
             "call.started" => arrival(data),
@@ -85,11 +89,22 @@ impl Story {
                 _ => return None,
             },
             "operator.assigned" => format!("rings at {}", operator()),
-            "operator.missed" => missed(&operator(), text(data, "missed_reason"))?,
+            "operator.missed" => {
+                let here = (number, text(data, "operator").to_owned());
+                match self.cut.take() {
+                    Some(cut) if cut == here => format!("{} hangs up in the whisper", operator()),
+                    Some(_) | None => missed(&operator(), text(data, "missed_reason"))?,
+                }
+            }
             "operator.answered" => {
                 format!("{} answers after {}", operator(), given(data, "ring_s"))
             }
-            "whisper.played" => whisper(&operator(), data),
+            "whisper.played" => {
+                if data["whole"] == false {
+                    self.cut = Some((number, text(data, "operator").to_owned()));
+                }
+                whisper(&operator(), data)
+            }
             "call.bridged" => format!("{} and the caller talk, recorded", operator()),
             "recording.finished" => format!(
                 "recording of {}: {}",
@@ -136,8 +151,7 @@ impl Story {
     }
 
     fn name(&self, operator: &str) -> String {
-        let name = self.names.get(operator).map(String::as_str);
-        name.unwrap_or(operator).to_owned()
+        name(&self.names, operator)
     }
 
     fn margin(&self, event: &Value) -> String {
@@ -150,6 +164,11 @@ impl Story {
         let since = millis.saturating_sub(self.began.as_millis()).max(0);
         format!("{:>4}.{} s", since / 1000, since % 1000 / 100)
     }
+}
+
+fn name(names: &BTreeMap<String, String>, operator: &str) -> String {
+    let name = names.get(operator).map(String::as_str);
+    name.unwrap_or(operator).to_owned()
 }
 
 fn text<'a>(value: &'a Value, key: &str) -> &'a str {

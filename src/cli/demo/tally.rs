@@ -19,6 +19,8 @@ pub(super) struct Tally {
     pub(super) recordings: BTreeMap<String, u64>,
     /// `recording.failed`.
     pub(super) recordings_failed: u64,
+    /// `whisper.played`.
+    pub(super) whispers: u64,
     /// The number of the last event, and how often it did not follow the one before.
     last: u64,
     /// Places at which the sequence has a gap, or goes back.
@@ -57,6 +59,7 @@ impl Tally {
                 *self.ended.entry(outcome.to_owned()).or_default() += 1;
             }
             "recording.started" => self.recordings_begun += 1,
+            "whisper.played" => self.whispers += 1,
             "recording.failed" => self.recordings_failed += 1,
             "recording.finished" => {
                 let file = data["file"].as_str().unwrap_or_default();
