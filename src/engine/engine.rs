@@ -9,33 +9,30 @@ use std::sync::Arc;
 
 use super::floor;
 use super::input::Input;
-use super::output::{Level, LogLine, Observation, Output, Question, Record};
+use super::output::{Level, LogLine, Observation, Output, Question};
 use super::settings::EngineSettings;
 use super::view::View;
 use crate::acd::desk::Desk;
 use crate::acd::message::{AcdEffect, AcdInput};
 use crate::call::call::{Call, Effects};
 use crate::call::cause;
-use crate::call::entry::Arrival;
 use crate::call::message::{
     CallEffect, CallInput, CallTimer, Contact, Gate, Measured, Minted, World,
 };
-use crate::dialplan::decide::Facts;
 use crate::dialplan::plan::Dialplan;
-use crate::id::{AskId, CallId, LegId, OperatorName, TicketId, Ulid};
+use crate::id::{AskId, CallId, LegId, OperatorName, TicketId};
 use crate::ledger::callbacks::Callbacks;
 use crate::ledger::outcomes::Outcomes;
 use crate::limits;
 use crate::media::command::{MediaCommand, MediaEvent};
 use crate::rng::Rng;
 use crate::sip::endpoint::{Endpoint, EndpointEvent, HoldId, Transmit};
-use crate::sip::session::{IncomingInvite, SessionCommand, SessionEvent, Source};
-use crate::sip::uri::Uri;
-use crate::time::{Duration, Instant, Now, Timers, Wakeup};
+use crate::sip::session::SessionCommand;
+use crate::time::{Instant, Now, Timers, Wakeup};
 use crate::words::{OperatorState, Phrase, Prompt};
 
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
-enum EngineTimer {
+pub(super) enum EngineTimer {
     /// A call's own timer.
     Call(CallId, CallTimer),
     /// A packet has waited long enough for the disk.
@@ -43,7 +40,7 @@ enum EngineTimer {
 }
 
 #[derive(Clone, Copy, Debug)]
-enum Asked {
+pub(super) enum Asked {
     Gate(CallId, Gate),
     Hold(HoldId),
 }
@@ -59,27 +56,27 @@ enum Work {
 pub struct Engine {
     pub(super) settings: EngineSettings,
     pub(super) rng: Rng,
-    endpoint: Endpoint,
+    pub(super) endpoint: Endpoint,
     desk: Desk,
     pub(super) callbacks: Callbacks,
     pub(super) outcomes: Outcomes,
-    plan: Arc<Dialplan>,
-    prompts: Arc<BTreeMap<Phrase, Prompt>>,
-    calls: BTreeMap<CallId, Call>,
-    active: usize,
-    legs: BTreeMap<LegId, CallId>,
-    places: BTreeMap<TicketId, CallId>,
-    minted: Minted,
-    tickets: u64,
+    pub(super) plan: Arc<Dialplan>,
+    pub(super) prompts: Arc<BTreeMap<Phrase, Prompt>>,
+    pub(super) calls: BTreeMap<CallId, Call>,
+    pub(super) active: usize,
+    pub(super) legs: BTreeMap<LegId, CallId>,
+    pub(super) places: BTreeMap<TicketId, CallId>,
+    pub(super) minted: Minted,
+    pub(super) tickets: u64,
     asks: BTreeMap<AskId, Asked>,
     last_ask: u64,
     held: BTreeMap<HoldId, Vec<Transmit>>,
-    timers: Timers<EngineTimer>,
+    pub(super) timers: Timers<EngineTimer>,
     work: VecDeque<Work>,
     pub(super) outputs: VecDeque<Output>,
-    next_arrival: Instant,
-    draining: bool,
-    turned_away: u64,
+    pub(super) next_arrival: Instant,
+    pub(super) draining: bool,
+    pub(super) turned_away: u64,
     faults: u64,
 }
 
@@ -295,7 +292,7 @@ impl Engine {
         }
     }
 
-    fn ask(&mut self, asked: Asked) {
+    pub(super) fn ask(&mut self, asked: Asked) {
         self.last_ask += 1;
         let id = AskId(self.last_ask);
         self.asks.insert(id, asked);
@@ -337,7 +334,7 @@ impl Engine {
     }
 
     /// Lets one call handle one input. A panic in it costs this call alone.
-    fn step(&mut self, now: Now, id: CallId, input: CallInput) {
+    pub(super) fn step(&mut self, now: Now, id: CallId, input: CallInput) {
         let Some(call) = self.calls.get_mut(&id) else {
             return;
         };
@@ -362,13 +359,13 @@ impl Engine {
         self.queue_effects(id, effects);
     }
 
-    fn queue_effects(&mut self, id: CallId, effects: Effects) {
+    pub(super) fn queue_effects(&mut self, id: CallId, effects: Effects) {
         for effect in effects.into_iter().rev() {
             self.work.push_front(Work::Call(id, effect));
         }
     }
 
-    fn desk_input(&mut self, now: Now, input: AcdInput) {
+    pub(super) fn desk_input(&mut self, now: Now, input: AcdInput) {
         let mut effects = VecDeque::new();
         self.desk.handle(now, input, &mut effects);
         for effect in effects.into_iter().rev() {
@@ -523,169 +520,11 @@ impl Engine {
             .collect()
     }
 
-    fn handle_endpoint(&mut self, now: Now, event: EndpointEvent) {
-        match event {
-            EndpointEvent::Session(SessionEvent::Incoming { leg, invite }) => {
-                self.handle_arrival(now, leg, &invite);
-            }
-            EndpointEvent::Session(event) => {
-                if let Some(&call) = self.legs.get(&leg_of(&event)) {
-                    self.step(now, call, CallInput::Session(event));
-                }
-            }
-            EndpointEvent::Registered {
-                binding,
-                first,
-                hold,
-            } => {
-                let operator = binding.user.clone();
-                self.tell_binding(now, &binding, hold.is_some());
-                self.outputs
-                    .push_back(Output::Record(Record::Bound(binding)));
-                self.hold(now, hold);
-                if first {
-                    self.desk_input(now, AcdInput::PhoneUp { operator });
-                }
-            }
-            EndpointEvent::Unregistered {
-                user,
-                key,
-                last,
-                why,
-                hold,
-            } => {
-                self.tell_unbound(now, &user, why);
-                self.outputs.push_back(Output::Record(Record::Unbound {
-                    user: user.clone(),
-                    key,
-                }));
-                self.hold(now, hold);
-                if last {
-                    self.desk_input(now, AcdInput::PhoneDown { operator: user });
-                }
-            }
-            EndpointEvent::Noted(text) => self.log(Level::Info, None, &text),
-        }
-    }
-
-    fn hold(&mut self, now: Now, hold: Option<HoldId>) {
-        if let Some(hold) = hold {
-            self.timers.set(
-                EngineTimer::Hold(hold),
-                now.mono + limits::COMMIT_BEFORE_END,
-            );
-            self.ask(Asked::Hold(hold));
-        }
-    }
-
-    fn handle_arrival(&mut self, now: Now, leg: LegId, invite: &IncomingInvite) {
-        let trunk = match &invite.source {
-            Source::Trunk(trunk) => trunk.clone(),
-            Source::Operator(operator) => {
-                let text = format!("{operator} tried to dial: calls from phones are not supported");
-                self.log(Level::Info, None, &text);
-                self.reject(now, leg, 403, None);
-                return;
-            }
-        };
-        if self.draining {
-            self.turned_away += 1;
-            self.reject(now, leg, 503, Some(limits::RETRY_AFTER_SECONDS));
-            return;
-        }
-        let refused = self.calls.len() >= self.settings.calls || !self.arrival_allowed(now);
-        let decision = self.plan.decide(&Facts {
-            trunk: trunk.clone(),
-            to: number_of(&invite.request_uri),
-            from: caller_number(invite),
-        });
-        self.tickets += 1;
-        let arrival = Arrival {
-            id: CallId(Ulid::new(now.wall, &mut self.rng)),
-            ticket: TicketId(self.tickets),
-            leg,
-            trunk,
-            invite,
-            plan: Arc::clone(&self.plan),
-            decision,
-        };
-        self.admit(now, arrival, refused);
-    }
-
-    fn admit(&mut self, now: Now, arrival: Arrival<'_>, refused: bool) {
-        let mut effects = Effects::new();
-        let mut world = World {
-            now,
-            settings: &self.settings.call,
-            prompts: &self.prompts,
-            minted: &mut self.minted,
-        };
-        let call = Call::arrive(arrival, refused, &mut world, &mut effects);
-        let id = call.id();
-        self.active += usize::from(!call.ended());
-        self.places.insert(call.ticket(), id);
-        self.calls.insert(id, call);
-        self.queue_effects(id, effects);
-    }
-
-    fn reject(&mut self, now: Now, leg: LegId, code: u16, retry_after: Option<u32>) {
-        self.endpoint.handle_command(
-            now,
-            SessionCommand::Reject {
-                leg,
-                code,
-                retry_after,
-            },
-        );
-    }
-
-    /// GCRA over all new calls, with a burst of one second.
-    fn arrival_allowed(&mut self, now: Now) -> bool {
-        let rate = self.settings.calls_per_second.max(1);
-        let gap = Duration::from_secs(1) / rate;
-        if self.next_arrival > now.mono + Duration::from_secs(1) {
-            return false;
-        }
-        self.next_arrival = self.next_arrival.max(now.mono) + gap;
-        true
-    }
-
     pub(super) fn log(&mut self, level: Level, call: Option<CallId>, text: &str) {
         self.outputs.push_back(Output::Log(LogLine {
             level,
             call,
             text: text.to_owned(),
         }));
-    }
-}
-
-/// The number in a URI: its user part without parameters, unescaped.
-fn number_of(uri: &Uri) -> String {
-    let user = uri.user_decoded().unwrap_or_default();
-    user.split(';').next().unwrap_or_default().to_owned()
-}
-
-/// The caller's number, unless it is withheld (RFC 3323's `anonymous`).
-fn caller_number(invite: &IncomingInvite) -> Option<String> {
-    let number = number_of(&invite.from);
-    let withheld = number.is_empty()
-        || ["anonymous", "unknown", "restricted"]
-            .iter()
-            .any(|word| number.eq_ignore_ascii_case(word));
-    (!withheld).then_some(number)
-}
-
-const fn leg_of(event: &SessionEvent) -> LegId {
-    match event {
-        SessionEvent::Incoming { leg, .. }
-        | SessionEvent::Cancelled { leg, .. }
-        | SessionEvent::Progress { leg, .. }
-        | SessionEvent::Answered { leg, .. }
-        | SessionEvent::Rejected { leg, .. }
-        | SessionEvent::Confirmed { leg, .. }
-        | SessionEvent::Reoffer { leg, .. }
-        | SessionEvent::Bye { leg }
-        | SessionEvent::Failed { leg, .. }
-        | SessionEvent::Closed { leg } => *leg,
     }
 }

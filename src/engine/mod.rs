@@ -4,6 +4,7 @@
 //! carrying messages between them. It reads no clock, does no IO and draws no randomness but from
 //! its seed, so the same inputs give the same bytes.
 
+mod arrival;
 #[expect(
     clippy::module_inception,
     reason = "the noun of this room is the engine itself"
@@ -14,6 +15,7 @@ pub mod floor;
 pub mod input;
 pub mod output;
 pub mod settings;
+mod signalling;
 mod story;
 pub mod view;
 

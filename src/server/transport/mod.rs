@@ -4,7 +4,7 @@
 pub mod tcp;
 pub mod udp;
 
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr, UdpSocket};
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -16,11 +16,7 @@ use crate::sip::flow::{Flow, Transport};
 /// Where the engine's packets go.
 #[derive(Clone, Default)]
 pub struct Switchboard {
-    #[expect(
-        clippy::disallowed_types,
-        reason = "looked up by key alone, its order is never seen"
-    )]
-    streams: Arc<Mutex<HashMap<FlowId, tcp::Outbox>>>,
+    streams: Arc<Mutex<BTreeMap<FlowId, tcp::Outbox>>>,
     datagrams: Vec<(FlowId, Arc<UdpSocket>)>,
 }
 
@@ -30,12 +26,7 @@ impl Switchboard {
         self.datagrams.push((id, socket));
     }
 
-    fn with_streams<R>(
-        &self,
-        #[expect(clippy::disallowed_types, reason = "as the field")] act: impl FnOnce(
-            &mut HashMap<FlowId, tcp::Outbox>,
-        ) -> R,
-    ) -> R {
+    fn with_streams<R>(&self, act: impl FnOnce(&mut BTreeMap<FlowId, tcp::Outbox>) -> R) -> R {
         act(&mut self.streams.lock().unwrap_or_else(PoisonError::into_inner))
     }
 

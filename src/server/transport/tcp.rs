@@ -3,7 +3,7 @@
 //! A connection that sends no whole message in its first ten seconds is closed, however slowly it
 //! drips; connections are counted in all and by address.
 
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -47,11 +47,7 @@ impl FlowIds {
 /// Counts open connections by address.
 #[derive(Default)]
 struct Census {
-    #[expect(
-        clippy::disallowed_types,
-        reason = "looked up by key alone, its order is never seen"
-    )]
-    open: Mutex<HashMap<IpAddr, usize>>,
+    open: Mutex<BTreeMap<IpAddr, usize>>,
     all: AtomicU64,
 }
 

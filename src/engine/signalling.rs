@@ -1,0 +1,84 @@
+//! What the SIP endpoint says, carried to the call or the operator it is about.
+
+use super::engine::{Asked, Engine, EngineTimer};
+use super::output::{Level, Output, Record};
+use crate::acd::message::AcdInput;
+use crate::call::message::CallInput;
+use crate::id::LegId;
+use crate::limits;
+use crate::sip::endpoint::{EndpointEvent, HoldId};
+use crate::sip::session::SessionEvent;
+use crate::time::Now;
+
+impl Engine {
+    /// Takes one event of the endpoint.
+    pub(super) fn handle_endpoint(&mut self, now: Now, event: EndpointEvent) {
+        match event {
+            EndpointEvent::Session(SessionEvent::Incoming { leg, invite }) => {
+                self.handle_arrival(now, leg, &invite);
+            }
+            EndpointEvent::Session(event) => {
+                if let Some(&call) = self.legs.get(&leg_of(&event)) {
+                    self.step(now, call, CallInput::Session(event));
+                }
+            }
+            EndpointEvent::Registered {
+                binding,
+                first,
+                hold,
+            } => {
+                let operator = binding.user.clone();
+                self.tell_binding(now, &binding, hold.is_some());
+                self.outputs
+                    .push_back(Output::Record(Record::Bound(binding)));
+                self.hold(now, hold);
+                if first {
+                    self.desk_input(now, AcdInput::PhoneUp { operator });
+                }
+            }
+            EndpointEvent::Unregistered {
+                user,
+                key,
+                last,
+                why,
+                hold,
+            } => {
+                self.tell_unbound(now, &user, why);
+                self.outputs.push_back(Output::Record(Record::Unbound {
+                    user: user.clone(),
+                    key,
+                }));
+                self.hold(now, hold);
+                if last {
+                    self.desk_input(now, AcdInput::PhoneDown { operator: user });
+                }
+            }
+            EndpointEvent::Noted(text) => self.log(Level::Info, None, &text),
+        }
+    }
+
+    fn hold(&mut self, now: Now, hold: Option<HoldId>) {
+        if let Some(hold) = hold {
+            self.timers.set(
+                EngineTimer::Hold(hold),
+                now.mono + limits::COMMIT_BEFORE_END,
+            );
+            self.ask(Asked::Hold(hold));
+        }
+    }
+}
+
+const fn leg_of(event: &SessionEvent) -> LegId {
+    match event {
+        SessionEvent::Incoming { leg, .. }
+        | SessionEvent::Cancelled { leg, .. }
+        | SessionEvent::Progress { leg, .. }
+        | SessionEvent::Answered { leg, .. }
+        | SessionEvent::Rejected { leg, .. }
+        | SessionEvent::Confirmed { leg, .. }
+        | SessionEvent::Reoffer { leg, .. }
+        | SessionEvent::Bye { leg }
+        | SessionEvent::Failed { leg, .. }
+        | SessionEvent::Closed { leg } => *leg,
+    }
+}
