@@ -68,7 +68,11 @@ impl Endpoint {
     fn build_invite(&mut self, invite: &OutgoingInvite) -> Message {
         let host = Host::parse(&self.config.domain)
             .unwrap_or_else(|_| Host::Ip(self.visible(&invite.flow).ip()));
-        let from = NameAddr::new(Uri::sip(Some(&invite.from_user), &host, None))
+        let user = match invite.from_user.as_str() {
+            "" => "anonymous",
+            user => user,
+        };
+        let from = NameAddr::new(Uri::sip(Some(user), &host, None))
             .with_display(&invite.from_display)
             .with_param("tag", Some(&self.rng.token(12)));
         let cseq = CSeq {
