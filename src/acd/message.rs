@@ -149,8 +149,7 @@ pub enum AcdEffect {
         /// The operator.
         operator: OperatorName,
         /// [`MissReason::NoAnswer`] when it rang out, [`MissReason::Failed`] when the phone is gone,
-        /// [`MissReason::Withdrawn`] when somebody else
-        /// was faster or the caller left.
+        /// [`MissReason::Withdrawn`] when somebody else was faster or the caller left.
         reason: MissReason,
     },
     /// The caller left a queue; a `Joined` of the next one may follow.

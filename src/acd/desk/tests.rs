@@ -1,3 +1,8 @@
+#![expect(
+    clippy::wildcard_enum_match_arm,
+    reason = "a test looks for one effect among all"
+)]
+
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use super::*;

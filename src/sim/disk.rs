@@ -1,0 +1,49 @@
+//! A stand-in for the store: commits a little later, forgets what it was given.
+
+use crate::id::AskId;
+use crate::rng::Rng;
+use crate::time::{Duration, Instant};
+
+/// How a disk behaves.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct DiskQuality {
+    /// A commit takes at most this long.
+    pub slowest: Duration,
+    /// How many of a thousand commits are never answered.
+    pub silent: u32,
+}
+
+impl DiskQuality {
+    /// Commits at once.
+    pub const PERFECT: Self = Self {
+        slowest: Duration::from_millis(1),
+        silent: 0,
+    };
+    /// Commits in its own time, and sometimes never.
+    pub const TIRED: Self = Self {
+        slowest: Duration::from_millis(40),
+        silent: 5,
+    };
+}
+
+/// The stand-in.
+#[derive(Debug)]
+pub struct Disk {
+    quality: DiskQuality,
+    rng: Rng,
+}
+
+impl Disk {
+    /// A disk whose luck is drawn from `rng`.
+    #[must_use]
+    pub const fn new(quality: DiskQuality, rng: Rng) -> Self {
+        Self { quality, rng }
+    }
+
+    /// When the question is answered, if ever.
+    pub fn asked(&mut self, now: Instant, id: AskId) -> Option<(Instant, AskId)> {
+        let slowest = u64::try_from(self.quality.slowest.as_nanos()).unwrap_or(u64::MAX);
+        let takes = Duration::from_nanos(self.rng.below(slowest.saturating_add(1)));
+        (!self.rng.chance(self.quality.silent)).then_some((now + takes, id))
+    }
+}

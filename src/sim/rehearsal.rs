@@ -1,0 +1,317 @@
+//! One test of a dialplan, on the real engine in virtual time.
+//!
+//! Operators register, are brought into the states the test gives (whoever talks does talk, with a
+//! caller of our own in a queue of our own), then the call comes, and what the outside world is told
+//! of it is compared with what the test expects.
+
+use std::collections::BTreeMap;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::sync::Arc;
+
+use serde_json::{Map, Value, json};
+
+use super::caller::CallPlan;
+use super::disk::DiskQuality;
+use super::load::account;
+use super::network::Quality;
+use super::phone::{Manner, Phone, Temper};
+use super::world::{World, WorldSettings, engine_settings};
+use crate::dialplan::numbers::Pattern;
+use crate::dialplan::plan::{
+    After, Answer, Dialplan, Number, Peer, Position, Queue, Secret, Trunk, Whisper,
+};
+use crate::dialplan::schema::{Expect, PlanTest};
+use crate::engine::event::Event;
+use crate::id::{CallId, OperatorName, QueueName, TrunkName};
+use crate::net::Net;
+use crate::time::{Duration, Instant, Wall};
+use crate::words::{Codec, OperatorState, Phrase, Strategy};
+
+const CARRIER: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::new(203, 0, 113, 10)), 5060);
+/// Phones register and operators get busy in this time before the call.
+const BEFORE: Duration = Duration::from_secs(60);
+/// Longer than any test lasts.
+const FOR_EVER: Duration = Duration::from_secs(24 * 3600);
+/// A caller without a patience of their own waits this long.
+const PATIENCE: Duration = Duration::from_secs(3 * 3600);
+/// When a test does not say: Monday, 5 October 2026, 10:00 in Kyiv.
+const MONDAY: Wall = Wall::from_millis(1_791_183_600_000);
+
+/// What came of a test.
+#[derive(Clone, PartialEq, Debug)]
+pub struct Rehearsed {
+    /// Everything expected came true.
+    pub ok: bool,
+    /// What was expected, by the words of the plan.
+    pub expected: Map<String, Value>,
+    /// What happened, for the same words.
+    pub got: Map<String, Value>,
+}
+
+/// Runs one test of a plan.
+#[must_use]
+pub fn rehearse(plan: &Dialplan, test: &PlanTest) -> Rehearsed {
+    let stage = Stage::build(plan, test);
+    let at = test.call.at.unwrap_or(MONDAY);
+    let before = i64::try_from(BEFORE.as_millis()).unwrap_or(0);
+    let mut settings = WorldSettings {
+        engine: engine_settings(Arc::new(stage.plan.clone())),
+        seed: 0,
+        start: Wall::from_millis(at.as_millis().saturating_sub(before)),
+        network: Quality::PERFECT,
+        disk: DiskQuality::PERFECT,
+        inspect_every: 1,
+        chart: false,
+        keep_events: true,
+    };
+    settings.engine.restored.paused = stage.paused.clone();
+    let mut world = World::new(settings);
+    let caller = stage.enter(&mut world, test);
+    let end = Instant::START + BEFORE + FOR_EVER;
+    world.run_until(Instant::START + BEFORE);
+    let earlier = world.events().len();
+    while world.now().mono < end
+        && !world
+            .call_stories(stage.carrier_index())
+            .get(caller)
+            .is_some_and(|story| story.over)
+    {
+        world.run_until(world.now().mono + Duration::from_secs(1));
+    }
+    let later = world.events().get(earlier..).unwrap_or_default();
+    judge(&test.expect, later)
+}
+
+/// The plan with everything a rehearsal adds to it.
+struct Stage {
+    plan: Dialplan,
+    paused: Vec<(OperatorName, String)>,
+    /// Whose phone is registered, and what the operator does with the first call.
+    phones: Vec<(OperatorName, Vec<Manner>)>,
+    /// Numbers that keep somebody busy.
+    busy: Vec<String>,
+}
+
+impl Stage {
+    fn build(plan: &Dialplan, test: &PlanTest) -> Self {
+        let mut stage = Self {
+            plan: plan.clone(),
+            paused: Vec::new(),
+            phones: Vec::new(),
+            busy: Vec::new(),
+        };
+        stage.connect(test.call.trunk.as_ref());
+        for operator in stage.plan.operators.values_mut() {
+            operator
+                .password
+                .get_or_insert_with(|| Secret::new("rehearsal".to_owned()));
+        }
+        for name in plan.operators.keys() {
+            let given = test.given.get(name).copied();
+            stage.place(name, given.unwrap_or(OperatorState::Available));
+        }
+        stage
+    }
+
+    /// The carrier of the test is the one at our address.
+    fn connect(&mut self, named: Option<&TrunkName>) {
+        let first = || self.plan.trunks.keys().next();
+        let name = named.or_else(first).cloned();
+        let name = name.unwrap_or_else(|| TrunkName::from("carrier"));
+        for trunk in self.plan.trunks.values_mut() {
+            trunk.peers.clear();
+        }
+        let country = self.plan.country;
+        let trunk = self.plan.trunks.entry(name.clone()).or_insert(Trunk {
+            name,
+            peers: Vec::new(),
+            media: Arc::new([]),
+            codecs: vec![Codec::Pcma, Codec::Pcmu],
+            country,
+        });
+        trunk.peers = vec![Peer {
+            net: Net::single(CARRIER.ip()),
+            port: Some(CARRIER.port()),
+        }];
+    }
+
+    fn place(&mut self, name: &OperatorName, state: OperatorState) {
+        let talk = Manner::Answer {
+            after: Duration::ZERO,
+            talk: FOR_EVER,
+        };
+        let script = match state {
+            OperatorState::LoggedOut => return,
+            OperatorState::Available => Vec::new(),
+            OperatorState::Paused => {
+                self.paused.push((name.clone(), "test".to_owned()));
+                Vec::new()
+            }
+            OperatorState::Reserved | OperatorState::Ringing => {
+                self.keep_busy(name, Duration::ZERO);
+                vec![Manner::Silent]
+            }
+            OperatorState::Talking => {
+                self.keep_busy(name, Duration::ZERO);
+                vec![talk]
+            }
+            OperatorState::WrapUp => {
+                self.keep_busy(name, FOR_EVER);
+                vec![Manner::Answer {
+                    after: Duration::ZERO,
+                    talk: Duration::from_secs(1),
+                }]
+            }
+        };
+        self.phones.push((name.clone(), script));
+    }
+
+    /// A queue that this operator alone serves, and a number that leads there.
+    fn keep_busy(&mut self, name: &OperatorName, wrap_up: Duration) {
+        let digits = format!("+88812345{:03}", self.busy.len());
+        let queue_name = QueueName::from(digits.as_str());
+        let queue = Queue {
+            name: queue_name.clone(),
+            operators: BTreeMap::from([(name.clone(), 1)]),
+            strategy: Strategy::LongestIdle,
+            ring: FOR_EVER,
+            wrap_up,
+            max_wait: None,
+            overflow: Vec::new(),
+            music: Phrase::File(String::new()),
+            answer: Answer::Queue,
+            after: After {
+                decline: FOR_EVER,
+                busy: FOR_EVER,
+                no_answer: FOR_EVER,
+            },
+        };
+        let number = Number {
+            written: digits.clone(),
+            name: None,
+            site: None,
+            city: None,
+            source: None,
+            campaign: None,
+            to: vec![queue_name.clone()],
+            language: self.plan.language,
+            whisper: Whisper::default(),
+            position: Position {
+                file: "".into(),
+                line: 0,
+                column: 0,
+            },
+        };
+        let added = Pattern::read(&digits, self.plan.country)
+            .ok()
+            .and_then(|pattern| self.plan.numbers.add(&pattern, number).ok());
+        if added.is_some() {
+            self.plan.queues.insert(queue_name, queue);
+            self.busy.push(digits);
+        }
+    }
+
+    const fn carrier_index(&self) -> usize {
+        0
+    }
+
+    /// Brings everybody into the world; gives the number of the test's call.
+    fn enter(&self, world: &mut World, test: &PlanTest) -> usize {
+        let carrier = world.carrier("carrier", CARRIER);
+        let desks = (1_u32..).map(|n| Ipv4Addr::from(0x0a00_0000 + n));
+        let calm = Temper::CALM;
+        for ((name, script), ip) in self.phones.iter().zip(desks) {
+            let address = SocketAddr::new(IpAddr::V4(ip), 5060);
+            let operator = self.plan.operators.get(name);
+            let secret = operator.and_then(|operator| operator.password.as_ref());
+            let rng = crate::rng::Rng::new([7; 32]);
+            let phone = Phone::new(calm, script.iter().copied(), rng);
+            world.phone(address, account(name.as_str(), secret), phone);
+            world.run_until(world.now().mono + Duration::from_millis(100));
+        }
+        let mut at = world.now().mono + Duration::from_secs(5);
+        for number in &self.busy {
+            let plan = CallPlan {
+                to: number.clone(),
+                from: Some("+380670000000".to_owned()),
+                patience: FOR_EVER,
+                talk: FOR_EVER,
+            };
+            world.call(carrier, at, plan);
+            at = at + Duration::from_millis(100);
+        }
+        let plan = CallPlan {
+            to: test.call.to.clone(),
+            from: test.call.from.clone(),
+            patience: test.call.patience.unwrap_or(PATIENCE),
+            talk: Duration::from_secs(30),
+        };
+        world.call(carrier, Instant::START + BEFORE, plan);
+        self.busy.len()
+    }
+}
+
+/// Compares what the outside world was told with what the test expects.
+fn judge(expect: &Expect, events: &[Event]) -> Rehearsed {
+    let call = events.iter().find(|event| event.kind == "call.started");
+    let call = call.and_then(|event| event.subject);
+    let told = told(call, events);
+    let mut expected = Map::new();
+    let mut want = |key: &str, value: Option<Value>| {
+        if let Some(value) = value {
+            expected.insert(key.to_owned(), value);
+        }
+    };
+    want("queue", expect.queue.as_ref().map(|queue| json!(queue)));
+    want("path", expect.path.as_ref().map(|path| json!(path)));
+    want("operator", expect.operator.as_ref().map(|name| json!(name)));
+    want("whisper", expect.whisper.as_ref().map(|text| json!(text)));
+    want("outcome", expect.outcome.map(|outcome| json!(outcome)));
+    want("reason", expect.reason.map(|reason| json!(reason)));
+    want("callback", expect.callback.map(Value::Bool));
+    want("to", expect.to.as_ref().map(|to| json!(to)));
+    want("site", expect.site.as_ref().map(|site| json!(site)));
+    want("source", expect.source.as_ref().map(|text| json!(text)));
+    want("campaign", expect.campaign.as_ref().map(|text| json!(text)));
+    let got = expected.keys().map(|key| {
+        let value = told.get(key).cloned().unwrap_or(Value::Null);
+        (key.clone(), value)
+    });
+    let got = got.collect::<Map<_, _>>();
+    Rehearsed {
+        ok: expected == got,
+        expected,
+        got,
+    }
+}
+
+/// The words of [`Expect`] as the events of the call give them.
+fn told(call: Option<CallId>, events: &[Event]) -> Map<String, Value> {
+    let mut told = Map::new();
+    let mut path = Vec::new();
+    let of_call = events.iter().filter(|event| event.subject == call);
+    for event in of_call.filter(|_| call.is_some()) {
+        let field = |key: &str| event.data.get(key).cloned().unwrap_or(Value::Null);
+        match event.kind {
+            "queue.joined" => {
+                told.insert("queue".to_owned(), field("queue"));
+                path.push(field("queue"));
+            }
+            "whisper.played" => {
+                told.insert("whisper".to_owned(), field("text"));
+            }
+            "call.bridged" => {
+                told.insert("operator".to_owned(), field("operator"));
+            }
+            "call.ended" => {
+                for key in ["outcome", "reason", "to", "site", "source", "campaign"] {
+                    told.insert(key.to_owned(), field(key));
+                }
+                told.insert("callback".to_owned(), json!(!field("callback").is_null()));
+            }
+            _ => {}
+        }
+    }
+    told.insert("path".to_owned(), Value::Array(path));
+    told
+}

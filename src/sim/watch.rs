@@ -1,0 +1,284 @@
+//! What must hold whatever happens, looked at after inputs and at the end of a run.
+//!
+//! It judges from two sides: the engine's own machines, and the events that the outside world gets.
+
+use std::collections::BTreeMap;
+
+use serde_json::Value;
+
+use crate::call::phase::Phase;
+use crate::engine::Engine;
+use crate::engine::event::Event;
+use crate::id::{CallId, OperatorName};
+use crate::words::OperatorState;
+
+/// The story of one call, as its events tell it.
+#[derive(Clone, Debug, Default)]
+struct Story {
+    /// The queue the caller stands in.
+    queue: Option<String>,
+    /// Operators that were assigned and have neither answered nor missed.
+    assigned: u32,
+    joined: u32,
+    left: u32,
+    bridged: bool,
+    ended: bool,
+    recording: bool,
+}
+
+/// What came of the calls, by outcome and reason.
+pub type Tally = BTreeMap<String, u64>;
+
+/// The watch.
+#[derive(Clone, Debug, Default)]
+pub struct Watch {
+    stories: BTreeMap<CallId, Story>,
+    states: BTreeMap<String, String>,
+    offered: u64,
+    outcomes: Tally,
+    reasons: Tally,
+    callbacks: u64,
+    /// Promises that were broken, in words; the first few.
+    pub broken: Vec<String>,
+}
+
+impl Watch {
+    fn object(&mut self, sentence: String) {
+        if self.broken.len() < 20 {
+            self.broken.push(sentence);
+        }
+    }
+
+    fn expect(&mut self, holds: bool, sentence: impl FnOnce() -> String) {
+        if !holds {
+            self.object(sentence());
+        }
+    }
+
+    /// Calls offered so far.
+    #[must_use]
+    pub const fn offered(&self) -> u64 {
+        self.offered
+    }
+
+    /// Ended calls by outcome.
+    #[must_use]
+    pub const fn outcomes(&self) -> &Tally {
+        &self.outcomes
+    }
+
+    /// Missed calls by reason.
+    #[must_use]
+    pub const fn reasons(&self) -> &Tally {
+        &self.reasons
+    }
+
+    /// Callbacks opened.
+    #[must_use]
+    pub const fn callbacks(&self) -> u64 {
+        self.callbacks
+    }
+
+    /// Calls that have begun and not ended.
+    #[must_use]
+    pub fn open(&self) -> usize {
+        self.stories.values().filter(|story| !story.ended).count()
+    }
+
+    /// One event for the outside world.
+    pub fn event(&mut self, event: &Event) {
+        if event.kind == "operator.state" {
+            self.operator_state(event);
+            return;
+        }
+        let Some(call) = event.subject else {
+            return;
+        };
+        if event.kind == "call.started" {
+            self.offered += 1;
+            let fresh = self.stories.insert(call, Story::default()).is_none();
+            self.expect(fresh, || format!("{call} started twice"));
+            return;
+        }
+        let Some(mut story) = self.stories.remove(&call) else {
+            self.object(format!("{call}: {} before call.started", event.kind));
+            return;
+        };
+        self.told(call, &mut story, event);
+        self.stories.insert(call, story);
+    }
+
+    fn told(&mut self, call: CallId, story: &mut Story, event: &Event) {
+        let kind = event.kind;
+        let late = matches!(
+            kind,
+            "recording.finished" | "recording.failed" | "operator.missed"
+        ) || kind.starts_with("callback.");
+        self.expect(late || !story.ended, || {
+            format!("{call}: {kind} after call.ended")
+        });
+        match kind {
+            "queue.joined" => {
+                self.expect(story.queue.is_none(), || {
+                    format!("{call} joined a queue while in {:?}", story.queue)
+                });
+                story.joined += 1;
+                story.queue = text(event, "queue");
+            }
+            "queue.left" => {
+                let queue = text(event, "queue");
+                self.expect(queue.is_some() && story.queue == queue, || {
+                    format!("{call} left {queue:?} while in {:?}", story.queue)
+                });
+                story.left += 1;
+                story.queue = None;
+            }
+            "operator.assigned" => {
+                self.expect(story.queue.is_some(), || {
+                    format!("{call}: operator assigned outside a queue")
+                });
+                story.assigned += 1;
+            }
+            "operator.answered" | "operator.missed" => {
+                self.expect(kind != "operator.answered" || story.assigned > 0, || {
+                    format!("{call}: {kind} without an assignment")
+                });
+                story.assigned = story.assigned.saturating_sub(1);
+            }
+            "call.bridged" => {
+                self.expect(!story.bridged, || format!("{call} bridged twice"));
+                story.bridged = true;
+            }
+            "recording.started" => story.recording = true,
+            "recording.finished" | "recording.failed" => {
+                self.expect(story.recording, || {
+                    format!("{call}: {kind} without recording.started")
+                });
+                story.recording = false;
+            }
+            "callback.opened" => self.callbacks += 1,
+            "call.ended" => self.ended(call, story, event),
+            _ => {}
+        }
+    }
+
+    fn ended(&mut self, call: CallId, story: &mut Story, event: &Event) {
+        story.ended = true;
+        let outcome = text(event, "outcome").unwrap_or_default();
+        let reason = text(event, "reason");
+        self.expect(story.queue.is_none(), || {
+            format!("{call} ended in queue {:?}", story.queue)
+        });
+        self.expect(story.joined == story.left, || {
+            format!("{call} joined {} and left {}", story.joined, story.left)
+        });
+        self.expect(story.bridged == (outcome == "answered"), || {
+            format!("{call} is {outcome}, bridged: {}", story.bridged)
+        });
+        self.expect((outcome == "missed") == reason.is_some(), || {
+            format!("{call} is {outcome} with reason {reason:?}")
+        });
+        let has = |key: &str| event.data.get(key).is_some_and(|value| !value.is_null());
+        let promised = has("callback") != has("no_callback");
+        self.expect(promised == (outcome == "missed"), || {
+            format!("{call} is {outcome}: a missed call has a callback or a word why not")
+        });
+        if let Some(reason) = reason {
+            *self.reasons.entry(reason).or_default() += 1;
+        }
+        *self.outcomes.entry(outcome).or_default() += 1;
+    }
+
+    fn operator_state(&mut self, event: &Event) {
+        let operator = text(event, "operator").unwrap_or_default();
+        let from = text(event, "from").unwrap_or_default();
+        let to = text(event, "to").unwrap_or_default();
+        let before = self.states.insert(operator.clone(), to);
+        self.expect(before.as_ref().is_none_or(|before| *before == from), || {
+            format!("{operator} came from {from} but was {before:?}")
+        });
+    }
+
+    /// Looks at the machines.
+    pub fn inspect(&mut self, engine: &Engine) {
+        let desk = engine.desk();
+        let mut tickets = BTreeMap::new();
+        for (_, call, queue) in desk.tickets() {
+            let twice = tickets.insert(call, queue.is_some()).is_some();
+            self.expect(!twice, || format!("{call} holds two tickets"));
+        }
+        let mut held = BTreeMap::<CallId, Vec<(&OperatorName, OperatorState)>>::new();
+        for operator in desk.operators() {
+            if let Some(call) = operator.call() {
+                let entry = (operator.name(), operator.state());
+                held.entry(call).or_default().push(entry);
+            }
+        }
+        for call in engine.calls() {
+            let id = call.id();
+            let ticket = tickets.remove(&id);
+            let operators = held.remove(&id).unwrap_or_default();
+            let talks_with = |who: &OperatorName| matches!(operators.as_slice(), [(name, OperatorState::Talking)] if *name == who);
+            let right = match call.phase() {
+                Phase::Opening { .. } => operators.is_empty() && ticket.is_none(),
+                Phase::Waiting => {
+                    ticket == Some(true)
+                        && operators
+                            .iter()
+                            .all(|(_, state)| *state != OperatorState::Talking)
+                }
+                Phase::Whispering(whisper) => ticket == Some(true) && talks_with(&whisper.operator),
+                Phase::Talking { operator } => ticket == Some(false) && talks_with(operator),
+                Phase::Ended => ticket.is_none() && operators.len() <= 1,
+            };
+            self.expect(right, || {
+                let phase = call.phase();
+                format!("{id} in {phase:?} has ticket {ticket:?} and operators {operators:?}")
+            });
+        }
+        for call in tickets.into_keys().chain(held.into_keys()) {
+            self.object(format!("{call} is dead and still held by the distributor"));
+        }
+    }
+
+    /// Looks at what is left when everybody has gone home.
+    pub fn finish(&mut self, engine: &Engine) {
+        self.inspect(engine);
+        let view = engine.view();
+        let sum = view.outcomes.iter().map(|(_, count)| count).sum::<u64>();
+        self.expect(view.offered == sum && self.offered == sum, || {
+            format!("offered {} is not the sum {sum}", view.offered)
+        });
+        for (what, left) in [
+            ("calls", view.calls_kept),
+            ("legs", view.legs),
+            ("tickets", view.tickets),
+            ("held packets", view.held),
+            ("open stories", self.open()),
+        ] {
+            self.expect(left == 0, || format!("{left} {what} are left"));
+        }
+        self.expect(view.faults == 0, || format!("{} faults", view.faults));
+        let live = view.live;
+        self.expect(live == crate::sip::endpoint::Live::default(), || {
+            format!("SIP still holds {live:?}")
+        });
+        let unfinished = self.stories.values().filter(|story| story.recording);
+        let unfinished = unfinished.count();
+        self.expect(unfinished == 0, || {
+            format!("{unfinished} recordings were never finished")
+        });
+    }
+}
+
+fn text(event: &Event, key: &str) -> Option<String> {
+    let value = event.data.get(key)?;
+    value.as_str().map(str::to_owned).or_else(|| match value {
+        Value::Null => None,
+        Value::Bool(_)
+        | Value::Number(_)
+        | Value::Array(_)
+        | Value::Object(_)
+        | Value::String(_) => Some(value.to_string()),
+    })
+}

@@ -1,0 +1,541 @@
+//! The virtual world: one engine, everybody who talks to it, and a clock that jumps from one
+//! happening to the next. The same settings give the same bytes.
+
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use bytes::Bytes;
+
+use super::caller::{CallPlan, CallStory, Callers};
+use super::disk::{Disk, DiskQuality};
+use super::ladder::Ladder;
+use super::network::{Network, Quality};
+use super::party::{Account, Cue, Party, Role};
+use super::phone::{Phone, PhoneStory};
+use super::sound::{Sound, Sounding};
+use super::trace::Trace;
+use super::watch::Watch;
+use crate::dialplan::plan::Dialplan;
+use crate::engine::Engine;
+use crate::engine::event::Event;
+use crate::engine::input::Input;
+use crate::engine::output::{Output, Question, Record};
+use crate::engine::settings::EngineSettings;
+use crate::id::{AskId, FlowId, LegId, PlayId};
+use crate::media::command::MediaEvent;
+use crate::rng::Rng;
+use crate::sip::flow::{Flow, Transport};
+use crate::time::{Duration, Instant, Now, Timers, Wall};
+
+/// A silent bridged leg is reported after this.
+const RTP_TIMEOUT: Duration = Duration::from_secs(60);
+/// Where the server listens.
+pub const SERVER: SocketAddr = SocketAddr::new(
+    std::net::IpAddr::V4(std::net::Ipv4Addr::new(192, 0, 2, 1)),
+    5060,
+);
+
+/// What a world is made with.
+#[derive(Clone, Debug)]
+pub struct WorldSettings {
+    /// The engine's own settings, its plan included.
+    pub engine: EngineSettings,
+    /// Everything that is drawn is drawn from this.
+    pub seed: u64,
+    /// The wall clock at the beginning.
+    pub start: Wall,
+    /// How well datagrams travel.
+    pub network: Quality,
+    /// How well the store keeps up.
+    pub disk: DiskQuality,
+    /// Look at the machines after each so many inputs.
+    pub inspect_every: u64,
+    /// Draw a chart.
+    pub chart: bool,
+    /// Keep every event.
+    pub keep_events: bool,
+}
+
+#[derive(Debug)]
+enum Happening {
+    ToServer(usize, Bytes),
+    ToParty(usize, Bytes),
+    Media(MediaEvent),
+    Ends(LegId, PlayId),
+    Answer(AskId),
+    Silence(usize, SocketAddr),
+}
+
+/// The world.
+pub struct World {
+    now: Instant,
+    start: Wall,
+    engine: Engine,
+    network: Network,
+    disk: Disk,
+    sound: Sound,
+    parties: Vec<Party>,
+    places: BTreeMap<SocketAddr, usize>,
+    ears: BTreeMap<SocketAddr, (usize, LegId)>,
+    happenings: BTreeMap<(Instant, u64), Happening>,
+    happened: u64,
+    wakeups: Timers<usize>,
+    rng: Rng,
+    inputs: u64,
+    inspect_every: u64,
+    trace: Trace,
+    /// What must hold.
+    pub watch: Watch,
+    chart: Option<Ladder>,
+    events: Option<Vec<Event>>,
+}
+
+impl World {
+    /// A world at rest: an engine and nobody else.
+    #[must_use]
+    pub fn new(settings: WorldSettings) -> Self {
+        let mut seed = [0; 32];
+        for (slot, byte) in seed.iter_mut().zip(settings.seed.to_le_bytes()) {
+            *slot = byte;
+        }
+        let mut rng = Rng::new(seed);
+        let mut engine_seed = [0; 32];
+        rng.fill(&mut engine_seed);
+        let now = Now {
+            mono: Instant::START,
+            wall: settings.start,
+        };
+        let mut chart = settings.chart.then(Ladder::default);
+        if let Some(chart) = &mut chart {
+            chart.column("carrier");
+            chart.column("strowger");
+        }
+        let sound = Sound::new(&settings.engine.prompts);
+        Self {
+            now: Instant::START,
+            start: settings.start,
+            engine: Engine::new(settings.engine, engine_seed, now),
+            network: Network::new(settings.network, rng.fork()),
+            disk: Disk::new(settings.disk, rng.fork()),
+            sound,
+            parties: Vec::new(),
+            places: BTreeMap::new(),
+            ears: BTreeMap::new(),
+            happenings: BTreeMap::new(),
+            happened: 0,
+            wakeups: Timers::default(),
+            rng,
+            inputs: 0,
+            inspect_every: settings.inspect_every.max(1),
+            trace: Trace::default(),
+            watch: Watch::default(),
+            chart,
+            events: settings.keep_events.then(Vec::new),
+        }
+    }
+
+    /// The time.
+    #[must_use]
+    pub fn now(&self) -> Now {
+        Now {
+            mono: self.now,
+            wall: self.start + self.now.since(Instant::START),
+        }
+    }
+
+    /// The engine, for looking only.
+    #[must_use]
+    pub const fn engine(&self) -> &Engine {
+        &self.engine
+    }
+
+    /// The media stand-in, for looking only.
+    #[must_use]
+    pub const fn sound(&self) -> &Sound {
+        &self.sound
+    }
+
+    /// Inputs the engine has had.
+    #[must_use]
+    pub const fn inputs(&self) -> u64 {
+        self.inputs
+    }
+
+    /// The fingerprint of everything sent and told so far.
+    #[must_use]
+    pub const fn trace(&self) -> &Trace {
+        &self.trace
+    }
+
+    /// The chart so far; empty when none was asked for.
+    #[must_use]
+    pub fn chart(&self) -> String {
+        self.chart.as_ref().map(Ladder::render).unwrap_or_default()
+    }
+
+    /// Forgets what the chart shows, so that it begins here.
+    pub fn begin_chart(&mut self) {
+        if let Some(chart) = &mut self.chart {
+            chart.clear();
+        }
+    }
+
+    /// The events so far; empty when they are not kept.
+    #[must_use]
+    pub fn events(&self) -> &[Event] {
+        self.events.as_deref().unwrap_or_default()
+    }
+
+    /// Adds a carrier at an address; its number is for [`Self::call`].
+    pub fn carrier(&mut self, name: &str, address: SocketAddr) -> usize {
+        let role = Role::Callers(Callers::default());
+        self.party(name, address, role, None)
+    }
+
+    /// Adds an operator's phone, which registers at once.
+    pub fn phone(&mut self, address: SocketAddr, account: Account, phone: Phone) -> usize {
+        let name = account.user.clone();
+        self.party(&name, address, Role::Phone(Box::new(phone)), Some(account))
+    }
+
+    fn party(
+        &mut self,
+        name: &str,
+        address: SocketAddr,
+        role: Role,
+        account: Option<Account>,
+    ) -> usize {
+        let flow = Flow {
+            id: FlowId(1),
+            transport: Transport::Udp,
+            local: address,
+            peer: SERVER,
+        };
+        if let Some(chart) = &mut self.chart {
+            chart.column(name);
+        }
+        let rng = self.rng.fork();
+        let now = self.now();
+        let party = Party::new(name.to_owned(), flow, role, account, rng, now);
+        self.parties.push(party);
+        let index = self.parties.len() - 1;
+        self.places.insert(address, index);
+        self.after_party(index);
+        index
+    }
+
+    /// Plans a call of a carrier.
+    pub fn call(&mut self, carrier: usize, at: Instant, plan: CallPlan) {
+        if let Some(party) = self.parties.get_mut(carrier)
+            && let Role::Callers(callers) = &mut party.role
+        {
+            let index = callers.plan(plan);
+            party.cue(at, Cue::Call(index));
+            self.after_party(carrier);
+        }
+    }
+
+    /// What became of a carrier's calls.
+    #[must_use]
+    pub fn call_stories(&self, carrier: usize) -> &[CallStory] {
+        match self.parties.get(carrier).map(|party| &party.role) {
+            Some(Role::Callers(callers)) => callers.stories(),
+            Some(Role::Phone(_)) | None => &[],
+        }
+    }
+
+    /// What happened at a phone.
+    #[must_use]
+    pub fn phone_story(&self, phone: usize) -> Option<&PhoneStory> {
+        match self.parties.get(phone).map(|party| &party.role) {
+            Some(Role::Phone(phone)) => Some(&phone.story),
+            Some(Role::Callers(_)) | None => None,
+        }
+    }
+
+    /// Makes somebody do something at a time.
+    pub fn cue(&mut self, party: usize, at: Instant, cue: Cue) {
+        if let Some(who) = self.parties.get_mut(party) {
+            who.cue(at, cue);
+            self.after_party(party);
+        }
+    }
+
+    /// Tells the engine something that no party says.
+    pub fn tell(&mut self, input: Input<'_>) {
+        let now = self.now();
+        self.engine.handle_input(now, input);
+        self.after_engine();
+    }
+
+    /// Lets everything happen until `end`.
+    pub fn run_until(&mut self, end: Instant) {
+        while self.next().is_some_and(|at| at <= end) {
+            self.step();
+        }
+        self.now = self.now.max(end);
+    }
+
+    /// Lets everything happen until every planned call is over and nothing of it is left, or `end`.
+    pub fn run_out(&mut self, end: Instant) -> bool {
+        while self.next().is_some_and(|at| at <= end) {
+            self.step();
+            if self.is_quiet() {
+                return true;
+            }
+        }
+        self.is_quiet()
+    }
+
+    fn is_quiet(&self) -> bool {
+        self.engine.calls().next().is_none()
+            && self.sound.open() == 0
+            && self.sound.recordings() == 0
+            && self.parties.iter().all(|party| match &party.role {
+                Role::Callers(callers) => callers.open() == 0,
+                Role::Phone(_) => true,
+            })
+            && self.engine.view().live == crate::sip::endpoint::Live::default()
+    }
+
+    /// Looks at what is left.
+    pub fn finish(&mut self) {
+        self.watch.finish(&self.engine);
+        self.watch.broken.append(&mut self.sound.broken);
+        if self.sound.open() > 0 {
+            let left = format!("{} ports are left", self.sound.open());
+            self.watch.broken.push(left);
+        }
+    }
+
+    fn next(&self) -> Option<Instant> {
+        let happening = self.happenings.first_key_value().map(|((at, _), _)| *at);
+        let engine = self.engine.poll_timeout().map(|wakeup| wakeup.at);
+        [happening, engine, self.wakeups.next()]
+            .into_iter()
+            .flatten()
+            .min()
+            .map(|at| at.max(self.now))
+    }
+
+    /// The next thing happens.
+    fn step(&mut self) {
+        let Some(at) = self.next() else {
+            return;
+        };
+        self.now = at;
+        let due = self.happenings.first_key_value();
+        if due.is_some_and(|((due, _), _)| *due <= at) {
+            if let Some((_, happening)) = self.happenings.pop_first() {
+                self.happen(happening);
+            }
+        } else if self.engine.poll_timeout().is_some_and(|due| due.at <= at) {
+            self.tell(Input::Timeout);
+        } else if let Some(index) = self.wakeups.pop_due(at) {
+            let now = self.now();
+            if let Some(party) = self.parties.get_mut(index) {
+                party.handle_timeout(now);
+            }
+            self.after_party(index);
+        }
+    }
+
+    fn happen(&mut self, happening: Happening) {
+        let now = self.now();
+        match happening {
+            Happening::ToServer(index, bytes) => {
+                if let Some(party) = self.parties.get(index) {
+                    let flow = Flow {
+                        id: FlowId(1),
+                        transport: Transport::Udp,
+                        local: SERVER,
+                        peer: party.address(),
+                    };
+                    let bytes = &bytes;
+                    self.tell(Input::Sip { flow, bytes });
+                }
+            }
+            Happening::ToParty(index, bytes) => {
+                if let Some(party) = self.parties.get_mut(index) {
+                    party.handle_packet(now, &bytes);
+                }
+                self.after_party(index);
+            }
+            Happening::Media(event) => self.tell(Input::Media(event)),
+            Happening::Answer(id) => self.tell(Input::Answer { id }),
+            Happening::Ends(leg, play) => {
+                let ended = self.sound.ends(self.now, leg, play);
+                self.sounding(ended.into_iter().collect());
+            }
+            Happening::Silence(index, address) => {
+                let gone = self.parties.get(index).is_some_and(|p| !p.reachable());
+                let leg = self.sound.bridged_to(address).filter(|_| gone);
+                if let Some(leg) = leg {
+                    self.tell(Input::Media(MediaEvent::Silent { leg }));
+                }
+            }
+        }
+    }
+
+    fn schedule(&mut self, at: Instant, happening: Happening) {
+        self.happened += 1;
+        self.happenings.insert((at, self.happened), happening);
+    }
+
+    fn after_engine(&mut self) {
+        self.inputs += 1;
+        while let Some(output) = self.engine.poll_output() {
+            match output {
+                Output::Transmit { flow, bytes } => self.server_sends(flow, bytes),
+                Output::Media(command) => {
+                    let mut sounding = Vec::new();
+                    self.sound.handle(self.now, command, &mut sounding);
+                    self.sounding(sounding);
+                }
+                Output::Record(Record::Event(event)) => self.note(*event),
+                Output::Ask {
+                    id,
+                    question: Question::Committed,
+                } => {
+                    if let Some((at, id)) = self.disk.asked(self.now, id) {
+                        self.schedule(at, Happening::Answer(id));
+                    }
+                }
+                Output::Record(
+                    Record::Bound(_) | Record::Unbound { .. } | Record::Operator { .. },
+                )
+                | Output::CloseFlow(_)
+                | Output::Observe(_)
+                | Output::Log(_) => {}
+            }
+        }
+        if self.inputs.is_multiple_of(self.inspect_every) {
+            self.watch.inspect(&self.engine);
+        }
+    }
+
+    fn note(&mut self, event: Event) {
+        self.trace.text(event.kind.as_bytes());
+        self.trace.text(event.id.to_string().as_bytes());
+        self.watch.event(&event);
+        if let Some(chart) = &mut self.chart {
+            let column = chart.column("strowger");
+            let more = ["queue", "operator", "to", "text", "outcome", "reason"]
+                .into_iter()
+                .filter(|key| match event.kind {
+                    "operator.state" => matches!(*key, "operator" | "to"),
+                    "whisper.played" => *key == "text",
+                    "call.ended" => matches!(*key, "outcome" | "reason"),
+                    "queue.joined" | "queue.left" => *key == "queue",
+                    _ => *key == "operator",
+                })
+                .filter_map(|key| event.data.get(key)?.as_str());
+            let label = more.fold(event.kind.to_owned(), |label, word| label + " " + word);
+            chart.note(self.now, column, label);
+        }
+        if let Some(events) = &mut self.events {
+            events.push(event);
+        }
+    }
+
+    fn server_sends(&mut self, flow: Flow, bytes: Bytes) {
+        self.trace.datagram(self.now, &bytes);
+        let Some(&index) = self.places.get(&flow.peer) else {
+            return;
+        };
+        if let (Some(chart), Some(party)) = (&mut self.chart, self.parties.get(index)) {
+            let (from, to) = (chart.column("strowger"), chart.column(&party.name));
+            chart.message(self.now, from, to, &bytes);
+        }
+        for at in self.network.carry(self.now) {
+            self.schedule(at, Happening::ToParty(index, bytes.clone()));
+        }
+    }
+
+    fn sounding(&mut self, soundings: Vec<Sounding>) {
+        for sounding in soundings {
+            match sounding {
+                Sounding::Tell(at, event) => self.schedule(at, Happening::Media(event)),
+                Sounding::Ends(at, leg, play) => self.schedule(at, Happening::Ends(leg, play)),
+                Sounding::Hears(address, heard) => {
+                    let now = self.now();
+                    let Some(&(index, leg)) = self.ears.get(&address) else {
+                        continue;
+                    };
+                    if let Some(party) = self.parties.get_mut(index) {
+                        if party.reachable() {
+                            party.hears(now, leg, heard);
+                        } else {
+                            let at = self.now + RTP_TIMEOUT;
+                            self.schedule(at, Happening::Silence(index, address));
+                        }
+                    }
+                    self.after_party(index);
+                }
+            }
+        }
+    }
+
+    fn after_party(&mut self, index: usize) {
+        let Some(party) = self.parties.get_mut(index) else {
+            return;
+        };
+        while let Some((address, leg)) = party.poll_listening() {
+            self.ears.insert(address, (index, leg));
+        }
+        let mut sent = Vec::new();
+        while let Some(bytes) = party.poll_transmit() {
+            sent.push(bytes);
+        }
+        match party.poll_timeout() {
+            Some(at) => self.wakeups.set(index, at),
+            None => {
+                self.wakeups.cancel(&index);
+            }
+        }
+        for bytes in sent {
+            self.trace.datagram(self.now, &bytes);
+            if let (Some(chart), Some(party)) = (&mut self.chart, self.parties.get(index)) {
+                let (from, to) = (chart.column(&party.name), chart.column("strowger"));
+                chart.message(self.now, from, to, &bytes);
+            }
+            for at in self.network.carry(self.now) {
+                self.schedule(at, Happening::ToServer(index, bytes.clone()));
+            }
+        }
+    }
+}
+
+/// What an engine in the world is set to, for a plan and its prompts.
+#[must_use]
+pub fn engine_settings(plan: Arc<Dialplan>) -> EngineSettings {
+    use crate::call::message::CallSettings;
+    use crate::engine::settings::Restored;
+    use crate::limits;
+    use crate::sip::endpoint::{Algorithm, EndpointConfig};
+    EngineSettings {
+        endpoint: EndpointConfig {
+            domain: "pbx.test".to_owned(),
+            advertise: None,
+            local_nets: Vec::new(),
+            digest: vec![Algorithm::Md5],
+            strangers_rate: 50,
+            strangers_burst: 200,
+            strangers_trusted: Vec::new(),
+            registrations: 5_000,
+            expires: (Duration::from_secs(60), Duration::from_secs(3600)),
+        },
+        call: CallSettings {
+            media_address: SERVER.ip(),
+            media_advertise: None,
+            media_local_nets: Vec::new(),
+            call_length: limits::CALL_LENGTH,
+        },
+        calls: limits::CALLS,
+        calls_per_second: limits::CALLS_PER_SECOND,
+        prompts: Arc::new(super::sound::prompts(&plan)),
+        plan,
+        restored: Restored::default(),
+    }
+}
