@@ -15,9 +15,9 @@ pub struct Report {
 /// Places `calls` calls, `at_once` of them at the same time, and waits until all are over.
 pub fn call(rig: &Rig, calls: u32, at_once: u32) -> Report {
     let folder = rig.folder.path();
-    let tone = folder.join("caller.wav");
+    let tone = folder.join("caller.alaw");
     if !tone.exists() {
-        sound::write_tone(&tone, CALLER, 60.0);
+        fs::write(&tone, sound::alaw_tone(CALLER, 60.0)).unwrap();
         let scenario =
             include_str!("sipp/carrier.xml").replace("TONE", &tone.display().to_string());
         fs::write(folder.join("carrier.xml"), scenario).unwrap();

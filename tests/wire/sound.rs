@@ -14,14 +14,36 @@ pub fn write_tone(path: &Path, hertz: f64, seconds: f64) {
         sample_format: hound::SampleFormat::Int,
     };
     let mut writer = hound::WavWriter::create(path, spec).unwrap();
-    let count = (seconds * f64::from(RATE)) as u32;
-    for at in 0..count {
-        let angle = TAU * hertz * f64::from(at) / f64::from(RATE);
-        writer
-            .write_sample((angle.sin() * 12_000.0) as i16)
-            .unwrap();
+    for sample in tone(hertz, seconds) {
+        writer.write_sample(sample).unwrap();
     }
     writer.finalize().unwrap();
+}
+
+/// `seconds` of a tone as bare A-law, which is what sipp puts into packets.
+pub fn alaw_tone(hertz: f64, seconds: f64) -> Vec<u8> {
+    tone(hertz, seconds).map(alaw).collect()
+}
+
+fn tone(hertz: f64, seconds: f64) -> impl Iterator<Item = i16> {
+    let count = (seconds * f64::from(RATE)) as u32;
+    (0..count).map(move |at| {
+        let angle = TAU * hertz * f64::from(at) / f64::from(RATE);
+        (angle.sin() * 12_000.0) as i16
+    })
+}
+
+/// ITU-T G.711's A-law of one sample, written from its definition and not with our own tables.
+fn alaw(sample: i16) -> u8 {
+    let level = i32::from(sample >> 3);
+    let (sign, magnitude) = if level >= 0 {
+        (0x80, level)
+    } else {
+        (0, -level - 1)
+    };
+    let segment = (0..7).find(|&it| magnitude < 32 << it).unwrap_or(7);
+    let step = (magnitude >> segment.max(1)) & 15;
+    (sign | (segment << 4) as u8 | step as u8) ^ 0x55
 }
 
 /// The channels of a WAV file.
