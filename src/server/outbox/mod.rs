@@ -137,11 +137,10 @@ impl Outbox {
     }
 
     /// Waits until every sink has everything committed by now, at most `bound`; says whether it has.
-    pub async fn drained(&mut self, bound: Duration) -> bool {
+    pub async fn drained(&self, bound: Duration) -> bool {
         let target = *self.store.committed().borrow();
-        let all = self
-            .progress
-            .wait_for(|all| all.values().all(|&cursor| cursor >= target));
+        let mut progress = self.progress.clone();
+        let all = progress.wait_for(|all| all.values().all(|&cursor| cursor >= target));
         matches!(tokio::time::timeout(bound, all).await, Ok(Ok(_)))
     }
 
