@@ -1,6 +1,6 @@
 //! Plans that must load and plans that must not, with every word of what is said about them.
 
-#![expect(
+#![allow(
     clippy::unwrap_used,
     clippy::panic,
     clippy::indexing_slicing,

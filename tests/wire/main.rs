@@ -4,6 +4,14 @@
 //! Nothing here waits a fixed time: a test waits for an event of the webhook, or for a process to
 //! end, with a deadline. `./test` installs the two programs; without them the tests say so and fail.
 
+#![allow(
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    clippy::unwrap_used,
+    reason = "a test says by a panic that it failed"
+)]
+
 mod baresip;
 mod carrier;
 mod hook;
