@@ -13,6 +13,10 @@ lint:
     cargo fmt --check
     cargo clippy --all-targets -- -D warnings
 
+# the main job on one machine, with nothing installed
+demo *args:
+    cargo run --release -- demo {{args}}
+
 # one module's tests, e.g. `just unit sip`
 unit module:
     cargo nextest run --lib {{module}}
@@ -24,3 +28,11 @@ tidy:
 # licences and advisories of the dependencies (needs cargo-deny)
 deny:
     cargo deny check
+
+# how fast the hot paths are
+bench *args:
+    cargo bench {{args}}
+
+# coverage-guided fuzzing of one target of tests/fuzz (needs a nightly compiler and cargo-fuzz)
+fuzz target *args:
+    cargo +nightly fuzz run --fuzz-dir tests/fuzz {{target}} {{args}}

@@ -243,7 +243,10 @@ pub enum News {
         by_operator: bool,
     },
     /// `recording.started`.
-    RecordingStarted,
+    RecordingStarted {
+        /// How long it is kept; none keeps it.
+        keep: Option<Duration>,
+    },
     /// `recording.finished`.
     RecordingFinished(Box<Recorded>),
     /// `recording.failed`.

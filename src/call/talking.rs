@@ -193,7 +193,9 @@ impl Call {
         );
         self.tell(News::Bridged, fx);
         if self.recording {
-            self.tell(News::RecordingStarted, fx);
+            let recording = self.plan.recording.as_ref();
+            let keep = recording.and_then(|recording| recording.keep);
+            self.tell(News::RecordingStarted { keep }, fx);
         }
     }
 

@@ -154,7 +154,10 @@ pub fn call_event(news: &News, facts: &CallFacts) -> (&'static str, Map<String, 
             if *held { "call.held" } else { "call.resumed" },
             json!({ "by": if *by_operator { "operator" } else { "caller" } }),
         ),
-        News::RecordingStarted => ("recording.started", json!({})),
+        News::RecordingStarted { keep } => (
+            "recording.started",
+            json!({ "keep_s": keep.map(|keep| keep.as_secs()) }),
+        ),
         News::RecordingFinished(recorded) => (
             "recording.finished",
             json!({

@@ -41,7 +41,7 @@ impl Engine {
             | News::Whispered { .. }
             | News::Bridged
             | News::Held { .. }
-            | News::RecordingStarted
+            | News::RecordingStarted { .. }
             | News::RecordingFinished(_)
             | News::RecordingFailed(_) => {}
         }

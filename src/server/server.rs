@@ -27,15 +27,13 @@ use super::telemetry::Telemetry;
 use super::transport::{Switchboard, tcp, udp};
 use crate::call::message::CallSettings;
 use crate::engine::{Engine, EngineSettings, Restored};
-use crate::id::SiteName;
-use crate::ledger::callbacks::Callback;
 use crate::limits;
 use crate::media::command::MediaEvent;
 use crate::rng::Rng;
 use crate::sip::endpoint::{Algorithm, EndpointConfig};
 use crate::sip::flow::Transport;
 use crate::time::Duration;
-use crate::words::{MissedReason, OperatorState};
+use crate::words::OperatorState;
 use tokio::sync::watch;
 
 /// How often the dialplan's files are looked at.
@@ -430,22 +428,10 @@ fn restored(stored: Stored) -> Restored {
         .into_iter()
         .filter(|operator| operator.state == OperatorState::Paused)
         .map(|operator| (operator.operator, operator.reason));
-    let callbacks = stored.callbacks.into_iter().filter_map(|open| {
-        Some(Callback {
-            id: open.id,
-            call: open.call?,
-            phone: open.phone,
-            site: None::<SiteName>,
-            reason: MissedReason::Interrupted,
-            opened_at: open.opened_at,
-            due_at: open.due_at.unwrap_or(open.opened_at + limits::CALLBACK_DUE),
-            count: open.tries,
-        })
-    });
     Restored {
         bindings: stored.bindings,
         paused: paused.collect(),
-        callbacks: callbacks.collect(),
+        callbacks: stored.callbacks,
     }
 }
 

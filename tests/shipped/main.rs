@@ -14,7 +14,8 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use strowger::dialplan::diagnose::Severity;
-use strowger::server::prompts::Engine;
+use strowger::server::plan_files;
+use strowger::server::prompts::{Engine, PromptStore};
 use strowger::server::settings::Settings;
 
 /// A file of the package.
@@ -58,4 +59,54 @@ fn what_the_example_settings_leave_commented_out_is_accepted_too() {
     assert!(problems.is_empty(), "{problems:#?}");
     let settings = settings.expect("settings without problems are settings");
     assert_eq!((settings.tts.len(), settings.sinks.len()), (3, 2));
+}
+
+#[test]
+fn the_first_plan_and_settings_of_the_readme_are_accepted() {
+    let readme = fs::read_to_string(shipped("README.md")).expect("it is there");
+    let blocks: Vec<&str> = readme
+        .split("```yaml\n")
+        .skip(1)
+        .filter_map(|rest| rest.split("```").next())
+        .collect();
+    let [plan, settings] = blocks.as_slice() else {
+        panic!(
+            "the README shows a plan and settings, not {} blocks",
+            blocks.len()
+        );
+    };
+    let folder = tempfile::tempdir().expect("a folder can be made");
+    let (plan_file, settings_file) = (
+        folder.path().join("plan.yaml"),
+        folder.path().join("strowger.yaml"),
+    );
+    fs::write(&plan_file, plan).expect("it is written");
+    fs::write(&settings_file, settings).expect("it is written");
+
+    let compiled = plan_files::load(&plan_file, Severity::Warning);
+    let errors: Vec<_> = compiled
+        .problems
+        .iter()
+        .filter(|problem| problem.severity == Severity::Error)
+        .collect();
+    assert!(errors.is_empty() && compiled.plan.is_some(), "{errors:#?}");
+    let (settings, problems) = Settings::read(&settings_file, Severity::Error);
+    assert!(problems.is_empty() && settings.is_some(), "{problems:#?}");
+}
+
+#[test]
+fn every_phrase_of_the_shipped_plans_can_be_said_with_nothing_installed() {
+    let data = tempfile::tempdir().expect("a folder can be made");
+    let chain = vec![Engine::Recorded(shipped("prompts")), Engine::Embedded];
+    let store = PromptStore::open(data.path(), chain).expect("the prompts are there");
+    for plan in ["dialplans", "dialplans/demo"] {
+        let plan = plan_files::load(&shipped(plan), Severity::Warning)
+            .plan
+            .expect("it compiles");
+        let phrases: Vec<_> = plan.phrases().into_iter().collect();
+        assert!(phrases.len() > 3);
+        let (prompts, problems) = store.render_all(&phrases, |_, _| {});
+        assert!(problems.is_empty(), "{problems:#?}");
+        assert_eq!(prompts.len(), phrases.len());
+    }
 }

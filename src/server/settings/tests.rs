@@ -121,7 +121,7 @@ retention: { stop_above: 120% }
     assert!(settings.is_none());
     for expected in [
         "strowger.yaml:1:7: error: `node` takes a name",
-        "strowger.yaml:2:1: error: `the settings` knows no `dialplan`",
+        "strowger.yaml:2:1: error: unknown key `dialplan` in the settings",
         "did you mean `dialplans`?",
         "strowger.yaml:3:17: error: a `tls` listener is not yet supported",
         "strowger.yaml:3:39: error: `listen` takes listeners like",
@@ -130,7 +130,7 @@ retention: { stop_above: 120% }
         "`tokens` is not yet supported",
         "`ports` takes a range of ports",
         "strowger.yaml:7:19: error: the webhook leads to a private or loopback address",
-        "`crm` knows no `typs`",
+        "unknown key `typs` in `crm`",
         "did you mean `types`?",
         "strowger.yaml:8:10: error: `nats` is not yet supported",
         "a sink is `jsonl` or `webhook`, not both",

@@ -28,18 +28,22 @@ fn callback(transaction: &Transaction<'_>, event: &Event, verb: &str) -> rusqlit
     };
     match verb {
         "opened" => transaction
-            .prepare_cached("INSERT OR REPLACE INTO callbacks VALUES (?1, ?2, ?3, ?4, ?5, 1, 1)")?
+            .prepare_cached(
+                "INSERT OR REPLACE INTO callbacks VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, 1, 1)",
+            )?
             .execute(params![
                 id,
                 text(&event.data, "phone").unwrap_or_default(),
-                text(&event.data, "call_id")
-                    .map(str::to_owned)
-                    .or_else(|| event.subject.map(|call| call.to_string())),
+                text(&event.data, "call_id").unwrap_or_default(),
+                text(&event.data, "site"),
+                text(&event.data, "reason").unwrap_or_default(),
                 event.time.as_millis(),
-                moment(&event.data, "due_at").map(Wall::as_millis),
+                moment(&event.data, "due_at")
+                    .unwrap_or(event.time)
+                    .as_millis(),
             ])?,
         "repeated" => transaction
-            .prepare_cached("UPDATE callbacks SET tries = tries + 1 WHERE id = ?1")?
+            .prepare_cached("UPDATE callbacks SET count = count + 1 WHERE id = ?1")?
             .execute([id])?,
         "closed" => transaction
             .prepare_cached("UPDATE callbacks SET open = 0 WHERE id = ?1")?

@@ -10,10 +10,12 @@ use super::projection::{moment, text};
 use super::{bindings, live_calls};
 use crate::engine::event::Event;
 use crate::id::{CallId, CallbackId, EventId, OperatorName, Ulid};
+use crate::ledger::callbacks::Callback;
+use crate::limits;
 use crate::rng::Rng;
 use crate::sip::registrar::Binding;
 use crate::time::Wall;
-use crate::words::OperatorState;
+use crate::words::{MissedReason, OperatorState};
 
 /// What the last run left.
 #[derive(Debug, Default)]
@@ -23,7 +25,7 @@ pub struct Restored {
     /// Operators' states.
     pub operators: Vec<RestoredOperator>,
     /// Callbacks nobody has closed.
-    pub callbacks: Vec<OpenCallback>,
+    pub callbacks: Vec<Callback>,
     /// Calls that the last run could not end and that were ended now.
     pub interrupted: usize,
 }
@@ -37,23 +39,6 @@ pub struct RestoredOperator {
     pub state: OperatorState,
     /// Why.
     pub reason: String,
-}
-
-/// A promise to ring back.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub struct OpenCallback {
-    /// Its id.
-    pub id: CallbackId,
-    /// Whom to ring.
-    pub phone: String,
-    /// The first missed call.
-    pub call: Option<CallId>,
-    /// When it was opened.
-    pub opened_at: Wall,
-    /// When it should have been worked off.
-    pub due_at: Option<Wall>,
-    /// Missed calls of this number since then, the first included.
-    pub tries: u32,
 }
 
 /// The events that end the calls of a crash.
@@ -133,7 +118,7 @@ impl Interrupted {
     fn callback(
         &mut self,
         transaction: &Transaction<'_>,
-        opened: &mut BTreeMap<String, String>,
+        opened: &mut BTreeMap<String, (String, u32)>,
         rng: &mut Rng,
     ) -> rusqlite::Result<Option<Event>> {
         if text(&self.data, "direction").is_some_and(|direction| direction != "inbound") {
@@ -146,12 +131,12 @@ impl Interrupted {
             return Ok(None);
         };
         let known = match opened.get(&phone) {
-            Some(id) => Some(id.clone()),
+            Some(known) => Some(known.clone()),
             None => transaction
                 .query_row(
-                    "SELECT id FROM callbacks WHERE phone = ?1 AND open = 1 LIMIT 1",
+                    "SELECT id, count FROM callbacks WHERE phone = ?1 AND open = 1 LIMIT 1",
                     [&phone],
-                    |row| row.get(0),
+                    |row| Ok((row.get(0)?, row.get(1)?)),
                 )
                 .optional()?,
         };
@@ -160,7 +145,9 @@ impl Interrupted {
         } else {
             "callback.opened"
         };
-        let id = known.unwrap_or_else(|| CallbackId(Ulid::new(self.now, rng)).to_string());
+        let (id, before) =
+            known.unwrap_or_else(|| (CallbackId(Ulid::new(self.now, rng)).to_string(), 0_u32));
+        let count = before.saturating_add(1);
         self.data.insert("callback".into(), json!(id));
         let mut data = Map::new();
         data.insert("id".into(), json!(id));
@@ -173,7 +160,12 @@ impl Interrupted {
         data.insert("reason".into(), json!("interrupted"));
         data.insert("state".into(), json!("open"));
         data.insert("opened_at".into(), json!(self.now.to_string()));
-        opened.insert(phone, id);
+        data.insert("count".into(), json!(count));
+        data.insert(
+            "due_at".into(),
+            json!((self.now + limits::CALLBACK_DUE).to_string()),
+        );
+        opened.insert(phone, (id, count));
         Ok(Some(Event {
             id: EventId(Ulid::new(self.now, rng)),
             kind,
@@ -263,26 +255,45 @@ fn operators(transaction: &Transaction<'_>) -> rusqlite::Result<Vec<RestoredOper
     Ok(operators)
 }
 
-fn callbacks(transaction: &Transaction<'_>) -> rusqlite::Result<Vec<OpenCallback>> {
+fn callbacks(transaction: &Transaction<'_>) -> rusqlite::Result<Vec<Callback>> {
     let mut statement = transaction.prepare(
-        "SELECT id, phone, call, opened, due, tries FROM callbacks WHERE open = 1 ORDER BY opened, id",
+        "SELECT id, call, phone, site, reason, opened, due, count
+         FROM callbacks WHERE open = 1 ORDER BY opened, id",
     )?;
     let mut rows = statement.query([])?;
     let mut callbacks = Vec::new();
     while let Some(row) = rows.next()? {
-        let Ok(id) = row.get::<_, String>(0)?.parse() else {
+        let (Ok(id), Ok(call)) = (
+            row.get::<_, String>(0)?.parse(),
+            row.get::<_, String>(1)?.parse(),
+        ) else {
             continue;
         };
-        callbacks.push(OpenCallback {
+        let site: Option<String> = row.get(3)?;
+        callbacks.push(Callback {
             id,
-            phone: row.get(1)?,
-            call: row
-                .get::<_, Option<String>>(2)?
-                .and_then(|call| call.parse().ok()),
-            opened_at: Wall::from_millis(row.get(3)?),
-            due_at: row.get::<_, Option<i64>>(4)?.map(Wall::from_millis),
-            tries: row.get(5)?,
+            call,
+            phone: row.get(2)?,
+            site: site.as_deref().map(Into::into),
+            reason: reason(&row.get::<_, String>(4)?),
+            opened_at: Wall::from_millis(row.get(5)?),
+            due_at: Wall::from_millis(row.get(6)?),
+            count: row.get(7)?,
         });
     }
     Ok(callbacks)
+}
+
+/// The reason by its word; one that nobody knows any more reads as an interruption.
+fn reason(word: &str) -> MissedReason {
+    match word {
+        "abandoned" => MissedReason::Abandoned,
+        "timeout" => MissedReason::Timeout,
+        "no_operators" => MissedReason::NoOperators,
+        "off_hours" => MissedReason::OffHours,
+        "queue_full" => MissedReason::QueueFull,
+        "refused" => MissedReason::Refused,
+        "unrouted" => MissedReason::Unrouted,
+        _ => MissedReason::Interrupted,
+    }
 }

@@ -47,10 +47,12 @@ CREATE TABLE live_calls (
 CREATE TABLE callbacks (
     id TEXT PRIMARY KEY,
     phone TEXT NOT NULL,
-    call TEXT,
+    call TEXT NOT NULL,
+    site TEXT,
+    reason TEXT NOT NULL,
     opened INTEGER NOT NULL,
-    due INTEGER,
-    tries INTEGER NOT NULL,
+    due INTEGER NOT NULL,
+    count INTEGER NOT NULL,
     open INTEGER NOT NULL
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX open_callbacks ON callbacks(phone) WHERE open = 1;

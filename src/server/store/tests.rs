@@ -175,7 +175,7 @@ fn a_crash_ends_each_call_exactly_once_and_opens_a_callback() {
     assert!(
         callbacks
             .iter()
-            .any(|open| open.phone == "+380672223344" && open.tries == 2)
+            .any(|open| open.phone == "+380672223344" && open.count == 2)
     );
     after.store.close();
 
