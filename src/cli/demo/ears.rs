@@ -5,7 +5,6 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::handset::Hearing;
 use super::tally::Tally;
 use crate::time::Duration;
-use crate::words::Outcome;
 
 /// What was heard in the calls of one number.
 #[derive(Debug, Default)]
@@ -20,6 +19,8 @@ pub(super) struct Ears {
     numbers: BTreeMap<String, Heard>,
     /// Legs of operators on which a whisper was heard.
     pub(super) whispers: u64,
+    /// Of those, the ones on which the caller was heard then.
+    whispered: u64,
     /// Legs of callers on which music was heard.
     pub(super) music: u64,
     /// Legs of operators on which the caller was heard, and the other way round.
@@ -38,30 +39,23 @@ impl Ears {
     /// An operator's leg is over.
     pub(super) fn operator(&mut self, from: String, hearing: Hearing) {
         self.whispers += u64::from(hearing.program > Duration::ZERO);
-        self.voices.0 += u64::from(hearing.voice > Duration::ZERO);
+        let talk = hearing.voice > Duration::ZERO;
+        self.voices.0 += u64::from(talk);
+        self.whispered += u64::from(talk && hearing.program > Duration::ZERO);
         let heard = self.numbers.entry(from).or_default();
         heard.by_operators.extend(hearing.prints);
     }
 
     /// What the ears and the events do not agree on, a sentence each.
     pub(super) fn contradictions(&self, events: &Tally) -> Vec<String> {
-        let answered = events.outcome(Outcome::Answered.as_str());
-        let pairs = [
-            ("whispers played and heard", events.whispers, self.whispers),
-            (
-                "answered calls and callers who heard an operator",
-                answered,
-                self.voices.1,
-            ),
-            (
-                "answered calls and operators who heard a caller",
-                answered,
-                self.voices.0,
-            ),
+        let heard = [
+            ("callers who heard an operator", self.voices.1),
+            ("operators who heard a caller", self.voices.0),
+            ("operators who heard a whisper before", self.whispered),
         ];
-        let differing = pairs.iter().filter(|(_, left, right)| left != right);
-        differing
-            .map(|(what, left, right)| format!("{what}: {left} and {right}"))
+        let missing = heard.iter().filter(|(_, count)| *count < events.talks);
+        missing
+            .map(|(who, count)| format!("talks and {who}: {} and {count}", events.talks))
             .collect()
     }
 

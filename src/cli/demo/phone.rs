@@ -113,14 +113,14 @@ impl Phone {
         let account = &self.account;
         self.line
             .register(&account.user, &account.password, &account.domain);
-        let mut leaving = false;
-        loop {
+        let (mut leaving, mut gone) = (false, false);
+        while !(gone && self.legs.is_empty()) {
             let next = self.cues.next();
             let patience = next.map_or(Duration::MAX, |at| at.since(self.line.now().mono));
             tokio::select! {
                 ring = self.line.ring() => match ring {
                     Ring::Session(event) => self.handle_session(event),
-                    Ring::Registration(RegistrationEvent::Unregistered(_)) => return,
+                    Ring::Registration(RegistrationEvent::Unregistered(_)) => gone = true,
                     Ring::Registration(event) => self.handle_registration(event),
                 },
                 Some(heard) = self.heard.recv() => self.handle_heard(heard),
@@ -146,14 +146,7 @@ impl Phone {
     fn handle_session(&mut self, event: SessionEvent) {
         match event {
             SessionEvent::Incoming { leg, invite } => self.ring(leg, &invite),
-            SessionEvent::Cancelled { leg, .. } => {
-                self.put_down(leg);
-                self.line.say(SessionCommand::Reject {
-                    leg,
-                    code: 487,
-                    retry_after: None,
-                });
-            }
+            SessionEvent::Cancelled { leg, .. } => self.refuse(leg, 487),
             SessionEvent::Bye { leg } => {
                 self.put_down(leg);
                 self.line.say(SessionCommand::ConfirmBye { leg });
@@ -164,9 +157,6 @@ impl Phone {
             }
             SessionEvent::Failed { leg, .. } | SessionEvent::Closed { leg } => {
                 self.put_down(leg);
-                if self.legs.get(&leg).is_some_and(|call| !call.heard) {
-                    self.legs.remove(&leg);
-                }
             }
             SessionEvent::Progress { .. }
             | SessionEvent::Answered { .. }
@@ -240,6 +230,7 @@ impl Phone {
     }
 
     fn refuse(&mut self, leg: LegId, code: u16) {
+        self.put_down(leg);
         self.line.say(SessionCommand::Reject {
             leg,
             code,
@@ -273,13 +264,18 @@ impl Phone {
         }
     }
 
-    /// The handset goes back on its cradle, and nothing is planned for the leg any more.
+    /// The handset goes back on its cradle, and nothing is planned for the leg any more. With a
+    /// handset there was sound, and its last word follows.
     fn put_down(&mut self, leg: LegId) {
         for cue in [Cue::Answer(leg), Cue::Decline(leg), Cue::HangUp(leg)] {
             self.cues.cancel(&cue);
         }
-        if let Some(call) = self.legs.get_mut(&leg) {
-            call.handset = None;
+        match self.legs.get_mut(&leg) {
+            Some(call) if call.heard => call.handset = None,
+            Some(_) => {
+                self.legs.remove(&leg);
+            }
+            None => {}
         }
     }
 

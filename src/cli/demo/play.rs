@@ -48,9 +48,14 @@ pub(super) async fn play(args: &Args) -> Result<bool> {
     let callers: Arc<[Caller]> = script::callers(calls, time).into();
     let stage = Stage::set(args.data.as_deref(), clock, &mut rng).await?;
     page.title(&format!(
-        "Strowger's demo: {calls} calls in {} s, real SIP and RTP at {}",
+        "Strowger's demo: {calls} call{} within {} s, real SIP and RTP at {}",
+        if calls == 1 { "" } else { "s" },
         args.seconds,
         stage.sip()?
+    ));
+    let http = stage.server.http();
+    page.line(format_args!(
+        "http://{http}/metrics has the numbers meanwhile; Ctrl-C ends it before its time."
     ));
     let mut play = Play::begin(page, clock, stage, callers, &mut rng).await?;
     let ended_by_itself = play.watch_calls(time).await?;

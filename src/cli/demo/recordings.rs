@@ -59,6 +59,10 @@ fn has_both_voices(file: &Path) -> bool {
     if reader.spec().channels != 2 {
         return false;
     }
+    if reader.duration() < reader.spec().sample_rate {
+        // Less than a second may be over before both have spoken.
+        return true;
+    }
     let samples: Vec<i16> = reader
         .into_samples()
         .map(|sample| sample.unwrap_or(0))

@@ -19,8 +19,8 @@ pub(super) struct Tally {
     pub(super) recordings: BTreeMap<String, u64>,
     /// `recording.failed`.
     pub(super) recordings_failed: u64,
-    /// `whisper.played`.
-    pub(super) whispers: u64,
+    /// Answered calls with a second of talk or more; in a shorter one there may be nothing to hear.
+    pub(super) talks: u64,
     /// The number of the last event, and how often it did not follow the one before.
     last: u64,
     /// Places at which the sequence has a gap, or goes back.
@@ -57,9 +57,10 @@ impl Tally {
             "call.ended" if data["direction"] == "inbound" => {
                 let outcome = data["outcome"].as_str().unwrap_or("none");
                 *self.ended.entry(outcome.to_owned()).or_default() += 1;
+                let talk = data["talk_s"].as_f64().unwrap_or(0.0);
+                self.talks += u64::from(outcome == "answered" && talk >= 1.0);
             }
             "recording.started" => self.recordings_begun += 1,
-            "whisper.played" => self.whispers += 1,
             "recording.failed" => self.recordings_failed += 1,
             "recording.finished" => {
                 let file = data["file"].as_str().unwrap_or_default();
