@@ -41,12 +41,18 @@ pub fn run(args: &Args) -> ExitCode {
         None => (None, Vec::new()),
     };
     let named = settings.map(|settings| settings.dialplans);
+    // That the settings name a plan which is not there has been said with them.
+    let missing = args.plan.is_none() && named.as_ref().is_some_and(|path| !path.exists());
     let path = args.plan.clone().or(named);
     let path = path.unwrap_or_else(|| PathBuf::from("dialplans"));
-    let compiled = plan_files::load(&path, Severity::Warning);
-    problems.extend(compiled.problems);
+    let mut plan = None;
+    if !missing {
+        let compiled = plan_files::load(&path, Severity::Warning);
+        problems.extend(compiled.problems);
+        plan = compiled.plan;
+    }
     let report = match args.format {
-        Format::Text => text(&path, &problems, compiled.plan.as_ref()),
+        Format::Text => text(&path, &problems, plan.as_ref()),
         Format::Json => json(&problems),
     };
     // A reader that went away, as `head` does, is no failure of the plan.
@@ -102,4 +108,57 @@ fn text(path: &Path, problems: &[Problem], plan: Option<&Dialplan>) -> String {
 
 fn json(problems: &[Problem]) -> String {
     format!("{}\n", serde_json::json!({ "problems": problems }))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn checked(plan: &str, format: Format) -> (ExitCode, String) {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("plan.yaml");
+        std::fs::write(&path, plan).unwrap();
+        let compiled = plan_files::load(&path, Severity::Warning);
+        let report = match format {
+            Format::Text => text(&path, &compiled.problems, compiled.plan.as_ref()),
+            Format::Json => json(&compiled.problems),
+        };
+        let args = Args {
+            plan: Some(path),
+            config: None,
+            format,
+        };
+        (run(&args), report)
+    }
+
+    #[test]
+    fn programs_get_the_fields_of_the_contract() {
+        let (code, report) = checked("version: 1\nqueus: {}\n", Format::Json);
+        assert_eq!(code, ExitCode::FAILURE);
+        let report = serde_json::from_str::<serde_json::Value>(&report).unwrap();
+        let problem = &report["problems"][0];
+        assert_eq!(
+            (&problem["line"], &problem["column"]),
+            (&2.into(), &1.into())
+        );
+        assert_eq!(problem["severity"], "error");
+        assert_eq!(problem["suggestion"], "queues");
+        assert!(problem["file"].as_str().unwrap().ends_with("plan.yaml"));
+        assert!(problem["message"].as_str().unwrap().contains("queus"));
+    }
+
+    #[test]
+    fn a_plan_with_warnings_loads() {
+        let plan = "operators: { olena: { password: \"${env:NO_SUCH_VARIABLE}\" } }\n";
+        let (code, report) = checked(plan, Format::Text);
+        assert_eq!(code, ExitCode::SUCCESS);
+        assert!(
+            report.contains("warning: the environment has no"),
+            "{report}"
+        );
+        assert!(
+            report.ends_with("1 operator, 0 tests, 2 warnings\n"),
+            "{report}"
+        );
+    }
 }

@@ -225,6 +225,7 @@ impl<'s> Problems<'s> {
 
     /// Adds a problem of any severity, with or without help.
     pub fn add(&mut self, severity: Severity, at: Place, message: String, help: Option<Help>) {
+        let message = message.chars().map(visible).collect();
         self.errors |= severity == Severity::Error;
         if self.list.len() >= limits::PROBLEMS {
             self.more = self.more.saturating_add(1);
@@ -292,6 +293,16 @@ impl<'s> Problems<'s> {
     }
 }
 
+/// A character as a terminal may get it: nothing that moves the cursor or turns the direction.
+fn visible(character: char) -> char {
+    let turns = matches!(character, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
+    if character.is_control() || turns {
+        '\u{fffd}'
+    } else {
+        character
+    }
+}
+
 /// The line with this number, without its end. YAML ends lines with LF, CR LF or CR.
 pub(super) fn line(text: &str, number: u32) -> Option<&str> {
     let mut rest = text.strip_prefix('\u{feff}').unwrap_or(text);
@@ -314,13 +325,7 @@ impl Excerpt {
             .chars()
             .skip(skipped)
             .take(limits::EXCERPT_CHARS)
-            .map(|c| {
-                if c.is_control() && c != '\t' {
-                    '\u{fffd}'
-                } else {
-                    c
-                }
-            })
+            .map(|c| if c == '\t' { c } else { visible(c) })
             .collect::<String>();
         let before = before - skipped;
         let room = text
@@ -432,6 +437,19 @@ mod tests {
         assert!(rendered(&text, at(1, 70_000)).len() < 1_000);
         assert!(rendered(&text, at(1, u32::MAX)).len() < 1_000);
         assert!(rendered(&text, at(9, 1)).starts_with("a.yaml:9:1: error"));
+    }
+
+    #[test]
+    fn a_terminal_is_not_moved_by_what_a_file_holds() {
+        let sources = [Source {
+            name: "a.yaml",
+            text: "a: \u{1b}[2J\u{202e}б\n",
+        }];
+        let mut problems = Problems::new(&sources);
+        problems.error(Place::start(0), "unknown key `\u{1b}[2J`");
+        let shown = problems.into_list().pop().unwrap().to_string();
+        assert!(!shown.contains(['\u{1b}', '\u{202e}']), "{shown:?}");
+        assert!(shown.contains("a: \u{fffd}[2J\u{fffd}б"), "{shown:?}");
     }
 
     #[test]
