@@ -8,6 +8,7 @@ pub mod check;
 pub mod demo;
 mod progress;
 pub mod serve;
+pub mod test;
 
 /// A call distributor for clinics: no caller is lost.
 #[derive(Debug, Parser)]
@@ -22,6 +23,7 @@ enum Command {
     Check(check::Args),
     Demo(demo::Args),
     Serve(serve::Args),
+    Test(test::Args),
 }
 
 /// Runs the command that the arguments name.
@@ -31,6 +33,7 @@ pub fn run() -> ExitCode {
         Command::Check(args) => check::run(&args),
         Command::Demo(args) => demo::run(&args),
         Command::Serve(args) => serve::run(&args),
+        Command::Test(args) => test::run(&args),
     }
 }
 

@@ -135,11 +135,8 @@ impl Stage {
         }];
     }
 
+    /// Brings an operator into the state that is given; whoever is busy in any way talks.
     fn place(&mut self, name: &OperatorName, state: OperatorState) {
-        let talk = Manner::Answer {
-            after: Duration::ZERO,
-            talk: FOR_EVER,
-        };
         let script = match state {
             OperatorState::LoggedOut => return,
             OperatorState::Available => Vec::new(),
@@ -147,19 +144,14 @@ impl Stage {
                 self.paused.push((name.clone(), "test".to_owned()));
                 Vec::new()
             }
-            OperatorState::Reserved | OperatorState::Ringing => {
-                self.keep_busy(name, Duration::ZERO);
-                vec![Manner::Silent]
-            }
-            OperatorState::Talking => {
-                self.keep_busy(name, Duration::ZERO);
-                vec![talk]
-            }
-            OperatorState::WrapUp => {
-                self.keep_busy(name, FOR_EVER);
+            OperatorState::Reserved
+            | OperatorState::Ringing
+            | OperatorState::Talking
+            | OperatorState::WrapUp => {
+                self.keep_busy(name);
                 vec![Manner::Answer {
                     after: Duration::ZERO,
-                    talk: Duration::from_secs(1),
+                    talk: FOR_EVER,
                 }]
             }
         };
@@ -167,7 +159,7 @@ impl Stage {
     }
 
     /// A queue that this operator alone serves, and a number that leads there.
-    fn keep_busy(&mut self, name: &OperatorName, wrap_up: Duration) {
+    fn keep_busy(&mut self, name: &OperatorName) {
         let digits = format!("+88812345{:03}", self.busy.len());
         let queue_name = QueueName::from(digits.as_str());
         let queue = Queue {
@@ -175,7 +167,7 @@ impl Stage {
             operators: BTreeMap::from([(name.clone(), 1)]),
             strategy: Strategy::LongestIdle,
             ring: FOR_EVER,
-            wrap_up,
+            wrap_up: Duration::ZERO,
             max_wait: None,
             overflow: Vec::new(),
             music: Phrase::File(String::new()),

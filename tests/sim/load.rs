@@ -1,58 +1,7 @@
-//! Thousands of calls on a bad day: twice the same bytes, and every promise kept.
+//! Hundreds of calls on a bad day: twice the same bytes, and every promise kept.
+//! `cargo bench --bench engine_calls` does it with ten thousand and the clock in hand.
 
-use strowger::rng::Rng;
-use strowger::sim::disk::DiskQuality;
-use strowger::sim::load::{Load, fill};
-use strowger::sim::network::Quality;
-use strowger::sim::phone::Temper;
-use strowger::sim::world::World;
-use strowger::time::Duration;
-
-use crate::hall::{carrier, clinic, settings};
-
-fn bad_day(calls: u32) -> Load {
-    Load {
-        calls,
-        gap: Duration::from_millis(700),
-        patience: (Duration::from_secs(5), Duration::from_secs(180)),
-        hasty: 80,
-        talk: Duration::from_secs(60),
-        temper: Temper {
-            declines: 80,
-            silent: 60,
-            regrets: 50,
-            vanishes: 20,
-            answer_within: Duration::from_secs(12),
-            talk_within: Duration::from_secs(60),
-        },
-        dialled: [
-            "0800301231",
-            "0800301232",
-            "0800301233",
-            "0800301231",
-            "0800999999",
-        ]
-        .map(str::to_owned)
-        .to_vec(),
-    }
-}
-
-fn run(calls: u32, seed: u64, inspect_every: u64) -> World {
-    let plan = clinic(24);
-    let mut settings = settings(plan.clone(), seed);
-    settings.network = Quality::LOSSY;
-    settings.disk = DiskQuality::TIRED;
-    settings.inspect_every = inspect_every;
-    settings.keep_events = false;
-    let mut world = World::new(settings);
-    let mut rng = Rng::new([u8::try_from(seed & 0xff).unwrap(); 32]);
-    let (_, last) = fill(&mut world, &plan, carrier(), &bad_day(calls), &mut rng);
-    let rest = world.run_out(last + Duration::from_secs(3_600));
-    world.finish();
-    assert_eq!(world.watch.broken, Vec::<String>::new(), "seed {seed}");
-    assert!(rest, "seed {seed}: the world does not come to rest");
-    world
-}
+use crate::day::run;
 
 #[test]
 fn a_bad_day_breaks_no_promise_and_is_the_same_each_time() {

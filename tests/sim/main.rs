@@ -4,10 +4,16 @@
 #![expect(
     clippy::unwrap_used,
     clippy::expect_used,
+    clippy::indexing_slicing,
     reason = "a test that cannot go on shall stop"
 )]
 
+mod day;
+#[path = "../fuzz/bodies/engine_script.rs"]
+mod engine_script;
 mod hall;
 mod ladders;
 mod load;
 mod races;
+mod rehearsals;
+mod script;
