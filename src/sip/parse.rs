@@ -395,9 +395,14 @@ fn check_field(field: &Field, method: Option<&Method>, met: &mut Met) -> Result<
     let value = &field.value;
     match field.name {
         Name::Via => {
-            let vias =
-                elements(value).try_fold(0, |count, via| Via::check(via).map(|()| count + 1));
-            met.via |= vias.map_err(|_| "a Via cannot be read")? > 0;
+            // A Via without a hop would stand before the one that takes the answer back.
+            if elements(value).next().is_none() {
+                return Err("a Via is empty");
+            }
+            elements(value)
+                .try_for_each(Via::check)
+                .map_err(|_| "a Via cannot be read")?;
+            met.via = true;
         }
         Name::From => {
             once(&mut met.from, "From stands twice")?;
@@ -543,6 +548,12 @@ mod tests {
         );
         assert_eq!(
             status(&format!("OPTIONS sip:a@b SIP/2.0\r\n folded\r\n{HEAD}\r\n")),
+            400
+        );
+        assert_eq!(
+            status(&format!(
+                "OPTIONS sip:a@b SIP/2.0\r\nVia:\r\n{HEAD}CSeq: 1 OPTIONS\r\n\r\n"
+            )),
             400
         );
     }

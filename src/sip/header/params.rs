@@ -40,11 +40,16 @@ impl Params {
             if !is_token(name) {
                 return Err("the name of a parameter is no token");
             }
-            if let Some(value) = value
-                && value.first() == Some(&b'"')
-                && quoted_len(value) != Some(value.len())
-            {
-                return Err("a quoted string is not closed");
+            let Some(value) = value else {
+                continue;
+            };
+            // A quote or bracket that stands open would hide the next comma, which divides a list.
+            if value.first() == Some(&b'"') {
+                if quoted_len(value) != Some(value.len()) {
+                    return Err("a quoted string is not closed");
+                }
+            } else if value.iter().any(|byte| b"\"<>".contains(byte)) {
+                return Err("a quote or bracket stands inside a parameter");
             }
         }
         Ok(())
@@ -174,7 +179,15 @@ mod tests {
 
     #[test]
     fn what_is_broken_is_refused() {
-        for text in ["x", ";a=\"b", ";a b=c", ";=x", ";a=\"b\"c"] {
+        for text in [
+            ";a=x<y",
+            ";a=x\"y\"",
+            "x",
+            ";a=\"b",
+            ";a b=c",
+            ";=x",
+            ";a=\"b\"c",
+        ] {
             assert!(
                 Params::parse(&Bytes::from_static(text.as_bytes())).is_err(),
                 "{text}"
