@@ -101,7 +101,7 @@ fn messages() -> Vec<Vec<u8>> {
 
 #[test]
 fn mutated_messages_get_a_verdict() {
-    drive(1, 80_000, &messages(), fuzz_sip_message::run);
+    drive(1, 130_000, &messages(), fuzz_sip_message::run);
 }
 
 /// Calls from the INVITE to the BYE, with what may come between.
@@ -199,5 +199,5 @@ fn mutated_descriptions_are_answered_or_refused() {
           a=sendonly\r\nm=audio 0 RTP/AVP 0\r\nm=image 4002 udptl t38\r\n"
             .to_vec(),
     );
-    drive(3, 80_000, &seeds, fuzz_sdp::run);
+    drive(3, 30_000, &seeds, fuzz_sdp::run);
 }
