@@ -82,6 +82,9 @@ pub const COMMIT_BEFORE_RINGING: Duration = Duration::from_millis(150);
 pub const COMMIT_BEFORE_END: Duration = Duration::from_millis(500);
 /// A media port that does not open within this fails the leg with 503.
 pub const MEDIA_OPEN: Duration = Duration::from_secs(2);
+/// A recording notice that has not come to its end this long after its length is taken for heard, so
+/// that no bridge waits for a sound that cannot be played.
+pub const NOTICE_LATE: Duration = Duration::from_secs(5);
 /// The longest call; at its end both sides are hung up.
 pub const CALL_LENGTH: Duration = Duration::from_secs(4 * 3600);
 /// A recording file is continued in another one at this size.

@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 use super::ending::Farewell;
 use super::facts::CallFacts;
-use super::leg::Leg;
+use super::leg::{Leg, Sip};
 use super::message::{CallEffect, CallInput, CallTimer, Gate, News, Told, World};
 use super::offer::Offer;
 use super::phase::{Notice, Phase};
@@ -154,6 +154,9 @@ impl Call {
                 self.leg_gone(world, leg, fx);
             }
             SessionEvent::Closed { leg } => {
+                if self.counts_on(leg) {
+                    self.leg_gone(world, leg, fx);
+                }
                 self.open.remove(&leg);
                 self.adopted.retain(|known| *known != leg);
                 fx.push_back(CallEffect::Disown(leg));
@@ -193,6 +196,7 @@ impl Call {
             }
             CallTimer::MediaOpen(leg) => self.port_failed(world, leg, fx),
             CallTimer::Whisper => self.whisper_cut(world, fx),
+            CallTimer::Notice => self.notice_over(world, fx),
             CallTimer::Length => self.hang_up(world, super::cause::TOO_LONG, fx),
             CallTimer::Recording => self.recording = false,
         }
@@ -227,9 +231,19 @@ impl Call {
             .map_or(Answer::Queue, |queue| queue.answer)
     }
 
+    /// Whether something of the call still hangs on a leg's session.
+    fn counts_on(&self, leg: LegId) -> bool {
+        let caller = leg == self.caller.id && self.caller.sip != Sip::Over;
+        let operator = self.operator.as_ref().is_some_and(|it| it.id == leg);
+        caller || operator || self.rung(leg).is_some()
+    }
+
     fn finish_if_over(&self, fx: &mut Effects) {
         if self.ended() && self.farewell.is_none() && self.open.is_empty() && !self.recording {
             fx.push_back(CallEffect::Done);
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

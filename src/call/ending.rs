@@ -61,6 +61,7 @@ impl Call {
             CallTimer::Gate(Gate::Offered),
             CallTimer::MediaOpen(self.caller.id),
             CallTimer::Whisper,
+            CallTimer::Notice,
             CallTimer::Length,
         ] {
             fx.push_back(CallEffect::StopTimer(timer));
@@ -174,20 +175,19 @@ impl Call {
         if leg != self.caller.id {
             return;
         }
-        let farewell = Farewell::Reject {
-            code: 487,
-            retry_after: None,
+        let farewell = match self.caller.sip {
+            Sip::Unsent | Sip::Open => Farewell::Reject {
+                code: 487,
+                retry_after: None,
+            },
+            // Our 200 crossed it.
+            Sip::Answered => Farewell::HangUp(cause::CALLER_LEFT),
+            Sip::Over => Farewell::Nothing,
         };
         if self.ended() {
             self.farewell = self.farewell.take().map(|_| farewell);
         } else {
-            self.end(
-                world,
-                Outcome::Missed,
-                Some(MissedReason::Abandoned),
-                farewell,
-                fx,
-            );
+            self.caller_left(world, farewell, fx);
         }
     }
 

@@ -221,7 +221,7 @@ impl Call {
     pub(super) fn port_failed(&mut self, world: &mut World<'_>, leg: LegId, fx: &mut Effects) {
         fx.push_back(CallEffect::StopTimer(CallTimer::MediaOpen(leg)));
         if leg != self.caller.id {
-            self.phone_failed(world, leg, crate::words::MissReason::Failed, fx);
+            self.phone_lost_port(world, leg, fx);
         } else if matches!(self.phase, Phase::Opening { .. }) {
             let farewell = Farewell::Reject {
                 code: 503,
@@ -346,10 +346,13 @@ impl Call {
         if !of.awaits_answer() {
             return;
         }
+        let held = of.held();
         if answer.is_some_and(|answer| of.accept(answer)) {
-            if let Some(remote) = of.remote() {
+            let (remote, now_held) = (of.remote(), of.held());
+            if let Some(remote) = remote {
                 Self::media(MediaCommand::Connect { leg, remote }, fx);
             }
+            self.tell_hold(leg, held, now_held, fx);
         } else {
             self.hang_up(world, cause::MEDIA, fx);
         }
@@ -363,6 +366,9 @@ impl Call {
         position: u32,
         fx: &mut Effects,
     ) {
+        if self.ended() {
+            return;
+        }
         self.facts.queue = Some(queue.clone());
         self.tell(News::QueueJoined { queue, position }, fx);
         if self.answer_mode() == Answer::Queue {
@@ -408,6 +414,9 @@ impl Call {
         reason: LeftReason,
         fx: &mut Effects,
     ) {
+        if matches!(self.phase, Phase::Talking { .. }) {
+            return;
+        }
         self.queued = false;
         let reason = match reason {
             LeftReason::Answered | LeftReason::Timeout => MissedReason::Timeout,

@@ -90,6 +90,8 @@ pub enum CallTimer {
     MediaOpen(LegId),
     /// The whisper's longest time is over.
     Whisper,
+    /// The notice should have been heard by now.
+    Notice,
     /// The longest call is over.
     Length,
     /// The recording's last word has not come: forget the call without it.
@@ -98,10 +100,11 @@ pub enum CallTimer {
 
 impl CallTimer {
     /// The timers that are not a leg's.
-    pub const OF_A_CALL: [Self; 5] = [
+    pub const OF_A_CALL: [Self; 6] = [
         Self::Gate(Gate::Offered),
         Self::Gate(Gate::Ended),
         Self::Whisper,
+        Self::Notice,
         Self::Length,
         Self::Recording,
     ];
@@ -114,6 +117,7 @@ impl CallTimer {
             Self::Gate(Gate::Ended) => "outcome not committed",
             Self::MediaOpen(_) => "media port not open",
             Self::Whisper => "whisper at its longest",
+            Self::Notice => "notice not heard",
             Self::Length => "call at its longest",
             Self::Recording => "recording not finished",
         }

@@ -106,6 +106,9 @@ impl Call {
         let Some(phone) = offer.phones.get_mut(&leg) else {
             return;
         };
+        if phone.leg.is_open() {
+            return;
+        }
         phone.leg.open(port);
         let Some(sdp) = phone.leg.offer() else {
             return;
@@ -132,8 +135,20 @@ impl Call {
         )));
     }
 
+    /// A phone without a port cannot be rung; one that comes too late is given back.
+    pub(super) fn phone_lost_port(&mut self, world: &mut World<'_>, leg: LegId, fx: &mut Effects) {
+        let phone = self
+            .offers
+            .values()
+            .find_map(|offer| offer.phones.get(&leg));
+        if let Some(sip) = phone.map(|phone| phone.leg.sip) {
+            self.end_leg(leg, sip, cause::MEDIA, fx);
+            self.phone_failed(world, leg, MissReason::Failed, fx);
+        }
+    }
+
     /// Whose phone a leg is, while it rings.
-    fn rung(&self, leg: LegId) -> Option<OperatorName> {
+    pub(super) fn rung(&self, leg: LegId) -> Option<OperatorName> {
         self.offers
             .iter()
             .find(|(_, offer)| offer.phones.contains_key(&leg))
@@ -170,16 +185,19 @@ impl Call {
         peer: IpAddr,
         fx: &mut Effects,
     ) {
+        if self.leg_mut(leg).is_some() {
+            return;
+        }
         let Some(operator) = self.rung(leg) else {
-            Self::session(
-                SessionCommand::HangUp {
-                    leg,
-                    cause: cause::ELSEWHERE,
-                },
-                fx,
-            );
+            let cause = cause::ELSEWHERE;
+            Self::session(SessionCommand::HangUp { leg, cause }, fx);
             return;
         };
+        if self.phase != Phase::Waiting {
+            self.end_leg(leg, Sip::Answered, cause::ELSEWHERE, fx);
+            self.phone_failed(world, leg, MissReason::Withdrawn, fx);
+            return;
+        }
         let Some(phone) = self
             .offers
             .get_mut(&operator)

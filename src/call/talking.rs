@@ -10,6 +10,7 @@ use super::phase::{Notice, Phase, Whispering};
 use super::whisper;
 use crate::acd::message::AcdInput;
 use crate::id::{LegId, OperatorName, PlayId};
+use crate::limits;
 use crate::media::command::{MediaCommand, RecordPlan};
 use crate::sip::session::SessionCommand;
 use crate::words::{MissReason, Outcome};
@@ -90,6 +91,25 @@ impl Call {
             },
             fx,
         );
+        fx.push_back(CallEffect::SetTimer(
+            CallTimer::Notice,
+            world.now.mono + prompt.duration + limits::NOTICE_LATE,
+        ));
+    }
+
+    /// The caller has heard the notice, or never will.
+    pub(super) fn notice_over(&mut self, world: &mut World<'_>, fx: &mut Effects) {
+        if !matches!(self.notice, Notice::Playing(_)) {
+            return;
+        }
+        fx.push_back(CallEffect::StopTimer(CallTimer::Notice));
+        self.notice = Notice::Over;
+        let waits = matches!(&self.phase, Phase::Whispering(whispering) if whispering.over);
+        if waits {
+            self.bridge_if_ready(world, fx);
+        } else if !self.ended() {
+            self.play_music(world, fx);
+        }
     }
 
     /// A playout came to its end.
@@ -101,13 +121,7 @@ impl Call {
         fx: &mut Effects,
     ) {
         if leg == self.caller.id && self.notice == Notice::Playing(play) {
-            self.notice = Notice::Over;
-            let waits = matches!(&self.phase, Phase::Whispering(whispering) if whispering.over);
-            if waits {
-                self.bridge_if_ready(world, fx);
-            } else if !self.ended() {
-                self.play_music(world, fx);
-            }
+            self.notice_over(world, fx);
             return;
         }
         let mine = matches!(&self.phase, Phase::Whispering(whispering) if whispering.play == play);
@@ -255,8 +269,6 @@ impl Call {
 
     /// A new offer inside a dialog: a hold, or a phone that moved.
     pub(super) fn reoffered(&mut self, leg: LegId, offer: Option<&[u8]>, fx: &mut Effects) {
-        let talking = matches!(self.phase, Phase::Talking { .. });
-        let by_operator = leg != self.caller.id;
         let ended = self.ended();
         let Some(of) = self
             .leg_mut(leg)
@@ -280,14 +292,14 @@ impl Call {
         if let Some(remote) = remote {
             Self::media(MediaCommand::Connect { leg, remote }, fx);
         }
-        if talking && held != now_held {
-            self.tell(
-                News::Held {
-                    held: now_held,
-                    by_operator,
-                },
-                fx,
-            );
+        self.tell_hold(leg, held, now_held, fx);
+    }
+
+    /// A party of a talk put the other one on hold, or took it back.
+    pub(super) fn tell_hold(&self, leg: LegId, before: bool, held: bool, fx: &mut Effects) {
+        if before != held && matches!(self.phase, Phase::Talking { .. }) {
+            let by_operator = leg != self.caller.id;
+            self.tell(News::Held { held, by_operator }, fx);
         }
     }
 

@@ -1,0 +1,612 @@
+//! Every input in every phase: nothing panics, nothing hangs, nothing is left, one end is told.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use super::*;
+use crate::call::entry::Arrival;
+use crate::call::message::{CallSettings, Contact, Minted};
+use crate::dialplan::compile::{Options, Source, compile};
+use crate::dialplan::decide::Facts;
+use crate::dialplan::diagnose::Severity;
+use crate::dialplan::secrets::Secrets;
+use crate::id::{FlowId, Origin, PlayId, Ulid};
+use crate::limits;
+use crate::media::command::Recorded;
+use crate::rng::Rng;
+use crate::sip::flow::{Flow, Transport};
+use crate::sip::session::{Cause, IncomingInvite, Source as Sender};
+use crate::sip::uri::Uri;
+use crate::time::{Duration, Now, Wall};
+use crate::words::{LeftReason, MissReason, Prompt};
+
+const PLAN: &str = r#"
+version: 1
+country: UA
+timezone: Europe/Kyiv
+language: uk
+trunks:
+  kyivstar: { peers: ["203.0.113.10:5060"] }
+numbers:
+  "0800 301 231": { to: queue.odesa }
+queues:
+  odesa: { operators: { all: true }, strategy: ring_all, ring: 10s, wrap_up: 5s, max_wait: 60s, answer: ANSWER }
+whisper: { uk: "Дзвінок", max: 4s }
+recording: { announce: { say: Розмова записується. }, keep: 90d }
+operators:
+  iryna: { name: Ирина, password: a }
+  olena: { name: Олена, password: b }
+"#;
+
+const SDP: &str = "v=0\r\no=- 1 1 IN IP4 10.0.0.1\r\ns=-\r\nc=IN IP4 10.0.0.1\r\nt=0 0\r\n\
+                   m=audio 4000 RTP/AVP 8 101\r\na=rtpmap:101 telephone-event/8000\r\n";
+const HOLD: &str = "v=0\r\no=- 1 2 IN IP4 10.0.0.1\r\ns=-\r\nc=IN IP4 10.0.0.1\r\nt=0 0\r\n\
+                    m=audio 4000 RTP/AVP 8\r\na=inactive\r\n";
+
+struct Nothing;
+
+impl Secrets for Nothing {
+    fn env(&self, _name: &str) -> Option<String> {
+        None
+    }
+    fn file(&self, _path: &str) -> Option<String> {
+        None
+    }
+}
+
+fn plan(answer: &str) -> Arc<Dialplan> {
+    let text = PLAN.replace("ANSWER", answer);
+    let sources = [Source {
+        name: "plan.yaml",
+        text: &text,
+    }];
+    let options = Options {
+        unset: Severity::Error,
+        whole: true,
+    };
+    let compiled = compile(&sources, &Nothing, options);
+    Arc::new(compiled.plan.expect("the plan compiles"))
+}
+
+fn flow(peer: &str) -> Flow {
+    Flow {
+        id: FlowId(1),
+        transport: Transport::Udp,
+        local: "192.0.2.1:5060".parse().unwrap(),
+        peer: peer.parse().unwrap(),
+    }
+}
+
+fn operator(name: &str) -> OperatorName {
+    OperatorName::from(name)
+}
+
+/// A call, and as much of the world as answers it at once.
+#[derive(Clone)]
+struct Bench {
+    call: Option<Call>,
+    now: Now,
+    settings: CallSettings,
+    prompts: BTreeMap<Phrase, Prompt>,
+    minted: Minted,
+    ports: BTreeSet<LegId>,
+    /// Sessions, and whether they were told to end or have ended by themselves.
+    sessions: BTreeMap<LegId, bool>,
+    timers: BTreeMap<CallTimer, Instant>,
+    /// Whom the distributor holds for the call.
+    held: BTreeSet<OperatorName>,
+    answered: Option<OperatorName>,
+    queue: Option<QueueName>,
+    heard: Vec<News>,
+    done: bool,
+}
+
+impl Bench {
+    fn new(plan: &Arc<Dialplan>, offer: Option<&str>) -> Self {
+        let mut prompts = BTreeMap::new();
+        for (phrase, key) in plan.phrases().into_iter().zip(1_u128..) {
+            let duration = Duration::from_secs(2);
+            prompts.insert(phrase, Prompt { key, duration });
+        }
+        let now = Now {
+            mono: Instant::from_nanos(1_000_000_000),
+            wall: Wall::from_millis(1_800_000_000_000),
+        };
+        let mut bench = Self {
+            call: None,
+            now,
+            settings: CallSettings {
+                media_address: "192.0.2.1".parse().unwrap(),
+                media_advertise: None,
+                media_local_nets: Vec::new(),
+                call_length: limits::CALL_LENGTH,
+            },
+            prompts,
+            minted: Minted::default(),
+            ports: BTreeSet::new(),
+            sessions: BTreeMap::new(),
+            timers: BTreeMap::new(),
+            held: BTreeSet::new(),
+            answered: None,
+            queue: None,
+            heard: Vec::new(),
+            done: false,
+        };
+        let uri = Uri::parse("sip:0800301231@192.0.2.1").unwrap();
+        let invite = IncomingInvite {
+            source: Sender::Trunk("kyivstar".into()),
+            flow: flow("203.0.113.10:5060"),
+            request_uri: uri.clone(),
+            to: uri.clone(),
+            from: uri,
+            from_display: String::new(),
+            call_id: "x".to_owned(),
+            offer: offer.map(|offer| bytes::Bytes::copy_from_slice(offer.as_bytes())),
+        };
+        let decision = plan.decide(&Facts {
+            trunk: "kyivstar".into(),
+            to: "0800301231".to_owned(),
+            from: Some("380671112233".to_owned()),
+        });
+        let arrival = Arrival {
+            id: CallId(Ulid::new(now.wall, &mut Rng::new([1; 32]))),
+            ticket: TicketId(1),
+            leg: CALLER,
+            trunk: "kyivstar".into(),
+            invite: &invite,
+            plan: Arc::clone(plan),
+            decision,
+        };
+        bench.sessions.insert(CALLER, false);
+        let mut effects = Effects::new();
+        let mut world = World {
+            now,
+            settings: &bench.settings,
+            prompts: &bench.prompts,
+            minted: &mut bench.minted,
+        };
+        bench.call = Some(Call::arrive(arrival, false, &mut world, &mut effects));
+        bench.apply(effects);
+        bench
+    }
+
+    fn call(&self) -> &Call {
+        self.call.as_ref().unwrap()
+    }
+
+    fn feed(&mut self, input: CallInput) {
+        if self.done {
+            return;
+        }
+        match &input {
+            CallInput::Session(
+                SessionEvent::Failed { leg, .. }
+                | SessionEvent::Rejected { leg, .. }
+                | SessionEvent::Closed { leg },
+            ) => {
+                self.sessions.insert(*leg, true);
+            }
+            CallInput::Timer(timer) => {
+                self.timers.remove(timer);
+            }
+            _ => {}
+        }
+        let mut effects = Effects::new();
+        let mut world = World {
+            now: self.now,
+            settings: &self.settings,
+            prompts: &self.prompts,
+            minted: &mut self.minted,
+        };
+        let call = self.call.as_mut().unwrap();
+        call.handle(&mut world, input, &mut effects);
+        self.apply(effects);
+    }
+
+    fn apply(&mut self, effects: Effects) {
+        for effect in effects {
+            match effect {
+                CallEffect::Session(command) => self.session(command),
+                CallEffect::Media(MediaCommand::Open { leg, .. }) => {
+                    assert!(self.ports.insert(leg), "{leg} opened twice");
+                }
+                CallEffect::Media(MediaCommand::Close { leg }) => {
+                    self.ports.remove(&leg);
+                }
+                CallEffect::Media(_) => {}
+                CallEffect::Acd(input) => self.desk(input),
+                CallEffect::Tell(told) => {
+                    let ended = self.heard.contains(&News::Ended);
+                    let late = matches!(
+                        told.news,
+                        News::RecordingFinished(_) | News::RecordingFailed(_)
+                    );
+                    assert!(!ended || late, "{:?} after the end", told.news);
+                    self.heard.push(told.news);
+                }
+                CallEffect::SetTimer(timer, at) => {
+                    self.timers.insert(timer, at);
+                }
+                CallEffect::StopTimer(timer) => {
+                    self.timers.remove(&timer);
+                }
+                CallEffect::Done => self.done = true,
+                CallEffect::Commit(_)
+                | CallEffect::Adopt(_)
+                | CallEffect::Disown(_)
+                | CallEffect::Measured(_)
+                | CallEffect::Note(_) => {}
+            }
+        }
+    }
+
+    fn session(&mut self, command: SessionCommand) {
+        match command {
+            SessionCommand::Invite { leg, .. } => {
+                let fresh = self.sessions.insert(leg, false).is_none();
+                assert!(fresh, "{leg} invited twice");
+            }
+            SessionCommand::HangUp { leg, .. }
+            | SessionCommand::Reject { leg, .. }
+            | SessionCommand::ConfirmBye { leg } => {
+                self.sessions.insert(leg, true);
+            }
+            SessionCommand::Progress { .. }
+            | SessionCommand::Accept { .. }
+            | SessionCommand::AnswerReoffer { .. } => {}
+        }
+    }
+
+    /// The distributor, in as few words as a call hears of it.
+    fn desk(&mut self, input: AcdInput) {
+        match input {
+            AcdInput::Join { way, .. } => {
+                let queue = way[0].clone();
+                self.queue = Some(queue.clone());
+                self.feed(CallInput::Joined { queue, position: 1 });
+            }
+            AcdInput::Leave { .. } => {
+                self.held.retain(|who| self.answered.as_ref() == Some(who));
+                self.leave_queue(LeftReason::Abandoned);
+            }
+            AcdInput::Answered { operator, .. } => {
+                let others: Vec<_> = self
+                    .held
+                    .iter()
+                    .filter(|it| **it != operator)
+                    .cloned()
+                    .collect();
+                self.answered = Some(operator);
+                for operator in others {
+                    self.held.remove(&operator);
+                    let reason = MissReason::Withdrawn;
+                    self.feed(CallInput::Withdraw { operator, reason });
+                }
+            }
+            AcdInput::Missed { operator, .. } | AcdInput::Released { operator, .. } => {
+                self.held.remove(&operator);
+                self.answered = self.answered.take().filter(|who| *who != operator);
+            }
+            AcdInput::Bridged { .. } => self.leave_queue(LeftReason::Answered),
+            AcdInput::Ringing { .. }
+            | AcdInput::Floor(_)
+            | AcdInput::PhoneUp { .. }
+            | AcdInput::PhoneDown { .. }
+            | AcdInput::Pause { .. } => {}
+        }
+    }
+
+    fn leave_queue(&mut self, reason: LeftReason) {
+        if let Some(queue) = self.queue.take() {
+            let wait = Duration::from_secs(1);
+            self.feed(CallInput::Left {
+                queue,
+                reason,
+                wait,
+            });
+        }
+    }
+
+    /// Rings somebody on so many phones, unless the distributor would not.
+    fn ring(&mut self, who: &str, phones: usize) {
+        let phone = Contact {
+            uri: Uri::parse("sip:iryna@10.0.0.1").unwrap(),
+            flow: flow("10.0.0.1:5060"),
+        };
+        if *self.call().phase() == Phase::Waiting && self.queue.is_some() {
+            self.held.insert(operator(who));
+            self.feed(CallInput::Offer {
+                operator: operator(who),
+                queue: "odesa".into(),
+                contacts: vec![phone; phones],
+            });
+        }
+    }
+
+    fn open(&mut self, leg: LegId) {
+        self.feed(CallInput::Media(MediaEvent::Opened { leg, port: 4_000 }));
+    }
+
+    fn answers(&mut self, leg: LegId) {
+        self.feed(CallInput::Session(SessionEvent::Answered {
+            leg,
+            answer: Some(SDP.as_bytes().to_vec().into()),
+            peer: "10.0.0.1".parse().unwrap(),
+        }));
+    }
+
+    /// What nobody does is done by time alone: every timer fires, SIP closes what was told to end.
+    fn run_out(&mut self, trail: &str) {
+        for _ in 0..200 {
+            if self.done {
+                break;
+            }
+            let over = self.sessions.iter().filter(|(_, over)| **over);
+            let over: Vec<_> = over.map(|(leg, _)| *leg).collect();
+            for leg in over {
+                self.sessions.remove(&leg);
+                self.feed(CallInput::Session(SessionEvent::Closed { leg }));
+            }
+            let next = self.timers.iter().min_by_key(|(_, at)| **at);
+            if let Some((timer, at)) = next.map(|(timer, at)| (*timer, *at)) {
+                self.now.mono = self.now.mono.max(at);
+                self.feed(CallInput::Timer(timer));
+            }
+        }
+        assert!(self.done, "never done: {trail}; {:?}", self.call().phase());
+        assert_eq!(self.ports, BTreeSet::new(), "ports are left: {trail}");
+        assert!(
+            self.sessions.values().all(|over| *over),
+            "sessions are left: {trail}; {:?}",
+            self.sessions
+        );
+        assert_eq!(self.held, BTreeSet::new(), "operators are held: {trail}");
+        assert_eq!(self.queue, None, "still in the queue: {trail}");
+        let count = |wanted: fn(&News) -> bool| self.heard.iter().filter(|it| wanted(it)).count();
+        assert_eq!(count(|news| *news == News::Ended), 1, "{trail}");
+        assert!(count(|news| *news == News::Bridged) <= 1, "{trail}");
+        let joined = count(|news| matches!(news, News::QueueJoined { .. }));
+        let left = count(|news| matches!(news, News::QueueLeft { .. }));
+        assert_eq!(joined, left, "{trail}: {:?}", self.heard);
+        let call = self.call();
+        for timer in self.timers.keys() {
+            let known = CallTimer::OF_A_CALL.contains(timer)
+                || matches!(timer, CallTimer::MediaOpen(leg) if call.adopted.contains(leg));
+            assert!(known, "{timer:?} is left: {trail}");
+        }
+    }
+}
+
+const CALLER: LegId = LegId {
+    origin: Origin::Inbound,
+    number: 1,
+};
+
+const fn phone(number: u64) -> LegId {
+    LegId {
+        origin: Origin::Outbound,
+        number,
+    }
+}
+
+/// The stations of a call, each with the way there.
+fn stations(plan: &Arc<Dialplan>, offer: Option<&str>) -> Vec<(&'static str, Bench)> {
+    let mut all = Vec::new();
+    let mut bench = Bench::new(plan, offer);
+    all.push(("opening", bench.clone()));
+    let mut early = bench.clone();
+    early.open(CALLER);
+    all.push(("opening, port open", early));
+    bench.feed(CallInput::Committed(Gate::Offered));
+    all.push(("opening, committed", bench.clone()));
+    bench.open(CALLER);
+    all.push(("waiting", bench.clone()));
+    if offer.is_none() {
+        bench.feed(CallInput::Session(SessionEvent::Confirmed {
+            leg: CALLER,
+            answer: Some(SDP.as_bytes().to_vec().into()),
+        }));
+    }
+    bench.ring("iryna", 2);
+    all.push(("two phones without ports", bench.clone()));
+    bench.open(phone(1));
+    bench.open(phone(2));
+    bench.ring("olena", 1);
+    bench.open(phone(3));
+    bench.feed(CallInput::Session(SessionEvent::Progress {
+        leg: phone(1),
+        code: 180,
+        answer: None,
+    }));
+    all.push(("three phones ring", bench.clone()));
+    bench.answers(phone(1));
+    assert!(matches!(bench.call().phase(), Phase::Whispering(_)));
+    all.push(("whispering", bench.clone()));
+    let mut noticed = bench.clone();
+    bench.feed(CallInput::Timer(CallTimer::Whisper));
+    assert!(matches!(bench.call().phase(), Phase::Whispering(it) if it.over));
+    all.push(("whisper over, notice plays", bench.clone()));
+    noticed.feed(CallInput::Timer(CallTimer::Notice));
+    assert!(matches!(noticed.call().phase(), Phase::Whispering(it) if !it.over));
+    all.push(("notice over, whisper plays", noticed));
+    bench.feed(CallInput::Timer(CallTimer::Notice));
+    assert!(matches!(bench.call().phase(), Phase::Talking { .. }));
+    all.push(("talking", bench.clone()));
+    bench.feed(CallInput::Session(SessionEvent::Bye { leg: phone(1) }));
+    all.push(("ended, outcome not committed", bench.clone()));
+    bench.feed(CallInput::Committed(Gate::Ended));
+    all.push(("ended, legs closing", bench));
+    all
+}
+
+/// Everything a call can be told about one of its legs. What SIP promises never to say is left out:
+/// an answer of a leg it did not ring, a second end of a session.
+fn about(leg: LegId, bench: &Bench) -> Vec<CallInput> {
+    let mut all: Vec<_> = vec![
+        CallInput::Media(MediaEvent::Opened { leg, port: 4_000 }),
+        CallInput::Media(MediaEvent::OpenFailed { leg }),
+        CallInput::Media(MediaEvent::Digit { leg, digit: '1' }),
+        CallInput::Media(MediaEvent::Silent { leg }),
+        CallInput::Timer(CallTimer::MediaOpen(leg)),
+    ];
+    for play in 0..=bench.minted.play {
+        let play = PlayId(play);
+        all.push(CallInput::Media(MediaEvent::Played { leg, play }));
+    }
+    if bench.sessions.get(&leg) != Some(&false) {
+        return all;
+    }
+    let sdp = |text: &str| Some(bytes::Bytes::copy_from_slice(text.as_bytes()));
+    let cause = Cause {
+        sip: 408,
+        q850: None,
+        text: "test",
+    };
+    let mut session = vec![
+        SessionEvent::Failed { leg, cause },
+        SessionEvent::Closed { leg },
+        SessionEvent::Bye { leg },
+        SessionEvent::Confirmed { leg, answer: None },
+        SessionEvent::Confirmed {
+            leg,
+            answer: sdp(SDP),
+        },
+        SessionEvent::Reoffer { leg, offer: None },
+        SessionEvent::Reoffer {
+            leg,
+            offer: sdp(HOLD),
+        },
+        SessionEvent::Reoffer {
+            leg,
+            offer: sdp("v=1"),
+        },
+        SessionEvent::Progress {
+            leg,
+            code: 183,
+            answer: None,
+        },
+    ];
+    if leg == CALLER {
+        let elsewhere = false;
+        session.push(SessionEvent::Cancelled { leg, elsewhere });
+    } else {
+        let peer = "10.0.0.1".parse().unwrap();
+        for answer in [sdp(SDP), None] {
+            session.push(SessionEvent::Answered { leg, answer, peer });
+        }
+        let rung = bench.call().rung(leg).is_some();
+        for code in [408, 480, 486, 503, 603] {
+            session.extend(rung.then_some(SessionEvent::Rejected { leg, code }));
+        }
+    }
+    all.extend(session.into_iter().map(CallInput::Session));
+    all
+}
+
+/// Everything a call can be told at a station.
+fn inputs(bench: &Bench) -> Vec<CallInput> {
+    let mut all = Vec::new();
+    for leg in [CALLER, phone(1), phone(2), phone(3), phone(99)] {
+        all.extend(about(leg, bench));
+    }
+    let call = bench.call().id();
+    all.push(CallInput::Media(MediaEvent::Recorded {
+        call,
+        recorded: Box::new(Recorded {
+            file: "x.wav".to_owned(),
+            bytes: 1,
+            duration: Duration::from_secs(1),
+            sha256: String::new(),
+        }),
+    }));
+    let why = "disk".to_owned();
+    all.push(CallInput::Media(MediaEvent::RecordFailed { call, why }));
+    all.extend([Gate::Offered, Gate::Ended].map(CallInput::Committed));
+    all.extend(CallTimer::OF_A_CALL.map(CallInput::Timer));
+    all.push(CallInput::HangUp(crate::call::cause::STOPPING));
+    for who in &bench.held {
+        if bench.answered.as_ref() != Some(who) {
+            for reason in [
+                MissReason::NoAnswer,
+                MissReason::Failed,
+                MissReason::Withdrawn,
+            ] {
+                let operator = who.clone();
+                all.push(CallInput::Withdraw { operator, reason });
+            }
+        }
+    }
+    all
+}
+
+/// What the distributor does of itself when it says something.
+fn tell(bench: &mut Bench, input: CallInput) {
+    if let CallInput::Withdraw { operator, .. } = &input {
+        bench.held.remove(operator);
+    }
+    if let CallInput::Session(SessionEvent::Bye { leg }) = &input {
+        // A BYE that nobody confirms keeps its session.
+        bench.sessions.insert(*leg, false);
+    }
+    bench.feed(input);
+}
+
+fn every_input_in_every_phase(plan: &Arc<Dialplan>, offer: Option<&str>, twice: bool) {
+    for (station, bench) in stations(plan, offer) {
+        bench.clone().run_out(station);
+        for first in inputs(&bench) {
+            let mut once = bench.clone();
+            tell(&mut once, first.clone());
+            once.clone().run_out(&format!("{station}, {first:?}"));
+            if !twice || once.done {
+                continue;
+            }
+            for second in inputs(&once) {
+                let mut both = once.clone();
+                tell(&mut both, second.clone());
+                both.run_out(&format!("{station}, {first:?}, {second:?}"));
+            }
+        }
+    }
+}
+
+#[test]
+fn every_input_in_every_phase_leaves_nothing_behind() {
+    every_input_in_every_phase(&plan("queue"), Some(SDP), true);
+    every_input_in_every_phase(&plan("operator"), Some(SDP), false);
+    every_input_in_every_phase(&plan("queue"), None, false);
+    every_input_in_every_phase(&plan("operator"), None, false);
+}
+
+#[test]
+fn a_notice_that_cannot_be_played_does_not_hold_the_bridge_for_ever() {
+    let mut bench = Bench::new(&plan("queue"), Some(SDP));
+    bench.feed(CallInput::Committed(Gate::Offered));
+    bench.open(CALLER);
+    bench.ring("iryna", 1);
+    bench.open(phone(1));
+    bench.answers(phone(1));
+    bench.feed(CallInput::Timer(CallTimer::Whisper));
+    assert!(matches!(bench.call().phase(), Phase::Whispering(it) if it.over));
+    let at = bench.timers[&CallTimer::Notice];
+    assert_eq!(
+        at.since(bench.now.mono),
+        Duration::from_secs(2) + limits::NOTICE_LATE
+    );
+    bench.feed(CallInput::Timer(CallTimer::Notice));
+    assert!(matches!(bench.call().phase(), Phase::Talking { .. }));
+}
+
+#[test]
+fn a_call_that_ends_names_its_outcome_before_the_last_message_leaves() {
+    for (station, mut bench) in stations(&plan("queue"), Some(SDP)) {
+        if bench.call().ended() {
+            continue;
+        }
+        bench.feed(CallInput::Session(SessionEvent::Bye { leg: CALLER }));
+        assert!(bench.heard.contains(&News::Ended), "{station}");
+        assert_eq!(bench.sessions[&CALLER], false, "{station}");
+        bench.feed(CallInput::Committed(Gate::Ended));
+        assert_eq!(bench.sessions[&CALLER], true, "{station}");
+    }
+}
