@@ -46,7 +46,7 @@ impl Timer {
 }
 
 /// The distributor.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub struct Desk {
     queues: BTreeMap<QueueName, Queue>,
     operators: BTreeMap<OperatorName, Operator>,
@@ -64,17 +64,8 @@ pub struct Desk {
 impl Desk {
     /// A desk without a floor: it comes with the first [`AcdInput::Floor`].
     #[must_use]
-    pub fn new(_now: Now) -> Self {
-        Self {
-            queues: BTreeMap::new(),
-            operators: BTreeMap::new(),
-            tickets: BTreeMap::new(),
-            counts: BTreeMap::new(),
-            timers: Timers::default(),
-            fresh: BTreeSet::new(),
-            freed: BTreeSet::new(),
-            deserted: BTreeSet::new(),
-        }
+    pub fn new() -> Self {
+        Self::default()
     }
 
     /// After the first floor, before the first phone: who was paused, and why, when the process

@@ -89,7 +89,7 @@ impl Engine {
         let restored = settings.restored.clone();
         let mut engine = Self {
             endpoint,
-            desk: Desk::new(now),
+            desk: Desk::new(),
             callbacks: Callbacks::restore(restored.callbacks),
             outcomes: Outcomes::default(),
             plan: Arc::clone(&settings.plan),

@@ -1,8 +1,14 @@
-//! A stand-in for the store: commits a little later, forgets what it was given.
+//! A stand-in for the store: commits a little later, and keeps what a restart needs.
 
-use crate::id::AskId;
+use std::collections::BTreeMap;
+
+use crate::engine::output::Record;
+use crate::engine::settings::Restored;
+use crate::id::{AskId, OperatorName};
 use crate::rng::Rng;
+use crate::sip::registrar::Binding;
 use crate::time::{Duration, Instant};
+use crate::words::OperatorState;
 
 /// How a disk behaves.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -45,5 +51,48 @@ impl Disk {
         let slowest = u64::try_from(self.quality.slowest.as_nanos()).unwrap_or(u64::MAX);
         let takes = Duration::from_nanos(self.rng.below(slowest.saturating_add(1)));
         (!self.rng.chance(self.quality.silent)).then_some((now + takes, id))
+    }
+}
+
+/// What the store knows of phones and pauses.
+#[derive(Debug, Default)]
+pub struct Kept {
+    bindings: BTreeMap<(OperatorName, String), Binding>,
+    paused: BTreeMap<OperatorName, String>,
+}
+
+impl Kept {
+    /// Keeps a record; events are somebody else's.
+    pub fn keep(&mut self, record: Record) {
+        match record {
+            Record::Event(_) => {}
+            Record::Bound(binding) => {
+                let key = (binding.user.clone(), binding.key.clone());
+                self.bindings.insert(key, *binding);
+            }
+            Record::Unbound { user, key } => {
+                self.bindings.remove(&(user, key));
+            }
+            Record::Operator {
+                operator,
+                state,
+                reason,
+            } => {
+                if state == OperatorState::Paused {
+                    self.paused.insert(operator, reason);
+                } else {
+                    self.paused.remove(&operator);
+                }
+            }
+        }
+    }
+
+    /// What a new process is given.
+    pub fn restore(&self, restored: &mut Restored) {
+        restored.bindings = self.bindings.values().cloned().collect();
+        let paused = self.paused.iter();
+        restored.paused = paused
+            .map(|(who, why)| (who.clone(), why.clone()))
+            .collect();
     }
 }

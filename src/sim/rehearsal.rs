@@ -5,6 +5,7 @@
 //! of it is compared with what the test expects.
 
 use std::collections::BTreeMap;
+use std::fmt::Display;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 
@@ -60,6 +61,7 @@ pub fn rehearse(plan: &Dialplan, test: &PlanTest) -> Rehearsed {
         start: Wall::from_millis(at.as_millis().saturating_sub(before)),
         network: Quality::PERFECT,
         disk: DiskQuality::PERFECT,
+        ports: 10_000,
         inspect_every: 1,
         chart: false,
         keep_events: true,
@@ -255,7 +257,10 @@ fn judge(expect: &Expect, events: &[Event]) -> Rehearsed {
         }
     };
     want("queue", expect.queue.as_ref().map(|queue| json!(queue)));
-    want("path", expect.path.as_ref().map(|path| json!(path)));
+    want(
+        "path",
+        expect.path.as_ref().map(|path| written(path.iter())),
+    );
     want("operator", expect.operator.as_ref().map(|name| json!(name)));
     want("whisper", expect.whisper.as_ref().map(|text| json!(text)));
     want("outcome", expect.outcome.map(|outcome| json!(outcome)));
@@ -287,7 +292,7 @@ fn told(call: Option<CallId>, events: &[Event]) -> Map<String, Value> {
         match event.kind {
             "queue.joined" => {
                 told.insert("queue".to_owned(), field("queue"));
-                path.push(field("queue"));
+                path.extend(field("queue").as_str().map(str::to_owned));
             }
             "whisper.played" => {
                 told.insert("whisper".to_owned(), field("text"));
@@ -304,6 +309,11 @@ fn told(call: Option<CallId>, events: &[Event]) -> Map<String, Value> {
             _ => {}
         }
     }
-    told.insert("path".to_owned(), Value::Array(path));
+    told.insert("path".to_owned(), written(path.iter()));
     told
+}
+
+/// A path as a plan writes it.
+fn written<T: Display>(path: impl Iterator<Item = T>) -> Value {
+    path.map(|queue| json!(format!("queue.{queue}"))).collect()
 }

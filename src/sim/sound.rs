@@ -57,6 +57,7 @@ pub struct Sound {
     lines: BTreeMap<LegId, Line>,
     free_ports: VecDeque<u16>,
     next_port: u16,
+    ports: usize,
     phrases: BTreeMap<u128, Phrase>,
     recording: BTreeMap<CallId, (Instant, BTreeSet<LegId>)>,
     /// Commands that made no sense: none, in a correct engine.
@@ -64,10 +65,11 @@ pub struct Sound {
 }
 
 impl Sound {
-    /// A stand-in that knows what each prompt says.
+    /// A stand-in with so many ports that knows what each prompt says.
     #[must_use]
-    pub fn new(prompts: &BTreeMap<Phrase, Prompt>) -> Self {
+    pub fn new(ports: usize, prompts: &BTreeMap<Phrase, Prompt>) -> Self {
         Self {
+            ports,
             phrases: prompts
                 .iter()
                 .map(|(phrase, prompt)| (prompt.key, phrase.clone()))
@@ -130,6 +132,11 @@ impl Sound {
     }
 
     fn open_line(&mut self, now: Instant, leg: LegId, call: CallId, out: &mut Vec<Sounding>) {
+        if self.lines.len() >= self.ports {
+            let event = MediaEvent::OpenFailed { leg };
+            out.push(Sounding::Tell(now + OPENING, event));
+            return;
+        }
         let port = self.free_ports.pop_front().unwrap_or_else(|| {
             self.next_port += 1;
             20_000 + 2 * self.next_port

@@ -85,6 +85,15 @@ impl Watch {
         self.stories.values().filter(|story| !story.ended).count()
     }
 
+    /// The process was killed: the store ends the open calls, and the counts begin anew.
+    pub fn restart(&mut self) {
+        self.stories.clear();
+        self.states.clear();
+        self.offered = 0;
+        self.outcomes.clear();
+        self.reasons.clear();
+    }
+
     /// One event for the outside world.
     pub fn event(&mut self, event: &Event) {
         if event.kind == "operator.state" {

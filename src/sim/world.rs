@@ -8,7 +8,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 
 use super::caller::{CallPlan, CallStory, Callers};
-use super::disk::{Disk, DiskQuality};
+use super::disk::{Disk, DiskQuality, Kept};
 use super::ladder::Ladder;
 use super::network::{Network, Quality};
 use super::party::{Account, Cue, Party, Role};
@@ -49,6 +49,8 @@ pub struct WorldSettings {
     pub network: Quality,
     /// How well the store keeps up.
     pub disk: DiskQuality,
+    /// How many legs can have a media port at once.
+    pub ports: usize,
     /// Look at the machines after each so many inputs.
     pub inspect_every: u64,
     /// Draw a chart.
@@ -72,6 +74,9 @@ pub struct World {
     now: Instant,
     start: Wall,
     engine: Engine,
+    settings: EngineSettings,
+    kept: Kept,
+    ports: usize,
     network: Network,
     disk: Disk,
     sound: Sound,
@@ -111,11 +116,14 @@ impl World {
             chart.column("carrier");
             chart.column("strowger");
         }
-        let sound = Sound::new(&settings.engine.prompts);
+        let sound = Sound::new(settings.ports, &settings.engine.prompts);
         Self {
             now: Instant::START,
             start: settings.start,
-            engine: Engine::new(settings.engine, engine_seed, now),
+            engine: Engine::new(settings.engine.clone(), engine_seed, now),
+            settings: settings.engine,
+            kept: Kept::default(),
+            ports: settings.ports,
             network: Network::new(settings.network, rng.fork()),
             disk: Disk::new(settings.disk, rng.fork()),
             sound,
@@ -269,6 +277,26 @@ impl World {
         self.after_engine();
     }
 
+    /// The server's process is killed and started again: what the store kept is all it knows.
+    pub fn restart(&mut self) {
+        let mut seed = [0; 32];
+        self.rng.fill(&mut seed);
+        let mut settings = self.settings.clone();
+        self.kept.restore(&mut settings.restored);
+        self.sound = Sound::new(self.ports, &settings.prompts);
+        self.happenings.retain(|_, happening| match happening {
+            Happening::ToServer(..) | Happening::ToParty(..) => true,
+            Happening::Media(_)
+            | Happening::Ends(..)
+            | Happening::Answer(_)
+            | Happening::Silence(..) => false,
+        });
+        self.watch.restart();
+        let now = self.now();
+        self.engine = Engine::new(settings, seed, now);
+        self.after_engine();
+    }
+
     /// Lets everything happen until `end`.
     pub fn run_until(&mut self, end: Instant) {
         while self.next().is_some_and(|at| at <= end) {
@@ -402,12 +430,8 @@ impl World {
                         self.schedule(at, Happening::Answer(id));
                     }
                 }
-                Output::Record(
-                    Record::Bound(_) | Record::Unbound { .. } | Record::Operator { .. },
-                )
-                | Output::CloseFlow(_)
-                | Output::Observe(_)
-                | Output::Log(_) => {}
+                Output::Record(record) => self.kept.keep(record),
+                Output::CloseFlow(_) | Output::Observe(_) | Output::Log(_) => {}
             }
         }
         if self.inputs.is_multiple_of(self.inspect_every) {

@@ -6,7 +6,7 @@ use strowger::sim::load::{Load, fill};
 use strowger::sim::network::Quality;
 use strowger::sim::phone::Temper;
 use strowger::sim::world::World;
-use strowger::time::Duration;
+use strowger::time::{Duration, Instant};
 
 use crate::hall::{carrier, clinic, settings};
 
@@ -39,18 +39,30 @@ fn bad_day(calls: u32) -> Load {
 
 /// A whole day with so many calls, every promise looked at after each so many inputs.
 pub fn run(calls: u32, seed: u64, inspect_every: u64) -> World {
+    let (mut world, last) = begin(calls, seed, inspect_every, 10_000);
+    end(&mut world, last);
+    world
+}
+
+/// The morning of such a day, and when its last call comes.
+pub fn begin(calls: u32, seed: u64, inspect_every: u64, ports: usize) -> (World, Instant) {
     let plan = clinic(24);
     let mut settings = settings(plan.clone(), seed);
     settings.network = Quality::LOSSY;
     settings.disk = DiskQuality::TIRED;
+    settings.ports = ports;
     settings.inspect_every = inspect_every;
     settings.keep_events = false;
     let mut world = World::new(settings);
     let mut rng = Rng::new([u8::try_from(seed & 0xff).unwrap(); 32]);
     let (_, last) = fill(&mut world, &plan, carrier(), &bad_day(calls), &mut rng);
+    (world, last)
+}
+
+/// Everybody goes home, and every promise was kept.
+pub fn end(world: &mut World, last: Instant) {
     let rest = world.run_out(last + Duration::from_secs(3_600));
     world.finish();
-    assert_eq!(world.watch.broken, Vec::<String>::new(), "seed {seed}");
-    assert!(rest, "seed {seed}: the world does not come to rest");
-    world
+    assert_eq!(world.watch.broken, Vec::<String>::new());
+    assert!(rest, "the world does not come to rest");
 }

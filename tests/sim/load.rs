@@ -1,7 +1,9 @@
 //! Hundreds of calls on a bad day: twice the same bytes, and every promise kept.
 //! `cargo bench --bench engine_calls` does it with ten thousand and the clock in hand.
 
-use crate::day::run;
+use strowger::time::{Duration, Instant};
+
+use crate::day::{begin, end, run};
 
 #[test]
 fn a_bad_day_breaks_no_promise_and_is_the_same_each_time() {
@@ -24,6 +26,37 @@ fn a_bad_day_breaks_no_promise_and_is_the_same_each_time() {
 #[test]
 fn other_days_break_no_promise_either() {
     for seed in 10..16 {
+        println!("seed {seed}");
         run(200, seed, 1);
     }
+}
+
+#[test]
+fn a_server_short_of_ports_refuses_and_forgets_nobody() {
+    let (mut world, last) = begin(200, 3, 1, 12);
+    end(&mut world, last);
+    let watch = &world.watch;
+    assert!(watch.outcomes().get("answered").is_some_and(|n| *n > 5));
+    assert_eq!(watch.outcomes().values().sum::<u64>(), watch.offered());
+}
+
+#[test]
+fn a_killed_server_begins_again_with_its_phones_and_holds_nobody() {
+    let (mut world, last) = begin(300, 4, 1, 10_000);
+    for second in [60, 61, 90, 150] {
+        world.run_until(Instant::START + Duration::from_secs(second));
+        let registered = world.engine().view().registrations;
+        world.restart();
+        assert_eq!(world.engine().view().registrations, registered);
+        let desk = world.engine().desk();
+        assert!(desk.operators().all(|operator| operator.call().is_none()));
+    }
+    end(&mut world, last);
+    assert!(
+        world
+            .watch
+            .outcomes()
+            .get("answered")
+            .is_some_and(|n| *n > 20)
+    );
 }

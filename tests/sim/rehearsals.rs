@@ -87,6 +87,6 @@ fn what_does_not_come_true_is_told() {
     assert!(!ok);
     assert_eq!(
         got,
-        json!({ "path": ["odesa", "all"], "reason": "abandoned", "callback": true })
+        json!({ "path": ["queue.odesa", "queue.all"], "reason": "abandoned", "callback": true })
     );
 }

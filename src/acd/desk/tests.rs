@@ -65,7 +65,7 @@ pub(super) struct Hall {
 impl Hall {
     pub(super) fn new(floor: Floor) -> Self {
         let mut hall = Self {
-            desk: Desk::new(at(Instant::START)),
+            desk: Desk::new(),
             now: Instant::START,
             calls: Rng::new([3; 32]),
             said: VecDeque::new(),

@@ -174,6 +174,7 @@ fn world(plan: &Dialplan) -> World {
         start: Wall::from_millis(1_791_183_600_000),
         network: Quality::LOSSY,
         disk: DiskQuality::TIRED,
+        ports: 10_000,
         inspect_every: 1,
         chart: false,
         keep_events: false,
