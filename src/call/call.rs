@@ -40,6 +40,8 @@ pub struct Call {
     pub(super) ticket: TicketId,
     /// The distributor knows the ticket.
     pub(super) queued: bool,
+    /// The queue that was told to be joined and not yet to be left.
+    pub(super) stands_in: Option<QueueName>,
     pub(super) offers: BTreeMap<OperatorName, Offer>,
     pub(super) operator: Option<Leg>,
     pub(super) music: Option<Phrase>,
@@ -70,6 +72,12 @@ impl Call {
     #[must_use]
     pub const fn facts(&self) -> &CallFacts {
         &self.facts
+    }
+
+    /// The queue the caller stands in.
+    #[must_use]
+    pub const fn stands_in(&self) -> Option<&QueueName> {
+        self.stands_in.as_ref()
     }
 
     /// Where it stands.
@@ -108,6 +116,7 @@ impl Call {
                 reason,
                 wait,
             } => {
+                self.stands_in = None;
                 fx.push_back(CallEffect::Measured(super::message::Measured::QueueWait(
                     queue.clone(),
                     wait,

@@ -175,6 +175,7 @@ impl Call {
             caller_answer: None,
             ticket,
             queued: false,
+            stands_in: None,
             offers: std::collections::BTreeMap::new(),
             operator: None,
             music: None,
@@ -370,6 +371,7 @@ impl Call {
             return;
         }
         self.facts.queue = Some(queue.clone());
+        self.stands_in = Some(queue.clone());
         self.tell(News::QueueJoined { queue, position }, fx);
         if self.answer_mode() == Answer::Queue {
             self.answer_caller(fx);

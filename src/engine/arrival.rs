@@ -1,14 +1,17 @@
 //! How a call comes in: from a new INVITE to a call, or to a refusal that makes none.
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
 use super::engine::Engine;
 use super::output::Level;
+#[cfg(test)]
+use super::sabotage::When;
 use crate::call::call::{Call, Effects};
 use crate::call::entry::Arrival;
 use crate::call::message::World;
 use crate::dialplan::decide::Facts;
-use crate::id::{CallId, LegId, TicketId, Ulid};
+use crate::id::{CallId, LegId, TicketId, TrunkName, Ulid};
 use crate::limits;
 use crate::sip::session::{IncomingInvite, SessionCommand, Source};
 use crate::sip::uri::Uri;
@@ -31,26 +34,20 @@ impl Engine {
             self.reject(now, leg, 503, Some(limits::RETRY_AFTER_SECONDS));
             return;
         }
-        let refused = self.calls.len() >= self.settings.calls || !self.arrival_allowed(now);
-        let decision = self.plan.decide(&Facts {
-            trunk: trunk.clone(),
-            to: number_of(&invite.request_uri),
-            from: caller_number(invite),
-        });
-        self.tickets += 1;
-        let arrival = Arrival {
-            id: CallId(Ulid::new(now.wall, &mut self.rng)),
-            ticket: TicketId(self.tickets),
-            leg,
-            trunk,
-            invite,
-            plan: Arc::clone(&self.plan),
-            decision,
-        };
-        self.admit(now, arrival, refused);
+        let refused = self.active >= self.settings.calls || !self.arrival_allowed(now);
+        self.admit(now, trunk, leg, invite, refused);
     }
 
-    fn admit(&mut self, now: Now, arrival: Arrival<'_>, refused: bool) {
+    fn admit(
+        &mut self,
+        now: Now,
+        trunk: TrunkName,
+        leg: LegId,
+        invite: &IncomingInvite,
+        refused: bool,
+    ) {
+        self.tickets += 1;
+        let id = CallId(Ulid::new(now.wall, &mut self.rng));
         let mut effects = Effects::new();
         let mut world = World {
             now,
@@ -58,8 +55,36 @@ impl Engine {
             prompts: &self.prompts,
             minted: &mut self.minted,
         };
-        let call = Call::arrive(arrival, refused, &mut world, &mut effects);
-        let id = call.id();
+        // A call's first step is a step like any other: a fault in it costs this INVITE alone.
+        let arrived = catch_unwind(AssertUnwindSafe(|| {
+            #[cfg(test)]
+            self.sabotage.strike(When::Before);
+            let decision = self.plan.decide(&Facts {
+                trunk: trunk.clone(),
+                to: number_of(&invite.request_uri),
+                from: caller_number(invite),
+            });
+            let arrival = Arrival {
+                id,
+                ticket: TicketId(self.tickets),
+                leg,
+                trunk,
+                invite,
+                plan: Arc::clone(&self.plan),
+                decision,
+            };
+            let call = Call::arrive(arrival, refused, &mut world, &mut effects);
+            #[cfg(test)]
+            self.sabotage.strike(When::After);
+            call
+        }));
+        let Ok(call) = arrived else {
+            self.faults += 1;
+            let text = "a fault of ours refused this call; please report the panic above it";
+            self.log(Level::Error, Some(id), text);
+            self.reject(now, leg, 500, None);
+            return;
+        };
         self.active += usize::from(!call.ended());
         self.places.insert(call.ticket(), id);
         self.calls.insert(id, call);

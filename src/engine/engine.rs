@@ -7,9 +7,12 @@ use std::collections::{BTreeMap, VecDeque};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
+use super::fault::Before;
 use super::floor;
 use super::input::Input;
 use super::output::{Level, LogLine, Observation, Output, Question};
+#[cfg(test)]
+use super::sabotage;
 use super::settings::EngineSettings;
 use super::view::View;
 use crate::acd::desk::Desk;
@@ -27,7 +30,6 @@ use crate::limits;
 use crate::media::command::{MediaCommand, MediaEvent};
 use crate::rng::Rng;
 use crate::sip::endpoint::{Endpoint, EndpointEvent, HoldId, Transmit};
-use crate::sip::session::SessionCommand;
 use crate::time::{Instant, Now, Timers, Wakeup};
 use crate::words::{OperatorState, Phrase, Prompt};
 
@@ -46,7 +48,7 @@ pub(super) enum Asked {
 }
 
 #[derive(Debug)]
-enum Work {
+pub(super) enum Work {
     Call(CallId, CallEffect),
     Desk(AcdEffect),
     Sip(EndpointEvent),
@@ -57,7 +59,7 @@ pub struct Engine {
     pub(super) settings: EngineSettings,
     pub(super) rng: Rng,
     pub(super) endpoint: Endpoint,
-    desk: Desk,
+    pub(super) desk: Desk,
     pub(super) callbacks: Callbacks,
     pub(super) outcomes: Outcomes,
     pub(super) plan: Arc<Dialplan>,
@@ -72,12 +74,14 @@ pub struct Engine {
     last_ask: u64,
     held: BTreeMap<HoldId, Vec<Transmit>>,
     pub(super) timers: Timers<EngineTimer>,
-    work: VecDeque<Work>,
+    pub(super) work: VecDeque<Work>,
     pub(super) outputs: VecDeque<Output>,
     pub(super) next_arrival: Instant,
     pub(super) draining: bool,
     pub(super) turned_away: u64,
-    faults: u64,
+    pub(super) faults: u64,
+    #[cfg(test)]
+    pub(crate) sabotage: sabotage::Sabotage,
 }
 
 impl Engine {
@@ -112,6 +116,8 @@ impl Engine {
             draining: false,
             turned_away: 0,
             faults: 0,
+            #[cfg(test)]
+            sabotage: sabotage::Sabotage::default(),
         };
         engine.apply_plan(now);
         engine.desk.restore(restored.paused);
@@ -338,7 +344,7 @@ impl Engine {
         let Some(call) = self.calls.get_mut(&id) else {
             return;
         };
-        let was_active = !call.ended();
+        let before = Before::of(call, &input);
         let mut effects = Effects::new();
         let mut world = World {
             now,
@@ -347,13 +353,17 @@ impl Engine {
             minted: &mut self.minted,
         };
         let outcome = catch_unwind(AssertUnwindSafe(|| {
+            #[cfg(test)]
+            self.sabotage.strike(sabotage::When::Before);
             call.handle(&mut world, input, &mut effects);
+            #[cfg(test)]
+            self.sabotage.strike(sabotage::When::After);
         }));
         if outcome.is_err() {
-            self.release_call(now, id);
+            self.release_call(now, id, before);
             return;
         }
-        if was_active && call.ended() {
+        if !before.ended && call.ended() {
             self.active = self.active.saturating_sub(1);
         }
         self.queue_effects(id, effects);
@@ -373,7 +383,7 @@ impl Engine {
         }
     }
 
-    fn apply(&mut self, now: Now, id: CallId, effect: CallEffect) {
+    pub(super) fn apply(&mut self, now: Now, id: CallId, effect: CallEffect) {
         match effect {
             CallEffect::Session(command) => self.endpoint.handle_command(now, command),
             CallEffect::Media(command) => self.outputs.push_back(Output::Media(command)),
@@ -416,42 +426,6 @@ impl Engine {
         for timer in CallTimer::OF_A_CALL {
             self.timers.cancel(&EngineTimer::Call(id, timer));
         }
-    }
-
-    /// Our own fault: everything indexed by the call is given back.
-    fn release_call(&mut self, now: Now, id: CallId) {
-        self.faults += 1;
-        let Some(call) = self.calls.remove(&id) else {
-            return;
-        };
-        self.log(
-            Level::Error,
-            Some(id),
-            "a fault of ours ended this call; please report the panic above it",
-        );
-        if !call.ended() {
-            self.active = self.active.saturating_sub(1);
-        }
-        for leg in call.legs() {
-            self.legs.remove(&leg);
-            let cause = cause::FAULT;
-            self.endpoint
-                .handle_command(now, SessionCommand::HangUp { leg, cause });
-            self.outputs
-                .push_back(Output::Media(MediaCommand::Close { leg }));
-            self.timers
-                .cancel(&EngineTimer::Call(id, CallTimer::MediaOpen(leg)));
-        }
-        for timer in CallTimer::OF_A_CALL {
-            self.timers.cancel(&EngineTimer::Call(id, timer));
-        }
-        let ticket = call.ticket();
-        self.places.remove(&ticket);
-        self.desk_input(now, AcdInput::Leave { ticket });
-        if let Some(operator) = call.facts().operator.clone() {
-            self.desk_input(now, AcdInput::Released { operator, ticket });
-        }
-        self.tell_fault(now, &call);
     }
 
     fn carry(&mut self, now: Now, effect: AcdEffect) {

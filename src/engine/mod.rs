@@ -11,9 +11,12 @@ mod arrival;
 )]
 pub mod engine;
 pub mod event;
+mod fault;
 pub mod floor;
 pub mod input;
 pub mod output;
+#[cfg(test)]
+pub(crate) mod sabotage;
 pub mod settings;
 mod signalling;
 mod story;

@@ -6,7 +6,6 @@ use super::engine::Engine;
 use super::event::{self, Event};
 use super::output::{Level, Output, Record};
 use crate::acd::message::AcdEffect;
-use crate::call::call::Call;
 use crate::call::facts::CallFacts;
 use crate::call::message::{News, Told};
 use crate::id::{CallId, EventId, OperatorName, Ulid};
@@ -106,29 +105,6 @@ impl Engine {
             facts.talk.unwrap_or_default().as_secs(),
         );
         self.log(Level::Info, Some(facts.id), &text);
-    }
-
-    /// A call that our own fault cut: its one terminal event.
-    pub(super) fn tell_fault(&mut self, now: Now, call: &Call) {
-        if call.ended() {
-            return;
-        }
-        let mut facts = call.facts().clone();
-        let talked = facts.answered_at.is_some();
-        facts.ended_at = Some(now.wall);
-        facts.outcome = Some(if talked {
-            Outcome::Answered
-        } else {
-            Outcome::Missed
-        });
-        facts.reason = (!talked).then_some(MissedReason::Interrupted);
-        self.tell(
-            now,
-            &Told {
-                news: News::Ended,
-                facts,
-            },
-        );
     }
 
     /// A recording that was finished after its call was forgotten.

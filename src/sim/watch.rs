@@ -119,10 +119,7 @@ impl Watch {
 
     fn told(&mut self, call: CallId, story: &mut Story, event: &Event) {
         let kind = event.kind;
-        let late = matches!(
-            kind,
-            "recording.finished" | "recording.failed" | "operator.missed"
-        ) || kind.starts_with("callback.");
+        let late = matches!(kind, "recording.finished" | "recording.failed");
         self.expect(late || !story.ended, || {
             format!("{call}: {kind} after call.ended")
         });

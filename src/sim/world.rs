@@ -563,3 +563,6 @@ pub fn engine_settings(plan: Arc<Dialplan>) -> EngineSettings {
         restored: Restored::default(),
     }
 }
+
+#[cfg(test)]
+mod tests;
