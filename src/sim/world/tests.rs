@@ -59,6 +59,7 @@ fn world() -> (World, usize) {
         start: Wall::from_millis(1_791_183_600_000),
         network: Quality::PERFECT,
         disk: DiskQuality::PERFECT,
+        ports: 10_000,
         inspect_every: 1,
         chart: false,
         keep_events: true,
