@@ -92,6 +92,12 @@ impl Call {
         self.phase == Phase::Ended
     }
 
+    /// Whether only the lingering of its legs keeps it here.
+    #[must_use]
+    pub fn is_settled(&self) -> bool {
+        self.ended() && self.farewell.is_none() && !self.recording
+    }
+
     /// Every leg the call ever had.
     pub fn legs(&self) -> impl Iterator<Item = LegId> {
         self.adopted.iter().copied()
@@ -248,7 +254,7 @@ impl Call {
     }
 
     fn finish_if_over(&self, fx: &mut Effects) {
-        if self.ended() && self.farewell.is_none() && self.open.is_empty() && !self.recording {
+        if self.is_settled() && self.open.is_empty() {
             fx.push_back(CallEffect::Done);
         }
     }

@@ -206,6 +206,7 @@ impl Engine {
         View {
             calls_active: self.active,
             calls_kept: self.calls.len(),
+            calls_unsettled: self.calls().filter(|call| !call.is_settled()).count(),
             legs: self.legs.len(),
             offered: self.outcomes.total(),
             outcomes: self.outcomes.by_outcome().collect(),

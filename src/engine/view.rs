@@ -11,6 +11,8 @@ pub struct View {
     pub calls_active: usize,
     /// Calls kept, those whose legs are still closing included.
     pub calls_kept: usize,
+    /// Calls that have not ended, or whose last word or recording is still to come.
+    pub calls_unsettled: usize,
     /// Legs known.
     pub legs: usize,
     /// Inbound calls of trunks since the start.

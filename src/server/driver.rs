@@ -89,7 +89,7 @@ pub struct Driver {
     pub health: Arc<Health>,
     /// What the metrics have been told.
     pub figures: Figures,
-    /// Calls and legs that are still there, for the drain.
+    /// Calls and sessions that have something left to do, for the drain.
     pub busy: Arc<AtomicUsize>,
 }
 
@@ -201,8 +201,8 @@ impl Driver {
 
     fn show(&mut self) {
         let view = self.engine.view();
-        self.busy
-            .store(view.calls_kept.max(view.live.sessions), Ordering::Relaxed);
+        let busy = view.calls_unsettled + view.live.unsettled;
+        self.busy.store(busy, Ordering::Relaxed);
         self.figures.show(&view, &self.telemetry);
     }
 }

@@ -39,7 +39,7 @@ use super::limiter::Limiter;
 use super::registrar::{Binding, Registrar};
 use super::registration::{Registration, RegistrationEvent, RegistrationId};
 use super::session::SessionEvent;
-use super::session::state::{MergeKey, Session, SessionTimer};
+use super::session::state::{MergeKey, Phase, Session, SessionTimer};
 use super::transaction::table::Transactions;
 use crate::id::{LegId, OperatorName, TrunkName};
 use crate::net::Net;
@@ -243,10 +243,25 @@ impl Endpoint {
             transactions: self.transactions.len(),
             dialogs: self.dialogs.len(),
             sessions: self.sessions.len(),
+            unsettled: self
+                .sessions
+                .values()
+                .filter(|session| !self.is_settled(session))
+                .count(),
         }
     }
 
-    /// Messages so far: method, `response` or `other`; whether they came in; how many.
+    /// Whether a session only lingers to answer repetitions.
+    fn is_settled(&self, session: &Session) -> bool {
+        matches!(session.phase, Phase::Over)
+            && session.unacked.is_none()
+            && session
+                .open
+                .iter()
+                .all(|transaction| self.transactions.is_final(*transaction))
+    }
+
+    /// Messages so far: method, an answer's being its request's; whether they came in; how many.
     pub fn messages(&self) -> impl Iterator<Item = (&'static str, bool, u64)> {
         self.counters.messages()
     }

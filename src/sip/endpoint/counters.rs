@@ -13,6 +13,8 @@ pub struct Live {
     pub dialogs: usize,
     /// Sessions.
     pub sessions: usize,
+    /// Sessions with something left to say or to hear, repetitions apart.
+    pub unsettled: usize,
 }
 
 /// What an endpoint refused.
@@ -40,16 +42,24 @@ pub(super) struct Counters {
 impl Counters {
     /// A message came in.
     pub(super) fn count_in(&mut self, message: &Message) {
-        let label = message.method().map_or("response", label);
+        let label = match (message.method(), message.headers.cseq()) {
+            (Some(method), _) => label(method),
+            (None, Ok(cseq)) => label(&cseq.method),
+            (None, Err(_)) => "other",
+        };
         *self.messages.entry((label, true)).or_default() += 1;
     }
 
     /// Bytes of ours go out.
     pub(super) fn count_out(&mut self, bytes: &[u8]) {
-        let first = bytes.split(|&byte| byte == b' ').next().unwrap_or_default();
-        let label = match Method::parse(first) {
+        let cseq = bytes
+            .split(|&byte| byte == b'\n')
+            .find_map(|line| line.strip_prefix(b"CSeq: "))
+            .unwrap_or_default();
+        let method = cseq.trim_ascii().rsplit(|&byte| byte == b' ').next();
+        let label = match method.and_then(Method::parse) {
             Some(method) => label(&method),
-            None => "response",
+            None => "other",
         };
         *self.messages.entry((label, false)).or_default() += 1;
     }
@@ -80,12 +90,12 @@ const fn label(method: &Method) -> &'static str {
         Method::Options => "OPTIONS",
         Method::Info => "INFO",
         Method::Update => "UPDATE",
-        Method::Prack
-        | Method::Subscribe
-        | Method::Notify
-        | Method::Refer
-        | Method::Message
-        | Method::Publish
-        | Method::Other(_) => "other",
+        Method::Prack => "PRACK",
+        Method::Subscribe => "SUBSCRIBE",
+        Method::Notify => "NOTIFY",
+        Method::Refer => "REFER",
+        Method::Message => "MESSAGE",
+        Method::Publish => "PUBLISH",
+        Method::Other(_) => "other",
     }
 }

@@ -105,7 +105,23 @@ fn the_callee_hangs_up() {
     net.command(PBX, hang_up(leg));
     net.pause();
     assert_eq!(net.story(CARRIER), ["bye"]);
+    assert_eq!(net.ends[PBX].live().unsettled, 1);
     net.command(CARRIER, SessionCommand::ConfirmBye { leg: out });
+    net.pause();
+    let live = net.ends[PBX].live();
+    assert_eq!((live.sessions, live.unsettled), (1, 0));
+    // An answer counts under the method of its request.
+    let counted: Vec<_> = net.ends[PBX].messages().collect();
+    assert_eq!(
+        counted,
+        [
+            ("ACK", true, 1),
+            ("BYE", false, 1),
+            ("BYE", true, 1),
+            ("INVITE", false, 2),
+            ("INVITE", true, 1),
+        ]
+    );
     net.finish();
     assert_eq!(net.story(PBX), ["closed"]);
     assert_eq!(net.story(CARRIER), ["closed"]);
