@@ -42,6 +42,30 @@ fn moment(wall: Option<Wall>) -> Value {
     wall.map_or(Value::Null, |wall| Value::String(wall.to_string()))
 }
 
+/// The names of [`call_fields`].
+pub const CALL_FIELDS: [&str; 20] = [
+    "id",
+    "direction",
+    "trunk",
+    "from",
+    "to",
+    "site",
+    "source",
+    "campaign",
+    "queue",
+    "operator",
+    "started_at",
+    "answered_at",
+    "ended_at",
+    "wait_s",
+    "talk_s",
+    "outcome",
+    "reason",
+    "plan",
+    "legs",
+    "recording",
+];
+
 /// The call fields of the contract (section 8).
 #[must_use]
 pub fn call_fields(facts: &CallFacts) -> Map<String, Value> {

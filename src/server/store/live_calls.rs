@@ -3,6 +3,7 @@
 
 use rusqlite::{Transaction, params};
 
+use super::projection::text;
 use crate::engine::event::Event;
 
 /// What a row says of a call that was cut.
@@ -45,6 +46,18 @@ pub(super) fn apply(
             )?
             .execute(params![call, verb == "bridged", event.time.as_millis(), data()])?,
     };
+    Ok(())
+}
+
+/// Follows other news that carry the fields of a call, such as the queue it stands in.
+pub(super) fn follow(transaction: &Transaction<'_>, event: &Event) -> rusqlite::Result<()> {
+    let call = event.subject.map(|call| call.to_string());
+    if let Some(call) = call.filter(|call| text(&event.data, "id") == Some(call)) {
+        let data = serde_json::Value::Object(event.data.clone()).to_string();
+        transaction
+            .prepare_cached("UPDATE live_calls SET seen = ?2, data = ?3 WHERE call = ?1")?
+            .execute(params![call, event.time.as_millis(), data])?;
+    }
     Ok(())
 }
 

@@ -144,9 +144,12 @@ impl Store {
             committed_sender,
             syncer,
         )?;
-        let restored = writer
-            .restore()
-            .context("cannot read what the last run left; run `strowger check-data`")?;
+        let restored = writer.restore().with_context(|| {
+            format!(
+                "cannot read what the last run left in {}; give another data folder, or a backup",
+                folder.display()
+            )
+        })?;
         let (jobs, receiver) = sync_channel(limits::STORE_QUEUE);
         let thread = std::thread::Builder::new()
             .name("store".into())

@@ -15,6 +15,7 @@ pub(super) fn apply(transaction: &Transaction<'_>, event: &Event) -> rusqlite::R
     };
     match noun {
         "call" => live_calls::apply(transaction, event, verb),
+        "queue" | "operator" | "whisper" => live_calls::follow(transaction, event),
         "recording" => recordings::apply(transaction, event, verb),
         "callback" => callback(transaction, event, verb),
         _ => Ok(()),

@@ -8,7 +8,7 @@ use serde_json::{Map, Value, json};
 
 use super::projection::{moment, text};
 use super::{bindings, live_calls};
-use crate::engine::event::Event;
+use crate::engine::event::{CALL_FIELDS, Event};
 use crate::id::{CallId, CallbackId, EventId, OperatorName, Ulid};
 use crate::ledger::callbacks::Callback;
 use crate::limits;
@@ -78,10 +78,12 @@ pub(super) fn interrupted_calls(
         let Ok(call) = live.call.parse::<CallId>() else {
             continue;
         };
-        let data = match serde_json::from_str(&live.data) {
+        let mut data = match serde_json::from_str(&live.data) {
             Ok(Value::Object(data)) => data,
             Ok(_) | Err(_) => Map::new(),
         };
+        // What belonged to the last event alone is no news of the end.
+        data.retain(|field, _| CALL_FIELDS.contains(&field.as_str()));
         let last_seen = Wall::from_millis(
             alive
                 .unwrap_or(live.seen)

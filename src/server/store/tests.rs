@@ -130,6 +130,11 @@ fn a_crash_ends_each_call_exactly_once_and_opens_a_callback() {
     before.event(talking, "call.bridged", facts("+380671112233"));
     before.event(talking, "recording.started", json!({"keep_s": 60}));
     before.event(waiting, "call.started", facts("+380672223344"));
+    let mut joined = facts("+380672223344");
+    joined["id"] = json!(waiting.to_string());
+    joined["queue"] = json!("odesa");
+    joined["position"] = json!(1);
+    before.event(waiting, "queue.joined", joined);
     before.event(done, "call.started", facts("+380673334455"));
     before.event(done, "call.ended", facts("+380673334455"));
     before.event(
@@ -164,6 +169,8 @@ fn a_crash_ends_each_call_exactly_once_and_opens_a_callback() {
         (&json!("missed"), &json!("interrupted"))
     );
     assert_eq!(end["site"], "odesa");
+    assert_eq!(end["queue"], "odesa");
+    assert!(end.get("position").is_none());
     assert_eq!(ended(anonymous)[0]["data"]["no_callback"], "anonymous");
     // One number, one callback: the second call of the same number counts it up.
     assert_eq!(
