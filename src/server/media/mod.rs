@@ -136,13 +136,15 @@ impl MediaThreads {
             0 => std::thread::available_parallelism().map_or(1, usize::from),
             count => count,
         };
+        let start = rng.below(1 << 16);
         for index in 0..count {
             let ports = Ports::new(
                 settings.listen,
                 &settings.ports,
                 (index, count),
                 Arc::clone(&media.tally),
-            );
+            )
+            .turned(start);
             media.add_thread(index, ports, rng.fork(), &settings, &prompts, &events)?;
         }
         Ok(media)
