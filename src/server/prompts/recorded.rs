@@ -25,20 +25,20 @@ pub(crate) struct Recorded {
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum BadPrompt {
     /// The file is there or should be, and cannot be read.
-    #[error("{path} cannot be read: {source}")]
+    #[error("{path} cannot be read: {why}")]
     Unreadable {
         /// Which file.
         path: String,
         /// What the system said.
-        source: io::Error,
+        why: io::Error,
     },
     /// The file is no sound.
-    #[error("{path}: {source}")]
+    #[error("{path}: {why}")]
     NoSound {
         /// Which file.
         path: String,
         /// What is wrong with it.
-        source: BadWav,
+        why: BadWav,
     },
     /// The manifest has no columns.
     #[error("{0}: its first line must name the columns file, language and text, with tabs between")]
@@ -49,7 +49,7 @@ impl Recorded {
     /// Opens a folder and reads its manifest, if it has one.
     pub(crate) fn open(folder: &Path) -> Result<Self, BadPrompt> {
         let mut phrases = BTreeMap::new();
-        fs::read_dir(folder).map_err(|source| unreadable(folder, source))?;
+        fs::read_dir(folder).map_err(|why| unreadable(folder, why))?;
         for language in [Language::Uk, Language::Ru, Language::En] {
             let named = fs::read_dir(folder.join(language.as_str()))
                 .into_iter()
@@ -155,9 +155,9 @@ fn read_manifest(
 
 /// Reads one recording, to 8 kHz mono.
 fn load(path: &Path) -> Result<Vec<i16>, BadPrompt> {
-    let samples = wav::read(&read_bounded(path)?).map_err(|source| BadPrompt::NoSound {
+    let samples = wav::read(&read_bounded(path)?).map_err(|why| BadPrompt::NoSound {
         path: path.display().to_string(),
-        source,
+        why,
     })?;
     Ok(sound::quantise(&samples))
 }
@@ -167,15 +167,15 @@ fn read_bounded(path: &Path) -> Result<Vec<u8>, BadPrompt> {
     let mut bytes = Vec::new();
     fs::File::open(path)
         .and_then(|file| file.take(limits::PROMPT_FILE_BYTES).read_to_end(&mut bytes))
-        .map_err(|source| unreadable(path, source))?;
+        .map_err(|why| unreadable(path, why))?;
     Ok(bytes)
 }
 
 /// The error with the path in it.
-fn unreadable(path: &Path, source: io::Error) -> BadPrompt {
+fn unreadable(path: &Path, why: io::Error) -> BadPrompt {
     BadPrompt::Unreadable {
         path: path.display().to_string(),
-        source,
+        why,
     }
 }
 

@@ -282,9 +282,14 @@ impl Default for Limits {
     }
 }
 
-/// What people recorded first, then the built-in voice where it was built in.
+/// What people recorded first, where a folder of it is there, then the built-in voice where it was
+/// built in.
 fn default_voices() -> Vec<Engine> {
-    let mut voices = vec![Engine::Recorded(PathBuf::from("prompts"))];
+    let recorded = PathBuf::from("prompts");
+    let mut voices = Vec::new();
+    if recorded.is_dir() {
+        voices.push(Engine::Recorded(recorded));
+    }
     if cfg!(feature = "embedded-tts") {
         voices.push(Engine::Embedded);
     }
