@@ -227,10 +227,10 @@ impl Round<'_> {
                         failures.fetch_add(1, Ordering::Relaxed);
                     }
                     tracing::warn!(
-                        "\"{text}\" ({}): {error}; the next engine of `tts` is asked",
+                        "\"{text}\" ({}): {error:#}; the next engine of `tts` is asked",
                         language.as_str()
                     );
-                    reasons.push(error.to_string());
+                    reasons.push(format!("{error:#}"));
                 }
             }
         }

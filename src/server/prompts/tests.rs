@@ -118,6 +118,11 @@ fn what_nobody_says_is_one_sentence_and_the_rest_is_ready() {
         problems[2].contains("\"Дзвінок із Марса\" (uk): it was not recorded"),
         "{problems:#?}"
     );
+    let (_, (_, problems)) = render(vec![shell("echo це не звук")], &phrases[..1]);
+    assert!(
+        problems[0].contains("what sh wrote is unusable: it is no PCM WAV"),
+        "{problems:#?}"
+    );
     let (_, (_, problems)) = render(vec![shell("exit 1")], &phrases[..1]);
     assert!(
         problems[0].contains("ended with exit status: 1"),

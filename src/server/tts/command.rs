@@ -25,12 +25,12 @@ pub(crate) enum Mute {
     #[error("the command of `tts` is empty")]
     NoProgram,
     /// It could not be started.
-    #[error("{program} cannot be started: {source}")]
+    #[error("{program} cannot be started: {why}")]
     Start {
         /// Which program.
         program: String,
         /// What the system said.
-        source: io::Error,
+        why: io::Error,
     },
     /// It did not end in time.
     #[error("{program} took longer than {} s and was killed", limits::TTS_COMMAND.as_secs())]
@@ -56,12 +56,12 @@ pub(crate) enum Mute {
         status: String,
     },
     /// The pipes to it broke.
-    #[error("{program} could not be spoken with: {source}")]
+    #[error("{program} could not be spoken with: {why}")]
     Pipe {
         /// Which program.
         program: String,
         /// What the system said.
-        source: io::Error,
+        why: io::Error,
     },
 }
 
@@ -90,9 +90,9 @@ fn say_within(
         .stderr(Stdio::null())
         .process_group(0)
         .spawn()
-        .map_err(|source| Mute::Start {
+        .map_err(|why| Mute::Start {
             program: program.clone(),
-            source,
+            why,
         })?;
     let mut running = Running {
         child,
@@ -111,9 +111,9 @@ impl Running {
     /// Gives it the text and takes its output until it ends.
     fn converse(&mut self, wait: Duration, program: &str, text: &str) -> Result<Vec<u8>, Mute> {
         let program = || program.to_owned();
-        let pipe = |source: io::Error| Mute::Pipe {
+        let pipe = |why: io::Error| Mute::Pipe {
             program: program(),
-            source,
+            why,
         };
         let deadline = alarm(wait).map_err(|error| pipe(error.into()))?;
         if let Some(mut input) = self.child.stdin.take() {

@@ -21,12 +21,12 @@ pub(crate) enum Mute {
     Absent,
     /// Its data could not be unpacked.
     #[cfg(feature = "embedded-tts")]
-    #[error("the embedded voice cannot be unpacked to {path}: {source}")]
+    #[error("the embedded voice cannot be unpacked to {path}: {why}")]
     Unpack {
         /// Where to.
         path: String,
         /// What the system said.
-        source: std::io::Error,
+        why: std::io::Error,
     },
     /// It failed over this text.
     #[cfg(feature = "embedded-tts")]
@@ -93,7 +93,7 @@ fn unpack(folder: &Path) -> Result<std::path::PathBuf, Mute> {
         .and_then(|()| fs::rename(&beside, &data));
     match unpacked {
         Ok(()) => Ok(data),
-        Err(source) => {
+        Err(why) => {
             // Another may have been faster; then its copy serves and ours goes.
             let _ = fs::remove_dir_all(&beside);
             if data.is_dir() {
@@ -101,7 +101,7 @@ fn unpack(folder: &Path) -> Result<std::path::PathBuf, Mute> {
             }
             Err(Mute::Unpack {
                 path: data.display().to_string(),
-                source,
+                why,
             })
         }
     }
