@@ -25,6 +25,8 @@ pub struct Load {
     pub talk: Duration,
     /// How operators behave.
     pub temper: Temper,
+    /// How many of a thousand operators have a second phone.
+    pub twins: u32,
     /// The numbers that are dialled, in turn.
     pub dialled: Vec<String>,
 }
@@ -44,8 +46,12 @@ pub fn fill(
     let desks = (1_u32..).map(|n| Ipv4Addr::from(0x0a00_0000 + n));
     for (operator, ip) in plan.operators.values().zip(desks) {
         let account = account(operator.name.as_str(), operator.password.as_ref());
-        let phone = Phone::new(load.temper, [], rng.fork());
-        world.phone(SocketAddr::new(IpAddr::V4(ip), 5060), account, phone);
+        let phones = if rng.chance(load.twins) { 2 } else { 1 };
+        for port in (5060..).take(phones) {
+            let phone = Phone::new(load.temper, [], rng.fork());
+            let address = SocketAddr::new(IpAddr::V4(ip), port);
+            world.phone(address, account.clone(), phone);
+        }
     }
     let mut at = Instant::START + DOORS_OPEN;
     for number in 0..load.calls {

@@ -87,8 +87,8 @@ impl Todo {
     /// A plain description with a port of the leg's own.
     fn describe(&mut self, leg: LegId) -> Bytes {
         let ip = self.flow.local.ip();
-        let slot = u16::try_from(leg.number % 25_000).unwrap_or(0);
-        let port = 10_000 + 2 * slot;
+        let slot = u16::try_from(leg.number % 20_000).unwrap_or(0);
+        let port = 10_000 + 2 * slot + self.flow.local.port() % 2;
         self.listening.push((SocketAddr::new(ip, port), leg));
         Bytes::from(format!(
             "v=0\r\no=- {n} {n} IN IP4 {ip}\r\ns=-\r\nc=IN IP4 {ip}\r\nt=0 0\r\n\

@@ -288,3 +288,66 @@ fn text(event: &Event, key: &str) -> Option<String> {
         | Value::String(_) => Some(value.to_string()),
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::id::{EventId, Ulid};
+    use crate::rng::Rng;
+    use crate::time::Wall;
+
+    fn told(stories: &[(&'static str, Value)]) -> Vec<String> {
+        let mut rng = Rng::new([1; 32]);
+        let call = CallId(Ulid::new(Wall::default(), &mut rng));
+        let mut watch = Watch::default();
+        for (kind, data) in stories {
+            watch.event(&Event {
+                id: EventId(Ulid::new(Wall::default(), &mut rng)),
+                kind,
+                subject: Some(call),
+                time: Wall::default(),
+                data: data.as_object().cloned().unwrap_or_default(),
+            });
+        }
+        watch.broken
+    }
+
+    #[test]
+    fn a_whole_story_is_no_objection_and_each_gap_is_one() {
+        let none = || serde_json::json!({});
+        let odesa = || serde_json::json!({ "queue": "odesa" });
+        let answered = || serde_json::json!({ "outcome": "answered" });
+        let missed = || {
+            serde_json::json!({
+                "outcome": "missed", "reason": "abandoned", "no_callback": "short"
+            })
+        };
+        let whole = [
+            ("call.started", none()),
+            ("queue.joined", odesa()),
+            ("operator.assigned", none()),
+            ("operator.answered", none()),
+            ("queue.left", odesa()),
+            ("call.bridged", none()),
+            ("call.ended", answered()),
+        ];
+        assert_eq!(told(&whole), Vec::<String>::new());
+        for gap in [0, 1, 2, 4, 5] {
+            let mut story = whole.to_vec();
+            story.remove(gap);
+            assert!(!told(&story).is_empty(), "without {:?}", whole[gap]);
+        }
+        for (at, more) in [
+            (7, ("call.ended", answered())),
+            (7, ("queue.joined", odesa())),
+            (6, ("call.ended", missed())),
+            (6, ("call.bridged", none())),
+            (2, ("queue.joined", odesa())),
+            (1, ("call.started", none())),
+        ] {
+            let mut story = whole.to_vec();
+            story.insert(at, more.clone());
+            assert!(!told(&story).is_empty(), "with {more:?} at {at}");
+        }
+    }
+}

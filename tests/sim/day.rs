@@ -25,6 +25,7 @@ fn bad_day(calls: u32) -> Load {
             answer_within: Duration::from_secs(12),
             talk_within: Duration::from_secs(60),
         },
+        twins: 200,
         dialled: [
             "0800301231",
             "0800301232",
