@@ -11,6 +11,9 @@ pub const SIP_HEAD_BYTES: usize = 32_768;
 pub const SIP_HEADERS: usize = 256;
 /// Media lines in one session description; more is a 488.
 pub const SDP_MEDIA_LINES: usize = 32;
+/// Trunks of earlier dialplans that are remembered, so that a call that began before a reload can still
+/// be cancelled; past it the oldest is forgotten.
+pub const FORMER_TRUNKS: usize = 64;
 /// Live transactions; a request that would need one more gets 503 with Retry-After, statelessly.
 pub const SIP_TRANSACTIONS: usize = 40_000;
 /// Bindings of one address of record; a REGISTER that would add one more gets 403 (RFC 3261 10.3).

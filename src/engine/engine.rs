@@ -503,3 +503,6 @@ impl Engine {
         }));
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -42,6 +42,7 @@ use super::session::SessionEvent;
 use super::session::state::{MergeKey, Phase, Session, SessionTimer};
 use super::transaction::table::Transactions;
 use crate::id::{LegId, OperatorName, TrunkName};
+use crate::limits;
 use crate::net::Net;
 use crate::rng::Rng;
 use crate::time::{Duration, Now, Timers};
@@ -149,6 +150,8 @@ pub enum EndpointEvent {
 pub struct Endpoint {
     config: EndpointConfig,
     directory: Directory,
+    /// Trunks of earlier directories: what they began they may still repeat, cancel and acknowledge.
+    former: VecDeque<(TrunkName, Peers)>,
     rng: Rng,
     /// When the last input came.
     now: Now,
@@ -186,6 +189,7 @@ impl Endpoint {
         let secret = Secret::new(&mut rng);
         Self {
             directory: Directory::default(),
+            former: VecDeque::new(),
             now,
             limiter: Limiter::new(config.strangers_rate, config.strangers_burst),
             authority: Authority::new(&config.domain, &config.digest, secret.clone()),
@@ -211,7 +215,13 @@ impl Endpoint {
     /// Says whom we know from now on. Operators who are no more lose their bindings; calls under
     /// way stay.
     pub fn set_directory(&mut self, directory: Directory) {
-        self.directory = directory;
+        let before = std::mem::replace(&mut self.directory, directory);
+        let kept = &self.directory.trunks;
+        let gone = before.trunks.into_iter().filter(|it| !kept.contains(it));
+        self.former.extend(gone);
+        while self.former.len() > limits::FORMER_TRUNKS {
+            self.former.pop_front();
+        }
         let users = &self.directory.users;
         let changes = self.registrar.retain(|user| users.contains_key(user));
         self.announce(changes, None);

@@ -16,4 +16,5 @@ mod ladders;
 mod load;
 mod races;
 mod rehearsals;
+mod reload;
 mod script;

@@ -1,8 +1,10 @@
 //! What enters the endpoint, from the first byte to the machine that takes it.
 
+use std::net::IpAddr;
+
 use bytes::Bytes;
 
-use super::Endpoint;
+use super::{Endpoint, Peers};
 use crate::id::TrunkName;
 use crate::sip::flow::Flow;
 use crate::sip::message::{Message, Method};
@@ -74,12 +76,29 @@ impl Endpoint {
         self.directory
             .trunks
             .iter()
-            .find(|(_, peers)| {
-                peers.iter().any(|(net, only)| {
-                    net.contains(address) && only.is_none_or(|only| only == port)
-                })
-            })
+            .find(|(_, peers)| holds(peers, address, port))
             .map(|(name, _)| name)
+    }
+
+    /// The key of a request's server transaction, which may have been opened under an earlier
+    /// directory.
+    fn key_of(&self, flow: &Flow, party: &Party, request: &Message) -> Option<Key> {
+        let key = server_key(request, party)?;
+        if self.former.is_empty() || self.transactions.find(&key).is_some() {
+            return Some(key);
+        }
+        let (address, port) = (flow.peer.ip(), flow.peer.port());
+        let mut before = self.former.iter().rev();
+        let earlier = before.find_map(|(trunk, peers)| {
+            let party = Party {
+                trunk: Some(trunk.clone()),
+                ..party.clone()
+            };
+            let key = server_key(request, &party)?;
+            let known = holds(peers, address, port) && self.transactions.find(&key).is_some();
+            known.then_some(key)
+        });
+        Some(earlier.unwrap_or(key))
     }
 
     /// A request that cannot be read gets its refusal, again and again, without state.
@@ -97,7 +116,7 @@ impl Endpoint {
 
     fn handle_request(&mut self, flow: Flow, party: &Party, mut request: Message) {
         request.stamp_via(flow.peer);
-        let Some(key) = server_key(&request, party) else {
+        let Some(key) = self.key_of(&flow, party, &request) else {
             return;
         };
         match request.method() {
@@ -122,13 +141,19 @@ impl Endpoint {
     }
 }
 
+fn holds(peers: &Peers, address: IpAddr, port: u16) -> bool {
+    let mut peers = peers.iter();
+    peers.any(|(net, only)| net.contains(address) && only.is_none_or(|only| only == port))
+}
+
 /// The key of a request's server transaction (RFC 3261 17.2.3). Where there is no unique branch,
-/// what RFC 2543 compared stands for one; the To tag is left out, as an ACK has ours there.
+/// what RFC 2543 compared stands for one; the To tag is left out, as an ACK has ours there. An ACK and a
+/// CANCEL are known by the INVITE they belong to.
 pub(super) fn server_key(request: &Message, party: &Party) -> Option<Key> {
     let headers = &request.headers;
     let via = headers.top_via().ok()?;
     let method = match request.method()?.as_str() {
-        "ACK" => "INVITE",
+        "ACK" | "CANCEL" => "INVITE",
         other => other,
     };
     let branch = match via.unique_branch() {

@@ -7,7 +7,7 @@ use crate::sip::dialog::{Dialog, DialogKey};
 use crate::sip::endpoint::stateless::RETRY_AFTER;
 use crate::sip::flow::Flow;
 use crate::sip::header::Name;
-use crate::sip::message::{Message, Method};
+use crate::sip::message::Message;
 use crate::sip::session::state::{MergeKey, Party, Phase, Session, SessionTimer};
 use crate::sip::session::{IncomingInvite, Source};
 use crate::sip::transaction::table::{Key, Owner};
@@ -97,15 +97,7 @@ impl Endpoint {
     /// CANCEL is answered for itself (RFC 3261 9.2). It matches by branch and sender, so nobody
     /// cancels another's INVITE.
     pub(super) fn handle_cancel(&mut self, flow: Flow, key: &Key, request: &Message) {
-        let Key::Server { branch, sender, .. } = key else {
-            return;
-        };
-        let invite_key = Key::Server {
-            branch: branch.clone(),
-            sender: sender.clone(),
-            method: Method::Invite.as_str().to_owned(),
-        };
-        let Some((id, Owner::Leg(leg))) = self.transactions.find(&invite_key) else {
+        let Some((id, Owner::Leg(leg))) = self.transactions.find(key) else {
             return self.refuse(&flow, request, 481, &[]);
         };
         let response = self.response(leg, request, 200);
