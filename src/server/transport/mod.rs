@@ -5,10 +5,11 @@ pub mod tcp;
 pub mod udp;
 
 use std::collections::BTreeMap;
-use std::net::{IpAddr, Ipv4Addr, SocketAddr, UdpSocket};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use bytes::Bytes;
+use rustix::net::{SendFlags, sendto};
 
 use crate::id::FlowId;
 use crate::sip::flow::{Flow, Transport};
@@ -47,8 +48,9 @@ impl Switchboard {
             Transport::Udp => {
                 let socket = self.datagrams.iter().find(|(id, _)| *id == flow.id);
                 if let Some((_, socket)) = socket {
-                    // A datagram that the kernel refuses is a lost one: the transaction repeats it.
-                    let _lost = socket.send_to(&bytes, flow.peer);
+                    // A datagram that the kernel refuses, a full buffer included, is a lost one: the
+                    // transaction repeats it, and the engine never waits.
+                    let _lost = sendto(&**socket, &bytes, SendFlags::DONTWAIT, &flow.peer);
                 }
                 true
             }
@@ -59,21 +61,46 @@ impl Switchboard {
         }
     }
 
-    /// Closes a stream: its writer ends when its outbox is dropped.
+    /// Closes a stream: what is queued is still written, within a bound.
     pub fn close(&self, id: FlowId) {
         self.remove_stream(id);
     }
+
+    /// Closes every stream.
+    pub fn close_all(&self) {
+        self.with_streams(BTreeMap::clear);
+    }
 }
 
-/// The address peers reach us at when we listen on all of them: the one of the default route.
+/// The address at which `peer` reaches us when we listen on all of them: the one the kernel would
+/// speak from.
 #[must_use]
-pub fn reachable(listen: SocketAddr, peer: Option<IpAddr>) -> SocketAddr {
+pub fn reachable(listen: SocketAddr, peer: IpAddr) -> SocketAddr {
     if !listen.ip().is_unspecified() {
         return listen;
     }
-    let far = peer.unwrap_or(IpAddr::V4(Ipv4Addr::new(192, 0, 2, 1)));
-    let probe = UdpSocket::bind((Ipv4Addr::UNSPECIFIED, 0))
+    let far = peer.to_canonical();
+    let any: IpAddr = match far {
+        IpAddr::V4(_) => Ipv4Addr::UNSPECIFIED.into(),
+        IpAddr::V6(_) => Ipv6Addr::UNSPECIFIED.into(),
+    };
+    let probe = UdpSocket::bind((any, 0))
         .and_then(|socket| socket.connect((far, 9)).and_then(|()| socket.local_addr()));
     let ip = probe.map_or(IpAddr::V4(Ipv4Addr::LOCALHOST), |address| address.ip());
     SocketAddr::new(ip, listen.port())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_peer_sees_the_address_it_can_reach() {
+        let near = |listen: &str, peer: &str| {
+            reachable(listen.parse().unwrap(), peer.parse().unwrap()).to_string()
+        };
+        assert_eq!(near("192.0.2.1:5060", "203.0.113.1"), "192.0.2.1:5060");
+        assert_eq!(near("0.0.0.0:5060", "127.0.0.1"), "127.0.0.1:5060");
+        assert_eq!(near("[::]:5060", "::ffff:127.0.0.1"), "127.0.0.1:5060");
+    }
 }

@@ -13,7 +13,7 @@ use bytes::Bytes;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::mpsc;
+use tokio::sync::mpsc::{self, WeakSender};
 use tokio::time::{Instant, timeout_at};
 
 use super::Switchboard;
@@ -144,10 +144,12 @@ async fn serve(stream: TcpStream, flow: Flow, board: &Switchboard, deliver: &imp
     let _small_packets = stream.set_nodelay(true);
     let (reader, writer) = stream.into_split();
     let (outbox, inbox) = mpsc::channel(limits::STREAM_OUTBOX);
-    board.add_stream(flow.id, outbox.clone());
+    let pongs = outbox.downgrade();
+    // The board alone holds the outbox: dropping it there ends the writer, and with it the stream.
+    board.add_stream(flow.id, outbox);
     let mut writing = tokio::spawn(write(writer, inbox));
     tokio::select! {
-        () = read(reader, flow, outbox, deliver) => {}
+        () = read(reader, flow, &pongs, deliver) => {}
         _ = &mut writing => {}
     }
     // Dropping the board's outbox lets the writer finish what is queued, bounded in time.
@@ -167,7 +169,13 @@ async fn write(mut writer: OwnedWriteHalf, mut inbox: mpsc::Receiver<Bytes>) {
     let _closing = writer.shutdown().await;
 }
 
-async fn read(mut reader: OwnedReadHalf, flow: Flow, outbox: Outbox, deliver: &impl Fn(Heard)) {
+async fn read(
+    mut reader: OwnedReadHalf,
+    flow: Flow,
+    outbox: &WeakSender<Bytes>,
+    deliver: &impl Fn(Heard),
+) {
+    let answer = |bytes| outbox.upgrade().map(|outbox| outbox.try_send(bytes));
     let mut framer = Framer::new();
     let mut buffer = vec![0_u8; 16 << 10];
     let mut due = Some(Instant::now() + limits::TCP_FIRST_MESSAGE);
@@ -190,18 +198,49 @@ async fn read(mut reader: OwnedReadHalf, flow: Flow, outbox: Outbox, deliver: &i
                     deliver(Heard::Message(flow, bytes));
                 }
                 Ok(Some(Frame::Ping)) => {
-                    let _full = outbox.try_send(Bytes::from_static(b"\r\n"));
+                    let _full = answer(Bytes::from_static(b"\r\n"));
                 }
                 Ok(None) => break,
                 Err(broken) => {
                     tracing::debug!(peer = %flow.peer, why = broken.why, "a SIP stream lost its frame");
-                    if let Some(answer) = broken.answer {
-                        let _full =
-                            outbox.try_send(answer.response(&format!("s{}", flow.id)).to_bytes());
+                    if let Some(refusal) = broken.answer {
+                        let tag = format!("s{}", flow.id);
+                        let _full = answer(refusal.response(&tag).to_bytes());
                     }
                     return;
                 }
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const OPTIONS: &[u8] = b"OPTIONS sip:a@b SIP/2.0\r\nContent-Length: 0\r\n\r\n";
+
+    #[tokio::test]
+    async fn a_stream_that_is_closed_here_is_closed_there() {
+        let listener = bind("127.0.0.1:0".parse().unwrap()).await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let board = Switchboard::default();
+        let (heard, mut hear) = mpsc::unbounded_channel();
+        let deliver = move |word| heard.send(word).unwrap();
+        let ids = Arc::new(FlowIds::default());
+        let listening = tokio::spawn(listen(listener, ids, board.clone(), deliver));
+        let mut peer = TcpStream::connect(address).await.unwrap();
+        peer.write_all(OPTIONS).await.unwrap();
+        let Some(Heard::Message(flow, _)) = hear.recv().await else {
+            panic!("the message is heard first");
+        };
+        assert!(board.send(&flow, Bytes::from_static(b"bye")));
+        board.close(flow.id);
+        assert!(!board.send(&flow, Bytes::from_static(b"late")));
+        let mut rest = Vec::new();
+        peer.read_to_end(&mut rest).await.unwrap();
+        assert_eq!(rest, b"bye");
+        assert!(matches!(hear.recv().await, Some(Heard::Down(id)) if id == flow.id));
+        listening.abort();
     }
 }

@@ -1,5 +1,6 @@
 //! SIP over UDP: one thread a listener that reads datagrams into the engine's inbox.
 
+use std::collections::BTreeMap;
 use std::io::ErrorKind;
 use std::net::{SocketAddr, UdpSocket};
 use std::sync::Arc;
@@ -16,6 +17,8 @@ use crate::sip::flow::{Flow, Transport};
 
 /// How often a quiet listener looks whether it shall stop.
 const LOOK_UP: Duration = Duration::from_millis(250);
+/// Peers whose way to us is remembered; past it all are looked up again.
+const PEERS_SEEN: usize = 4_096;
 
 /// Binds a listener.
 ///
@@ -41,9 +44,10 @@ pub fn listen(
     stop: Arc<AtomicBool>,
     deliver: impl Fn(Flow, Bytes) + Send + 'static,
 ) -> Result<JoinHandle<()>> {
-    let local = reachable(socket.local_addr()?, None);
+    let listening = socket.local_addr()?;
     let read = move || {
         let mut buffer = vec![0_u8; 65_535];
+        let mut seen = BTreeMap::new();
         while !stop.load(Ordering::Relaxed) {
             let (length, peer) = match socket.recv_from(&mut buffer) {
                 Ok(received) => received,
@@ -59,15 +63,18 @@ pub fn listen(
                     continue;
                 }
                 Err(error) => {
-                    tracing::error!(%error, "the SIP socket failed; datagrams are no longer read");
-                    return;
+                    // Out of memory, or an interface that went away: it may come back.
+                    tracing::error!(%error, "the SIP socket failed; trying again");
+                    std::thread::park_timeout(LOOK_UP);
+                    continue;
                 }
             };
-            let local = if peer.ip().is_loopback() && !local.ip().is_loopback() {
-                SocketAddr::new(peer.ip(), local.port())
-            } else {
-                local
-            };
+            if seen.len() >= PEERS_SEEN {
+                seen.clear();
+            }
+            let local = *seen
+                .entry(peer.ip())
+                .or_insert_with(|| reachable(listening, peer.ip()));
             let flow = Flow {
                 id,
                 transport: Transport::Udp,
