@@ -60,10 +60,11 @@ pub fn run(args: &Args) -> ExitCode {
 }
 
 async fn serve(settings: Settings) -> Result<()> {
-    let mut terminate = signal(SignalKind::terminate())?;
-    let mut interrupt = signal(SignalKind::interrupt())?;
     let mut hangup = signal(SignalKind::hangup())?;
     let server = Server::start(settings, super::progress::prompts()).await?;
+    // While prompts are rendered there is nothing to drain: until here these two end the process.
+    let mut terminate = signal(SignalKind::terminate())?;
+    let mut interrupt = signal(SignalKind::interrupt())?;
     for (transport, address) in server.addresses() {
         tracing::info!("SIP at {}://{address}", transport.as_str().to_lowercase());
     }

@@ -91,6 +91,8 @@ pub struct Driver {
     pub figures: Figures,
     /// Calls and sessions that have something left to do, for the drain.
     pub busy: Arc<AtomicUsize>,
+    /// Messages of the network that were dropped, as far as the log knows.
+    pub dropped: u64,
 }
 
 impl Driver {
@@ -204,6 +206,14 @@ impl Driver {
         let busy = view.calls_unsettled + view.live.unsettled;
         self.busy.store(busy, Ordering::Relaxed);
         self.figures.show(&view, &self.telemetry);
+        let dropped = self.inbox.dropped();
+        if dropped > self.dropped {
+            let more = dropped - self.dropped;
+            tracing::warn!(
+                "{more} messages came faster than they could be handled and were dropped"
+            );
+            self.dropped = dropped;
+        }
     }
 }
 

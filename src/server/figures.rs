@@ -1,9 +1,10 @@
 //! From the engine's view to the metrics of the contract.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::telemetry::{Telemetry, Way};
 use crate::engine::view::View;
+use crate::id::QueueName;
 use crate::words::Outcome;
 
 /// What the metrics have been told so far, so that counters only move by what is new.
@@ -11,6 +12,7 @@ use crate::words::Outcome;
 pub struct Figures {
     offered: u64,
     ended: BTreeMap<Outcome, u64>,
+    queues: BTreeSet<QueueName>,
 }
 
 impl Figures {
@@ -31,6 +33,16 @@ impl Figures {
         for (queue, waiting) in &view.waiting {
             telemetry.queue_waiting(queue.as_str(), *waiting);
         }
+        let queues = view
+            .waiting
+            .iter()
+            .map(|(queue, _)| queue.clone())
+            .collect();
+        // A queue that is no more has nobody in it, whatever was shown last.
+        for gone in self.queues.difference(&queues) {
+            telemetry.queue_waiting(gone.as_str(), 0);
+        }
+        self.queues = queues;
         for (state, count) in &view.operators {
             telemetry.operators(*state, *count);
         }

@@ -61,6 +61,9 @@ pub struct Server {
     threads: Vec<JoinHandle<()>>,
     tasks: Vec<tokio::task::JoinHandle<()>>,
     engine: JoinHandle<()>,
+    board: Switchboard,
+    /// What the dialplan's files looked like when they were first read.
+    seen: Fingerprint,
     addresses: Vec<(Transport, SocketAddr)>,
 }
 
@@ -78,6 +81,7 @@ impl Server {
         let inbox: Inbox = Arc::new(Mailbox::new(limits::INBOX));
         let (store, stored) = open_store(&settings, &inbox, clock, &mut rng)?;
         let prompts = Arc::new(PromptStore::open(&settings.data, settings.tts.clone())?);
+        let seen = Fingerprint::of(&settings.dialplans);
         let loaded = plans::load(&settings.dialplans, &prompts, progress)
             .map_err(|refused| anyhow!(refused.text()))?;
         repair_recordings(&settings, &inbox)?;
@@ -112,13 +116,14 @@ impl Server {
             engine,
             clock,
             inbox: Arc::clone(&inbox),
-            board: net.board,
+            board: net.board.clone(),
             media: Arc::clone(&media),
             store: store.clone(),
             telemetry: telemetry.clone(),
             health: Arc::clone(&health),
             figures: Figures::default(),
             busy: Arc::clone(&busy),
+            dropped: 0,
         }
         .start()?;
         health.enter(Phase::Ready);
@@ -139,6 +144,8 @@ impl Server {
             threads: net.threads,
             tasks: net.tasks,
             engine,
+            board: net.board,
+            seen,
             addresses: net.addresses,
         })
     }
@@ -207,7 +214,7 @@ impl Server {
     pub async fn watch(&self) {
         let path = self.settings.dialplans.clone();
         let look = move |path: &std::path::Path| Fingerprint::of(path);
-        let (mut live, mut seen) = (look(&path), look(&path));
+        let (mut live, mut seen) = (self.seen.clone(), look(&path));
         loop {
             tokio::time::sleep(WATCH).await;
             let now = look(&path);
@@ -241,24 +248,29 @@ impl Server {
         tokio::time::timeout(bound, quiet).await.is_ok()
     }
 
-    /// Ends all parts in order: network, engine, media, sinks, store.
+    /// Ends all parts in order: network, calls, media, engine, sinks, store. Calls that are still up
+    /// are hung up and have their end told; the last word of every recording reaches the store.
     pub async fn stop(self) {
         self.stop.store(true, Ordering::Relaxed);
         for task in self.tasks {
             task.abort();
         }
-        self.inbox.post(Word::Stop);
+        self.inbox.post(Word::HangUpAll);
         let (threads, engine) = (self.threads, self.engine);
-        let media = self.media;
+        let (media, inbox) = (self.media, self.inbox);
         let joined = tokio::task::spawn_blocking(move || {
-            for thread in threads.into_iter().chain([engine]) {
+            let join = |thread: JoinHandle<()>| {
                 if thread.join().is_err() {
                     tracing::error!("a thread ended by a panic");
                 }
-            }
-            drop(media);
+            };
+            threads.into_iter().for_each(join);
+            media.stop();
+            inbox.post(Word::Stop);
+            join(engine);
         });
         let _panicked = joined.await;
+        self.board.close_all();
         self.sweep_stop.send_replace(true);
         if self.sweeping.await.is_err() {
             tracing::error!("the sweep of recordings ended by a panic");

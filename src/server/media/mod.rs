@@ -76,7 +76,7 @@ pub struct MediaThreads {
     /// Which thread a leg lives on.
     routes: Arc<Routes>,
     recorder: Sender<ToRecorder>,
-    recorder_thread: Option<JoinHandle<()>>,
+    recorder_thread: Mutex<Option<JoinHandle<()>>>,
     tally: Arc<Tally>,
     clock: Clock,
 }
@@ -87,7 +87,7 @@ type Routes = Mutex<BTreeMap<LegId, usize>>;
 struct Handle {
     orders: Sender<Order>,
     wake: Arc<OwnedFd>,
-    thread: Option<JoinHandle<()>>,
+    thread: Mutex<Option<JoinHandle<()>>>,
 }
 
 impl Handle {
@@ -127,7 +127,7 @@ impl MediaThreads {
             threads: Vec::new(),
             routes,
             recorder,
-            recorder_thread: Some(recorder_thread),
+            recorder_thread: Mutex::new(Some(recorder_thread)),
             tally,
             clock,
         };
@@ -185,7 +185,7 @@ impl MediaThreads {
         self.threads.push(Handle {
             orders: sender,
             wake,
-            thread: Some(thread),
+            thread: Mutex::new(Some(thread)),
         });
         Ok(())
     }
@@ -221,25 +221,29 @@ impl MediaThreads {
         self.tally.snapshot()
     }
 
-    /// Closes every port, finishes every recording and waits until that is done.
-    pub fn stop(self) {
-        drop(self);
+    /// Closes every port, finishes every recording and waits until that is done and told.
+    pub fn stop(&self) {
+        for handle in &self.threads {
+            handle.send(Order::Stop);
+        }
+        for handle in &self.threads {
+            join(&handle.thread);
+        }
+        let _ = self.recorder.send(ToRecorder::Stop);
+        join(&self.recorder_thread);
+    }
+}
+
+fn join(thread: &Mutex<Option<JoinHandle<()>>>) {
+    let thread = thread.lock().unwrap_or_else(PoisonError::into_inner).take();
+    if let Some(thread) = thread {
+        let _ = thread.join();
     }
 }
 
 impl Drop for MediaThreads {
     fn drop(&mut self) {
-        for handle in &self.threads {
-            handle.send(Order::Stop);
-        }
-        let threads = self.threads.iter_mut().filter_map(|it| it.thread.take());
-        for thread in threads {
-            let _ = thread.join();
-        }
-        let _ = self.recorder.send(ToRecorder::Stop);
-        if let Some(thread) = self.recorder_thread.take() {
-            let _ = thread.join();
-        }
+        self.stop();
     }
 }
 
