@@ -1,6 +1,8 @@
 //! The virtual world: one engine, everybody who talks to it, and a clock that jumps from one
 //! happening to the next. The same settings give the same bytes.
 
+mod carry;
+
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -13,14 +15,13 @@ use super::ladder::Ladder;
 use super::network::{Network, Quality};
 use super::party::{Account, Cue, Party, Role};
 use super::phone::{Phone, PhoneStory};
-use super::sound::{Sound, Sounding};
+use super::sound::Sound;
 use super::trace::Trace;
 use super::watch::Watch;
 use crate::dialplan::plan::Dialplan;
 use crate::engine::Engine;
 use crate::engine::event::Event;
 use crate::engine::input::Input;
-use crate::engine::output::{Output, Question, Record};
 use crate::engine::settings::EngineSettings;
 use crate::id::{AskId, FlowId, LegId, PlayId};
 use crate::media::command::MediaEvent;
@@ -409,125 +410,6 @@ impl World {
     fn schedule(&mut self, at: Instant, happening: Happening) {
         self.happened += 1;
         self.happenings.insert((at, self.happened), happening);
-    }
-
-    fn after_engine(&mut self) {
-        self.inputs += 1;
-        while let Some(output) = self.engine.poll_output() {
-            match output {
-                Output::Transmit { flow, bytes } => self.server_sends(flow, bytes),
-                Output::Media(command) => {
-                    let mut sounding = Vec::new();
-                    self.sound.handle(self.now, command, &mut sounding);
-                    self.sounding(sounding);
-                }
-                Output::Record(Record::Event(event)) => self.note(*event),
-                Output::Ask {
-                    id,
-                    question: Question::Committed,
-                } => {
-                    if let Some((at, id)) = self.disk.asked(self.now, id) {
-                        self.schedule(at, Happening::Answer(id));
-                    }
-                }
-                Output::Record(record) => self.kept.keep(record),
-                Output::CloseFlow(_) | Output::Observe(_) | Output::Log(_) => {}
-            }
-        }
-        if self.inputs.is_multiple_of(self.inspect_every) {
-            self.watch.inspect(&self.engine);
-        }
-    }
-
-    fn note(&mut self, event: Event) {
-        self.trace.text(event.kind.as_bytes());
-        self.trace.text(event.id.to_string().as_bytes());
-        self.watch.event(&event);
-        if let Some(chart) = &mut self.chart {
-            let column = chart.column("strowger");
-            let more = ["queue", "operator", "to", "text", "outcome", "reason"]
-                .into_iter()
-                .filter(|key| match event.kind {
-                    "operator.state" => matches!(*key, "operator" | "to"),
-                    "whisper.played" => *key == "text",
-                    "call.ended" => matches!(*key, "outcome" | "reason"),
-                    "queue.joined" | "queue.left" => *key == "queue",
-                    _ => *key == "operator",
-                })
-                .filter_map(|key| event.data.get(key)?.as_str());
-            let label = more.fold(event.kind.to_owned(), |label, word| label + " " + word);
-            chart.note(self.now, column, label);
-        }
-        if let Some(events) = &mut self.events {
-            events.push(event);
-        }
-    }
-
-    fn server_sends(&mut self, flow: Flow, bytes: Bytes) {
-        self.trace.datagram(self.now, &bytes);
-        let Some(&index) = self.places.get(&flow.peer) else {
-            return;
-        };
-        if let (Some(chart), Some(party)) = (&mut self.chart, self.parties.get(index)) {
-            let (from, to) = (chart.column("strowger"), chart.column(&party.name));
-            chart.message(self.now, from, to, &bytes);
-        }
-        for at in self.network.carry(self.now) {
-            self.schedule(at, Happening::ToParty(index, bytes.clone()));
-        }
-    }
-
-    fn sounding(&mut self, soundings: Vec<Sounding>) {
-        for sounding in soundings {
-            match sounding {
-                Sounding::Tell(at, event) => self.schedule(at, Happening::Media(event)),
-                Sounding::Ends(at, leg, play) => self.schedule(at, Happening::Ends(leg, play)),
-                Sounding::Hears(address, heard) => {
-                    let now = self.now();
-                    let Some(&(index, leg)) = self.ears.get(&address) else {
-                        continue;
-                    };
-                    if let Some(party) = self.parties.get_mut(index) {
-                        if party.reachable() {
-                            party.hears(now, leg, heard);
-                        } else {
-                            let at = self.now + RTP_TIMEOUT;
-                            self.schedule(at, Happening::Silence(index, address));
-                        }
-                    }
-                    self.after_party(index);
-                }
-            }
-        }
-    }
-
-    fn after_party(&mut self, index: usize) {
-        let Some(party) = self.parties.get_mut(index) else {
-            return;
-        };
-        while let Some((address, leg)) = party.poll_listening() {
-            self.ears.insert(address, (index, leg));
-        }
-        let mut sent = Vec::new();
-        while let Some(bytes) = party.poll_transmit() {
-            sent.push(bytes);
-        }
-        match party.poll_timeout() {
-            Some(at) => self.wakeups.set(index, at),
-            None => {
-                self.wakeups.cancel(&index);
-            }
-        }
-        for bytes in sent {
-            self.trace.datagram(self.now, &bytes);
-            if let (Some(chart), Some(party)) = (&mut self.chart, self.parties.get(index)) {
-                let (from, to) = (chart.column(&party.name), chart.column("strowger"));
-                chart.message(self.now, from, to, &bytes);
-            }
-            for at in self.network.carry(self.now) {
-                self.schedule(at, Happening::ToServer(index, bytes.clone()));
-            }
-        }
     }
 }
 
