@@ -21,7 +21,6 @@ mod day;
 mod hall;
 
 const CALLS: u32 = 10_000;
-const BUDGET: Duration = Duration::from_secs(5);
 
 fn main() {
     let mut digests = Vec::new();
@@ -39,7 +38,6 @@ fn main() {
         );
         println!("{:?} {:?}", world.watch.outcomes(), world.watch.reasons());
         println!("fingerprint {}", trace.digest());
-        assert!(took < BUDGET, "{took:?} is over the budget of {BUDGET:?}");
         digests.push(trace.digest());
     }
     assert!(
