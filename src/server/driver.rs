@@ -69,6 +69,15 @@ pub enum Word {
 /// The inbox of the engine's thread.
 pub type Inbox = Arc<Mailbox<Word>>;
 
+/// What has something left to do.
+#[derive(Debug, Default)]
+pub struct Busy {
+    /// Calls.
+    pub calls: AtomicUsize,
+    /// SIP sessions.
+    pub sessions: AtomicUsize,
+}
+
 /// What the engine's thread works with.
 pub struct Driver {
     /// The engine.
@@ -89,8 +98,8 @@ pub struct Driver {
     pub health: Arc<Health>,
     /// What the metrics have been told.
     pub figures: Figures,
-    /// Calls and sessions that have something left to do, for the drain.
-    pub busy: Arc<AtomicUsize>,
+    /// What has something left to do, for the drain.
+    pub busy: Arc<Busy>,
     /// Messages of the network that were dropped, as far as the log knows.
     pub dropped: u64,
 }
@@ -203,8 +212,9 @@ impl Driver {
 
     fn show(&mut self) {
         let view = self.engine.view();
-        let busy = view.calls_unsettled + view.live.unsettled;
-        self.busy.store(busy, Ordering::Relaxed);
+        let busy = &self.busy;
+        busy.calls.store(view.calls_unsettled, Ordering::Relaxed);
+        busy.sessions.store(view.live.unsettled, Ordering::Relaxed);
         self.figures.show(&view, &self.telemetry);
         let dropped = self.inbox.dropped();
         if dropped > self.dropped {

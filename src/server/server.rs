@@ -12,7 +12,7 @@ use anyhow::{Result, anyhow};
 
 use super::admin::{Admin, Health, Phase};
 use super::clock::Clock;
-use super::driver::{Driver, Inbox, Word};
+use super::driver::{Busy, Driver, Inbox, Word};
 use super::entropy;
 use super::figures::Figures;
 use super::mailbox::Mailbox;
@@ -40,7 +40,7 @@ use tokio::sync::watch;
 const WATCH: Duration = Duration::from_secs(1);
 /// How often a drain looks whether the last call is over.
 const DRAIN_LOOK: Duration = Duration::from_millis(50);
-/// After every call was hung up, BYEs are answered within this.
+/// After the last call was hung up or over, BYEs are answered within this.
 const LAST_WORDS: Duration = Duration::from_secs(3);
 
 /// A running server.
@@ -56,7 +56,7 @@ pub struct Server {
     admin: Admin,
     health: Arc<Health>,
     telemetry: Telemetry,
-    busy: Arc<AtomicUsize>,
+    busy: Arc<Busy>,
     stop: Arc<AtomicBool>,
     threads: Vec<JoinHandle<()>>,
     tasks: Vec<tokio::task::JoinHandle<()>>,
@@ -111,7 +111,7 @@ impl Server {
             seed,
             clock.now(),
         );
-        let busy = Arc::new(AtomicUsize::new(0));
+        let busy = Arc::new(Busy::default());
         let engine = Driver {
             engine,
             clock,
@@ -230,22 +230,21 @@ impl Server {
     pub async fn drain(&self, bound: Duration) {
         self.health.enter(Phase::Draining);
         self.inbox.post(Word::Drain);
-        if !self.quiet_within(bound).await {
+        if !self.calls_over_within(bound).await {
             tracing::warn!("calls are still up at the end of the drain; they are hung up");
             self.inbox.post(Word::HangUpAll);
-            self.quiet_within(LAST_WORDS).await;
+            self.calls_over_within(LAST_WORDS).await;
         }
+        // A phone that is gone never answers: nobody waits for it longer than this.
+        let sessions = quiet(&self.busy.sessions);
+        let _unanswered = tokio::time::timeout(LAST_WORDS, sessions).await;
     }
 
-    async fn quiet_within(&self, bound: Duration) -> bool {
-        let quiet = async {
-            // The first look comes after the gauges have been brought up to date once more.
-            tokio::time::sleep(DRAIN_LOOK * 3).await;
-            while self.busy.load(Ordering::Relaxed) > 0 {
-                tokio::time::sleep(DRAIN_LOOK).await;
-            }
-        };
-        tokio::time::timeout(bound, quiet).await.is_ok()
+    async fn calls_over_within(&self, bound: Duration) -> bool {
+        // The first look comes after the gauges have been brought up to date once more.
+        tokio::time::sleep(DRAIN_LOOK * 3).await;
+        let calls = quiet(&self.busy.calls);
+        tokio::time::timeout(bound, calls).await.is_ok()
     }
 
     /// Ends all parts in order: network, calls, media, engine, sinks, store. Calls that are still up
@@ -278,6 +277,12 @@ impl Server {
         self.outbox.stop().await;
         self.admin.stop().await;
         self.store.close();
+    }
+}
+
+async fn quiet(busy: &AtomicUsize) {
+    while busy.load(Ordering::Relaxed) > 0 {
+        tokio::time::sleep(DRAIN_LOOK).await;
     }
 }
 
