@@ -96,7 +96,11 @@ impl Engine {
                 .map_or_else(|| "withheld".to_owned(), |from| Masked(from).to_string()),
             Masked(&facts.to),
             word(facts.outcome.map(|outcome| match facts.reason {
-                Some(reason) => format!("{} ({reason:?})", outcome.as_str()).to_lowercase(),
+                Some(reason) => format!(
+                    "{} ({})",
+                    outcome.as_str(),
+                    json!(reason).as_str().unwrap_or_default()
+                ),
                 None => outcome.as_str().to_owned(),
             })),
             word(facts.queue.as_ref().map(ToString::to_string)),

@@ -30,7 +30,14 @@ impl Figures {
             *shown = *total;
         }
         telemetry.calls_active(view.calls_active);
+        // Nobody waits any more in a queue that a new plan has taken away.
+        self.queues
+            .retain(|queue| view.waiting.iter().all(|(named, _)| named != queue));
+        for gone in std::mem::take(&mut self.queues) {
+            telemetry.queue_waiting(gone.as_str(), 0);
+        }
         for (queue, waiting) in &view.waiting {
+            self.queues.insert(queue.clone());
             telemetry.queue_waiting(queue.as_str(), *waiting);
         }
         let queues = view
@@ -52,5 +59,42 @@ impl Figures {
             let way = if *received { Way::In } else { Way::Out };
             telemetry.sip_messages(method, way, *total);
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::sip::endpoint::Live;
+
+    #[test]
+    fn a_queue_that_a_plan_took_away_shows_nobody_waiting() {
+        let telemetry = Telemetry::new().unwrap();
+        let mut view = View {
+            calls_active: 0,
+            calls_kept: 0,
+            calls_unsettled: 0,
+            legs: 0,
+            offered: 0,
+            outcomes: Vec::new(),
+            turned_away: 0,
+            faults: 0,
+            waiting: vec![("odesa".into(), 3)],
+            operators: Vec::new(),
+            tickets: 0,
+            registrations: 0,
+            callbacks: 0,
+            messages: Vec::new(),
+            live: Live::default(),
+            held: 0,
+        };
+        let mut figures = Figures::default();
+        figures.show(&view, &telemetry);
+        assert!(telemetry.render().contains("{queue=\"odesa\"} 3"));
+        view.waiting = vec![("all".into(), 1)];
+        figures.show(&view, &telemetry);
+        let shown = telemetry.render();
+        assert!(shown.contains("{queue=\"odesa\"} 0"), "{shown}");
+        assert!(shown.contains("{queue=\"all\"} 1"), "{shown}");
     }
 }
