@@ -45,6 +45,37 @@ pub fn run(calls: u32, seed: u64, inspect_every: u64) -> World {
     world
 }
 
+/// A day on which everybody is patient and willing: whoever is not answered was lost by the network.
+pub fn calm(calls: u32, gap: Duration, lost: u32) -> World {
+    let plan = clinic(40);
+    let mut settings = settings(plan.clone(), 5);
+    settings.network = Quality {
+        lost,
+        ..Quality::LOSSY
+    };
+    settings.inspect_every = 8;
+    settings.keep_events = false;
+    let mut world = World::new(settings);
+    let load = Load {
+        calls,
+        gap,
+        patience: (Duration::from_secs(170), Duration::from_secs(180)),
+        hasty: 0,
+        talk: Duration::from_secs(5),
+        temper: Temper::CALM,
+        twins: 0,
+        dialled: ["0800301231", "0800301232"].map(str::to_owned).to_vec(),
+    };
+    let rng = &mut Rng::new([5; 32]);
+    let (trunk, last) = fill(&mut world, &plan, carrier(), &load, rng);
+    end(&mut world, last);
+    let stories = world.call_stories(trunk).iter();
+    let talked = stories.filter(|story| story.connected && story.talked);
+    let answered = world.watch.outcomes().get("answered").copied();
+    assert_eq!(talked.count() as u64, answered.unwrap_or(0));
+    world
+}
+
 /// The morning of such a day, and when its last call comes.
 pub fn begin(calls: u32, seed: u64, inspect_every: u64, ports: usize) -> (World, Instant) {
     let plan = clinic(24);
