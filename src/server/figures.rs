@@ -30,14 +30,7 @@ impl Figures {
             *shown = *total;
         }
         telemetry.calls_active(view.calls_active);
-        // Nobody waits any more in a queue that a new plan has taken away.
-        self.queues
-            .retain(|queue| view.waiting.iter().all(|(named, _)| named != queue));
-        for gone in std::mem::take(&mut self.queues) {
-            telemetry.queue_waiting(gone.as_str(), 0);
-        }
         for (queue, waiting) in &view.waiting {
-            self.queues.insert(queue.clone());
             telemetry.queue_waiting(queue.as_str(), *waiting);
         }
         let queues = view
