@@ -14,6 +14,7 @@ use std::time::Duration;
 
 use rustix::time::{ClockId, clock_gettime};
 
+#[expect(dead_code, reason = "the tests use more of it")]
 #[path = "../tests/sim/day.rs"]
 mod day;
 #[expect(dead_code, reason = "the tests use more of it")]
