@@ -17,6 +17,7 @@ use super::media::MediaThreads;
 use super::store::Store;
 use super::telemetry::Telemetry;
 use super::transport::Switchboard;
+use super::vital;
 use crate::dialplan::plan::Dialplan;
 use crate::engine::Engine;
 use crate::engine::input::Input;
@@ -31,6 +32,8 @@ use crate::words::{Phrase, Prompt};
 const SHOW_EVERY: Duration = Duration::from_millis(100);
 /// With nothing to do the thread still shows that it lives.
 const HEARTBEAT: Duration = Duration::from_secs(1);
+/// At the end the store is awaited this long.
+const LAST_COMMIT: Duration = Duration::from_secs(2);
 /// Messages of the network taken at once, so that own words never wait long.
 const BATCH: usize = 64;
 
@@ -105,22 +108,13 @@ pub struct Driver {
 }
 
 impl Driver {
-    /// Starts the thread. A panic outside a call's own step ends the process: a restart is the
-    /// remedy, and the store knows what was under way.
+    /// Starts the thread. A panic in a call's own step costs that call; any other one ends the
+    /// process.
     ///
     /// # Errors
     /// The thread cannot be started.
     pub fn start(self) -> Result<JoinHandle<()>> {
-        let run = move || {
-            let ran = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| self.run()));
-            if ran.is_err() {
-                tracing::error!("the engine failed; the process ends so that a restart can follow");
-                std::process::abort();
-            }
-        };
-        Ok(std::thread::Builder::new()
-            .name("engine".into())
-            .spawn(run)?)
+        vital::spawn("engine", move || self.run())
     }
 
     fn run(mut self) {
@@ -144,6 +138,7 @@ impl Driver {
                 changed = true;
                 if !self.hear(word) {
                     self.show();
+                    self.settle_accounts();
                     return;
                 }
             }
@@ -158,6 +153,23 @@ impl Driver {
                 self.carry_out();
             }
             self.health.beat(now.mono);
+        }
+    }
+
+    /// What was told last is on the disk before the thread ends, if the disk takes it at all.
+    fn settle_accounts(&self) {
+        let last = AskId(u64::MAX);
+        self.store.ask_committed(last);
+        let until = self.clock.now().mono + LAST_COMMIT;
+        let mut taken = Vec::new();
+        loop {
+            let patience = until.since(self.clock.now().mono);
+            self.inbox.take(patience, BATCH, &mut taken);
+            let mut words = taken.drain(..);
+            if patience.is_zero() || words.any(|it| matches!(it, Word::Committed(id) if id == last))
+            {
+                return;
+            }
         }
     }
 

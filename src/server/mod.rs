@@ -24,3 +24,4 @@ pub mod surroundings;
 pub mod telemetry;
 pub mod transport;
 mod tts;
+mod vital;

@@ -42,6 +42,8 @@ const WATCH: Duration = Duration::from_secs(1);
 const DRAIN_LOOK: Duration = Duration::from_millis(50);
 /// After the last call was hung up or over, BYEs are answered within this.
 const LAST_WORDS: Duration = Duration::from_secs(3);
+/// Sinks that keep up get the last events within this.
+const LAST_DELIVERY: Duration = Duration::from_secs(3);
 
 /// A running server.
 pub struct Server {
@@ -273,6 +275,9 @@ impl Server {
         self.sweep_stop.send_replace(true);
         if self.sweeping.await.is_err() {
             tracing::error!("the sweep of recordings ended by a panic");
+        }
+        if !self.outbox.drained(LAST_DELIVERY).await {
+            tracing::warn!("a sink is behind; it gets the rest after the next start");
         }
         self.outbox.stop().await;
         self.admin.stop().await;

@@ -44,6 +44,7 @@ use crate::limits;
 use crate::media::command::{MediaCommand, MediaEvent};
 use crate::rng::Rng;
 use crate::server::clock::Clock;
+use crate::server::vital::spawn;
 use crate::time::Duration;
 
 /// Finds a prompt's samples, 8 kHz mono, by its key. Called on a media thread: a look-up and no more.
@@ -276,26 +277,4 @@ fn forget_failed(
         }
         events(event);
     })
-}
-
-/// Starts a thread without which the server is of no use: when it panics, the process ends, and a
-/// restart is the remedy.
-fn spawn(name: &str, body: impl FnOnce() + Send + 'static) -> anyhow::Result<JoinHandle<()>> {
-    std::thread::Builder::new()
-        .name(name.to_owned())
-        .spawn(move || {
-            let _guard = AbortOnPanic;
-            body();
-        })
-        .with_context(|| format!("cannot start the thread {name}"))
-}
-
-struct AbortOnPanic;
-
-impl Drop for AbortOnPanic {
-    fn drop(&mut self) {
-        if std::thread::panicking() {
-            std::process::abort();
-        }
-    }
 }

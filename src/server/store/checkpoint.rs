@@ -11,6 +11,7 @@ use anyhow::Context as _;
 use rusqlite::Connection;
 
 use super::schema::{self, Sync};
+use crate::server::vital;
 
 /// How often the journal is put on the disk: what a power cut may cost without `sync: full`.
 const EVERY: Duration = Duration::from_secs(1);
@@ -33,10 +34,7 @@ impl Checkpointer {
         let journal = File::open(&journal)
             .with_context(|| format!("cannot open {}", Path::new(&journal).display()))?;
         let (dirty, receiver) = sync_channel(1);
-        let thread = thread::Builder::new()
-            .name("checkpoint".into())
-            .spawn(move || run(&db, &journal, sync, &receiver))
-            .context("cannot start the checkpoint thread")?;
+        let thread = vital::spawn("checkpoint", move || run(&db, &journal, sync, &receiver))?;
         Ok(Self {
             dirty: Some(dirty),
             thread: Some(thread),

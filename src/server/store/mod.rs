@@ -38,6 +38,7 @@ pub use restore::{Restored, RestoredOperator};
 pub use schema::Sync;
 
 use super::clock::Clock;
+use super::vital;
 use crate::engine::output::Record;
 use crate::id::{AskId, CallId};
 use crate::limits;
@@ -151,13 +152,10 @@ impl Store {
             )
         })?;
         let (jobs, receiver) = sync_channel(limits::STORE_QUEUE);
-        let thread = std::thread::Builder::new()
-            .name("store".into())
-            .spawn(move || {
-                writer.run(&receiver);
-                drop(lock);
-            })
-            .context("cannot start the store's thread")?;
+        let thread = vital::spawn("store", move || {
+            writer.run(&receiver);
+            drop(lock);
+        })?;
         let store = Self {
             jobs,
             health,

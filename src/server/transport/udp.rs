@@ -13,6 +13,7 @@ use bytes::Bytes;
 
 use super::reachable;
 use crate::id::FlowId;
+use crate::server::vital;
 use crate::sip::flow::{Flow, Transport};
 
 /// How often a quiet listener looks whether it shall stop.
@@ -86,7 +87,5 @@ pub fn listen(
             }
         }
     };
-    Ok(std::thread::Builder::new()
-        .name(format!("sip-udp-{id}"))
-        .spawn(read)?)
+    vital::spawn(&format!("sip-udp-{id}"), read)
 }
