@@ -162,3 +162,20 @@ fn a_sink_that_is_down_loses_and_reorders_nothing() {
         }
     }
 }
+
+/// Two signals end the server in the middle of a talk: the call and its recording are told all the
+/// same, and before the process ends.
+#[test]
+fn a_call_that_the_server_cuts_is_told_to_its_last_word() {
+    let mut hook = Hook::start();
+    let mut rig = Rig::start(&hook);
+    let _phones = phones(&rig, &mut hook);
+
+    let _caller = Baresip::carrier(rig.folder.path(), rig.carrier, CALLER, rig.sip);
+    hook.wait_for("call.bridged", 1, SOON);
+    assert_eq!(rig.stop_at_once(), Some(0));
+    hook.wait_for("call.ended", 1, SOON);
+    hook.wait_for("recording.finished", 1, SOON);
+    let ended = hook.of("call.ended").next().unwrap();
+    assert_eq!(ended["data"]["outcome"], "answered");
+}

@@ -128,9 +128,23 @@ impl Rig {
 
     /// SIGTERM, and the exit code.
     pub fn stop(&mut self) -> Option<i32> {
+        self.terminate();
+        self.child.wait().unwrap().code()
+    }
+
+    /// Stops the server while it drains; its exit code.
+    pub fn stop_at_once(&mut self) -> Option<i32> {
+        self.terminate();
+        while !self.get("/readyz").starts_with("HTTP/1.1 503") {
+            std::thread::yield_now();
+        }
+        self.terminate();
+        self.child.wait().unwrap().code()
+    }
+
+    fn terminate(&self) {
         let pid = self.child.id().to_string();
         let _sent = Command::new("kill").args(["-TERM", &pid]).status();
-        self.child.wait().unwrap().code()
     }
 }
 
