@@ -42,8 +42,14 @@ pub fn run(args: &Args) -> ExitCode {
     };
     // A reader that went away, as `head` does, changes nothing about the tests.
     let _ = io::stdout().lock().write_all(report.as_bytes());
+    let mut errors = io::stderr().lock();
+    for problem in &compiled.problems {
+        let _ = writeln!(errors, "{problem}");
+    }
     let Some(results) = results else {
-        return not_loaded(&args.plan, &compiled.problems);
+        let path = args.plan.display();
+        let _ = writeln!(errors, "{path} does not load; correct it and test again");
+        return ExitCode::FAILURE;
     };
     if results.iter().all(|(_, rehearsed)| rehearsed.ok) {
         ExitCode::SUCCESS
@@ -57,19 +63,6 @@ fn rehearse_all(plan: &Dialplan) -> Vec<(PlanTest, Rehearsed)> {
     tests
         .map(|test| (test.clone(), rehearse(plan, test)))
         .collect()
-}
-
-fn not_loaded(path: &Path, problems: &[Problem]) -> ExitCode {
-    let mut errors = io::stderr().lock();
-    for problem in problems {
-        let _ = writeln!(errors, "{problem}");
-    }
-    let _ = writeln!(
-        errors,
-        "{} does not load; correct it and test again",
-        path.display()
-    );
-    ExitCode::FAILURE
 }
 
 fn text(path: &Path, results: &[(PlanTest, Rehearsed)]) -> String {
@@ -129,4 +122,48 @@ fn json(results: Option<&[(PlanTest, Rehearsed)]>, problems: &[Problem]) -> Stri
         report.insert("problems".to_owned(), json!(problems));
     }
     format!("{report}\n")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn results(expect: &str) -> Vec<(PlanTest, Rehearsed)> {
+        let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("dialplans/clinic.yaml");
+        let shipped = std::fs::read_to_string(path).unwrap();
+        let (plan, _) = shipped.split_once("\ntests:").unwrap();
+        let test = "name: it, call: { from: 067 111 22 33, to: 0800 301 231 }";
+        let text = format!("{plan}\ntests:\n  - {{ {test}, expect: {{ {expect} }} }}\n");
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("plan.yaml");
+        std::fs::write(&path, text).unwrap();
+        let compiled = plan_files::load(&path, Severity::Warning);
+        rehearse_all(&compiled.plan.unwrap())
+    }
+
+    #[test]
+    fn a_passed_test_is_one_line_and_a_failed_one_says_what_differs() {
+        let path = Path::new("plan.yaml");
+        let passed = text(path, &results("queue: odesa"));
+        assert!(passed.starts_with("ok     it ("), "{passed}");
+        assert!(passed.ends_with("plan.yaml: 1 passed, 0 failed\n"));
+        let failed = text(path, &results("queue: odesa, path: [queue.all]"));
+        assert!(failed.starts_with("FAILED it ("), "{failed}");
+        assert!(failed.contains("path: expected [queue.all], got [queue.odesa]\n"));
+        assert!(!failed.contains("queue: expected"));
+    }
+
+    #[test]
+    fn the_json_says_the_same_to_programs() {
+        let report = json(Some(&results("queue: all")), &[]);
+        let report = serde_json::from_str::<Value>(&report).unwrap();
+        assert_eq!(report["passed"], 0);
+        assert_eq!(report["failed"], 1);
+        let test = &report["tests"][0];
+        assert_eq!(test["name"], "it");
+        assert_eq!(test["ok"], false);
+        assert_eq!(test["expected"], json!({ "queue": "all" }));
+        assert_eq!(test["got"], json!({ "queue": "odesa" }));
+        assert!(test["line"].is_u64());
+    }
 }

@@ -4,8 +4,6 @@
 
 use std::collections::BTreeMap;
 
-use serde_json::Value;
-
 use crate::call::phase::Phase;
 use crate::engine::Engine;
 use crate::engine::event::Event;
@@ -278,20 +276,14 @@ impl Watch {
 }
 
 fn text(event: &Event, key: &str) -> Option<String> {
-    let value = event.data.get(key)?;
-    value.as_str().map(str::to_owned).or_else(|| match value {
-        Value::Null => None,
-        Value::Bool(_)
-        | Value::Number(_)
-        | Value::Array(_)
-        | Value::Object(_)
-        | Value::String(_) => Some(value.to_string()),
-    })
+    event.data.get(key)?.as_str().map(str::to_owned)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use serde_json::Value;
+
     use crate::id::{EventId, Ulid};
     use crate::rng::Rng;
     use crate::time::Wall;
