@@ -64,6 +64,8 @@ pub struct Engine {
     pub(super) outcomes: Outcomes,
     pub(super) plan: Arc<Dialplan>,
     pub(super) prompts: Arc<BTreeMap<Phrase, Prompt>>,
+    /// Those of the live plan alone.
+    plan_prompts: Arc<BTreeMap<Phrase, Prompt>>,
     pub(super) calls: BTreeMap<CallId, Call>,
     pub(super) active: usize,
     pub(super) legs: BTreeMap<LegId, CallId>,
@@ -98,6 +100,7 @@ impl Engine {
             outcomes: Outcomes::default(),
             plan: Arc::clone(&settings.plan),
             prompts: Arc::clone(&settings.prompts),
+            plan_prompts: Arc::clone(&settings.prompts),
             settings,
             rng,
             calls: BTreeMap::new(),
@@ -148,14 +151,14 @@ impl Engine {
             Input::Timeout => self.handle_timeout(now),
             Input::Plan { plan, prompts } => {
                 self.plan = plan;
-                self.prompts = prompts;
+                self.take_prompts(prompts);
                 self.apply_plan(now);
                 self.tell_plan_applied(now);
             }
             Input::PlanRejected { problems, first } => {
                 self.tell_plan_rejected(now, problems, &first);
             }
-            Input::Prompts(prompts) => self.prompts = prompts,
+            Input::Prompts(prompts) => self.take_prompts(prompts),
             Input::Drain => self.draining = true,
             Input::HangUpAll => {
                 let calls: Vec<_> = self.calls.keys().copied().collect();
@@ -236,6 +239,17 @@ impl Engine {
         self.endpoint
             .set_directory(floor::directory(&self.plan, &realm));
         self.desk_input(now, AcdInput::Floor(Box::new(floor::floor(&self.plan))));
+    }
+
+    /// The prompts of a new plan, and those of the one before it: callers who wait by that one still
+    /// hear its music and are announced in its words.
+    fn take_prompts(&mut self, prompts: Arc<BTreeMap<Phrase, Prompt>>) {
+        let mut all = (*prompts).clone();
+        for (phrase, prompt) in self.plan_prompts.iter() {
+            all.entry(phrase.clone()).or_insert(*prompt);
+        }
+        self.prompts = Arc::new(all);
+        self.plan_prompts = prompts;
     }
 
     fn handle_timeout(&mut self, now: Now) {

@@ -4,8 +4,8 @@
 //! it. It says nothing to a terminal; whoever starts it does.
 
 use std::net::SocketAddr;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 
 use anyhow::{Result, anyhow};
@@ -26,6 +26,7 @@ use super::store::{Restored as Stored, Store, StoreOptions};
 use super::telemetry::Telemetry;
 use super::transport::{Switchboard, tcp, udp};
 use crate::call::message::CallSettings;
+use crate::dialplan::plan::Dialplan;
 use crate::engine::{Engine, EngineSettings, Restored};
 use crate::limits;
 use crate::media::command::MediaEvent;
@@ -64,6 +65,8 @@ pub struct Server {
     tasks: Vec<tokio::task::JoinHandle<()>>,
     engine: JoinHandle<()>,
     board: Switchboard,
+    /// The plan that was made live last.
+    plan: Mutex<Arc<Dialplan>>,
     /// What the dialplan's files looked like when they were first read.
     seen: Fingerprint,
     addresses: Vec<(Transport, SocketAddr)>,
@@ -104,9 +107,8 @@ impl Server {
         ));
         retention::watch_disk(&settings.data, &telemetry);
         watch_figures(&telemetry, &media, &store);
-        for trunk in loaded.plan.trunks.keys() {
-            telemetry.trunk_up(trunk.as_str(), true);
-        }
+        show_trunks(&telemetry, None, &loaded.plan);
+        let plan = Mutex::new(Arc::clone(&loaded.plan));
         rng.fill(&mut seed);
         let engine = Engine::new(
             engine_settings(&settings, loaded, stored),
@@ -147,6 +149,7 @@ impl Server {
             tasks: net.tasks,
             engine,
             board: net.board,
+            plan,
             seen,
             addresses: net.addresses,
         })
@@ -192,9 +195,10 @@ impl Server {
         match loaded {
             Ok(Loaded { plan, prompts }) => {
                 tracing::info!(plan = %plan.hash, "a new dialplan is live");
-                for trunk in plan.trunks.keys() {
-                    self.telemetry.trunk_up(trunk.as_str(), true);
-                }
+                let mut live = self.plan.lock().unwrap_or_else(PoisonError::into_inner);
+                show_trunks(&self.telemetry, Some(&live), &plan);
+                *live = Arc::clone(&plan);
+                drop(live);
                 self.inbox.post(Word::Plan { plan, prompts });
                 Ok(())
             }
@@ -454,6 +458,16 @@ fn restored(stored: Stored) -> Restored {
         bindings: stored.bindings,
         paused: paused.collect(),
         callbacks: stored.callbacks,
+    }
+}
+
+/// A trunk that a new plan no longer has is down, whatever was shown last.
+fn show_trunks(telemetry: &Telemetry, before: Option<&Dialplan>, plan: &Dialplan) {
+    for gone in before.into_iter().flat_map(|before| before.trunks.keys()) {
+        telemetry.trunk_up(gone.as_str(), false);
+    }
+    for trunk in plan.trunks.keys() {
+        telemetry.trunk_up(trunk.as_str(), true);
     }
 }
 

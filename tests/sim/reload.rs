@@ -153,3 +153,16 @@ fn a_store_that_never_answers_delays_a_registration_by_half_a_second_and_no_more
     assert_eq!(hall.world.engine().view().registrations, 2);
     assert_eq!(hall.world.engine().view().held, 0);
 }
+
+#[test]
+fn a_caller_who_waited_through_a_reload_is_announced_as_the_old_plan_said() {
+    let mut hall = Hall::new(PLAN, &[&[answer(8_000, 5_000)]], 1, false);
+    hall.call(10_000, NUMBER, LONG, LONG);
+    reload(&mut hall, 11_000, &PLAN.replace("Дзвінок", "Новий дзвінок"));
+    hall.call(40_000, NUMBER, LONG, LONG);
+    hall.finish();
+    let said = hall.world.events().iter();
+    let said = said.filter(|event| event.kind == "whisper.played");
+    let said: Vec<_> = said.map(|event| event.data["text"].as_str()).collect();
+    assert_eq!(said, [Some("Дзвінок"), Some("Новий дзвінок")]);
+}
