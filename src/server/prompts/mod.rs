@@ -78,7 +78,7 @@ impl PromptStore {
         })
     }
 
-    /// Makes every phrase ready and puts it on the shelf. `progress` hears how many of how many are
+    /// Makes every phrase ready and puts all of them on the shelf, or none when one cannot be said. `progress` hears how many of how many are
     /// done, from two threads. Phrases that no engine says come back as sentences.
     pub fn render_all(
         &self,
@@ -122,6 +122,10 @@ impl PromptStore {
                 }
             }
         }
+        if !problems.is_empty() {
+            // The plan will be refused: what the live one plays stays on the shelf.
+            return (prompts, problems.into_iter().collect());
+        }
         self.shelve(sounds);
         let used = round
             .used
@@ -133,7 +137,7 @@ impl PromptStore {
                 self.cache.folder().display()
             );
         }
-        (prompts, problems.into_iter().collect())
+        (prompts, Vec::new())
     }
 
     /// The samples of a prompt, 8 kHz mono. None when it belongs to no plan loaded lately.

@@ -200,6 +200,23 @@ fn calls_of_the_plan_before_still_find_their_prompts() {
 }
 
 #[test]
+fn a_plan_that_is_refused_takes_nothing_off_the_shelf() {
+    let data = tempfile::tempdir().unwrap();
+    let store = PromptStore::open(data.path(), vec![shipped()]).unwrap();
+    let live = spoken(Language::Uk, "Дзвінок із Києва");
+    let (prompts, _) = store.render_all(std::slice::from_ref(&live), |_, _| {});
+    for _ in 0..3 {
+        let refused = [
+            file("music/calm.wav"),
+            spoken(Language::Uk, "Дзвінок із Марса"),
+        ];
+        let (_, problems) = store.render_all(&refused, |_, _| {});
+        assert_eq!(problems.len(), 1);
+    }
+    assert!(store.samples(prompts[&live].key).is_some());
+}
+
+#[test]
 fn progress_counts_to_the_end() {
     let data = tempfile::tempdir().unwrap();
     let store = PromptStore::open(data.path(), vec![shipped()]).unwrap();
