@@ -108,10 +108,10 @@ impl Endpoint {
     /// Our address as the peer of a flow sees it.
     pub(super) fn visible(&self, flow: &Flow) -> SocketAddr {
         let peer = flow.peer.ip();
+        let local = &self.config.local_nets;
+        let near = peer.is_loopback() || local.iter().any(|net| net.contains(peer));
         match self.config.advertise {
-            Some(address) if !self.config.local_nets.iter().any(|net| net.contains(peer)) => {
-                SocketAddr::new(address, flow.local.port())
-            }
+            Some(address) if !near => SocketAddr::new(address, flow.local.port()),
             Some(_) | None => flow.local,
         }
     }
