@@ -35,7 +35,8 @@ pub struct Operator {
     state: OperatorState,
     since: Now,
     reason: String,
-    /// When the last talk ended, or the operator came to work if that was later.
+    /// When the last talk ended, the operator came to work, or a phone was rung in vain, whichever
+    /// was last.
     idle_since: Instant,
     pub(super) phone: bool,
     pub(super) pause: Option<String>,
@@ -116,6 +117,12 @@ impl Operator {
 
     pub(super) fn holds(&self, ticket: TicketId) -> bool {
         self.ticket() == Some(ticket)
+    }
+
+    /// The phone was rung in vain. Whoever is away from the desk would otherwise be the longest idle
+    /// for ever, and each caller would begin with a phone that nobody answers.
+    pub(super) fn rung_in_vain(&mut self, now: Instant) {
+        self.idle_since = now;
     }
 
     /// Whether the phone was asked to ring and nobody has answered.

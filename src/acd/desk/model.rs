@@ -92,6 +92,9 @@ impl Model {
                 _ => rules.after_no_answer,
             };
             caller.excluded.insert(name, now + pause);
+            if matches!(reason, MissReason::NoAnswer | MissReason::Failed) {
+                self.people.get_mut(name).unwrap().idle = now;
+            }
         }
         self.rest(name);
     }

@@ -84,6 +84,7 @@ impl Desk {
         self.wait_again(now, id, effects);
     }
 
+    /// Notes that an operator did not take this caller.
     pub(super) fn exclude(
         &mut self,
         now: Now,
@@ -91,6 +92,11 @@ impl Desk {
         id: TicketId,
         reason: MissReason,
     ) {
+        if matches!(reason, MissReason::NoAnswer | MissReason::Failed)
+            && let Some(operator) = self.operators.get_mut(name)
+        {
+            operator.rung_in_vain(now.mono);
+        }
         let Some(rules) = self.rules_of(id) else {
             return;
         };

@@ -362,6 +362,23 @@ fn a_decline_busy_or_silent_phone_costs_the_caller_nothing() {
 }
 
 #[test]
+fn whoever_is_away_from_the_desk_is_not_everybodys_first_try() {
+    let mut hall = two_operators(Strategy::LongestIdle);
+    hall.up(&["olena", "serhii", "iryna"]);
+    hall.join(1, &["all"], 0);
+    assert_eq!(hall.offers(), [(1, "olena")]);
+    hall.pass(ms(20_003));
+    assert_eq!(hall.offers(), [(1, "serhii")]);
+    hall.answered("serhii", 1);
+    hall.join(2, &["all"], 0);
+    assert_eq!(hall.offers(), [(2, "iryna")], "olena let the phone ring");
+    hall.missed("iryna", 2, MissReason::Declined);
+    assert_eq!(hall.offers(), [(2, "olena")]);
+    hall.join(3, &["all"], 0);
+    assert_eq!(hall.offers(), [(3, "iryna")], "a decline costs no turn");
+}
+
+#[test]
 fn a_hang_up_in_the_whisper_is_a_decline() {
     let mut hall = two_operators(Strategy::LongestIdle);
     hall.up(&["olena"]);
