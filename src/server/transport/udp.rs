@@ -61,6 +61,8 @@ pub fn listen(
                             | ErrorKind::ConnectionRefused
                     ) =>
                 {
+                    // A quiet moment: addresses of ours may have changed since.
+                    seen.clear();
                     continue;
                 }
                 Err(error) => {
