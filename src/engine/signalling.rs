@@ -25,10 +25,11 @@ impl Engine {
             EndpointEvent::Registered {
                 binding,
                 first,
+                changed,
                 hold,
             } => {
                 let operator = binding.user.clone();
-                self.tell_binding(now, &binding, hold.is_some());
+                self.tell_binding(now, &binding, changed);
                 self.outputs
                     .push_back(Output::Record(Record::Bound(binding)));
                 self.hold(now, hold);

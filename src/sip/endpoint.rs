@@ -126,6 +126,8 @@ pub enum EndpointEvent {
         binding: Box<Binding>,
         /// The user had no binding before.
         first: bool,
+        /// It is new, or the phone is somewhere else now; neither a refresh nor a repetition.
+        changed: bool,
         /// Its 200 waits in a [`Transmit`] with this hold; none for a mere refresh.
         hold: Option<HoldId>,
     },

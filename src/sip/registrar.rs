@@ -90,6 +90,8 @@ pub enum Change {
         binding: Box<Binding>,
         /// The user had none before.
         first: bool,
+        /// It is new, or the phone is somewhere else now; neither a refresh nor a repetition.
+        changed: bool,
         /// More than its end changed: it must be on disk before the phone relies on it.
         durable: bool,
     },
@@ -276,18 +278,17 @@ impl Registrar {
         let own = self.users.get(&request.user);
         let first = own.is_none();
         let old = own.and_then(|own| own.get(&contact.key));
-        let durable_at = match old {
-            Some(old) if old.binding.contact == contact.uri && old.binding.flow == request.flow => {
-                old.durable_at
-            }
-            Some(_) | None => request.cseq,
-        };
+        let same = old
+            .filter(|old| old.binding.contact == contact.uri && old.binding.flow == request.flow);
+        let changed = same.is_none();
+        let durable_at = same.map_or(request.cseq, |old| old.durable_at);
         // A repetition of the REGISTER that made the binding is as good as that one.
         let durable = durable_at == request.cseq;
         self.insert(now.mono + contact.expires, binding.clone(), durable_at);
         Some(Change::Bound {
             binding: Box::new(binding),
             first,
+            changed,
             durable,
         })
     }

@@ -82,10 +82,12 @@ impl Endpoint {
                 Change::Bound {
                     binding,
                     first,
+                    changed,
                     durable,
                 } => EndpointEvent::Registered {
                     binding,
                     first,
+                    changed,
                     hold: hold.filter(|_| durable),
                 },
                 Change::Unbound {
