@@ -26,6 +26,10 @@ pub const SIP_FORKS: usize = 16;
 pub const TCP_CONNECTIONS: usize = 4_096;
 /// TCP connections of one address; one more is closed at once.
 pub const TCP_CONNECTIONS_PER_ADDRESS: usize = 256;
+/// HTTP connections open at once; further ones wait to be accepted.
+pub const HTTP_CONNECTIONS: usize = 256;
+/// A request on an HTTP connection is due whole within this of its opening or of the last answer.
+pub const HTTP_REQUEST: Duration = Duration::from_secs(30);
 /// The first message of a TCP connection is due whole within this.
 pub const TCP_FIRST_MESSAGE: Duration = Duration::from_secs(10);
 /// Addresses the limiter remembers; past it the one unseen for longest is forgotten.

@@ -3,6 +3,7 @@
 //! It reads the engine's pulse and the telemetry; it can change nothing.
 
 mod health;
+mod listener;
 mod problem;
 
 #[cfg(test)]
@@ -24,7 +25,9 @@ use tokio::task::JoinHandle;
 pub use health::{Health, Phase};
 
 use super::telemetry::Telemetry;
+use crate::limits;
 use crate::time::Duration;
+use listener::Bounded;
 use problem::Problem;
 
 /// Requests under way at the end have this long.
@@ -60,6 +63,7 @@ impl Admin {
         let address = listener
             .local_addr()
             .context("the listener has no address")?;
+        let listener = Bounded::new(listener, limits::HTTP_CONNECTIONS, limits::HTTP_REQUEST);
         let (stop, stopped) = oneshot::channel();
         let app = router(telemetry, health);
         let task = tokio::spawn(async move {

@@ -52,3 +52,19 @@ async fn readiness_follows_the_life_of_the_server() {
     assert!(taken.to_string().contains("set `http.listen`"), "{taken}");
     admin.stop().await;
 }
+
+#[tokio::test]
+async fn a_connection_that_never_asks_is_closed_and_gives_its_place_back() {
+    let health = Arc::new(Health::new(Clock::start()));
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let at = listener.local_addr().unwrap();
+    let one = Bounded::new(listener, 1, Duration::from_millis(50));
+    let app = router(Telemetry::new().unwrap(), health);
+    let served = tokio::spawn(async { axum::serve(one, app).await });
+    let mut idle = TcpStream::connect(at).await.unwrap();
+    idle.write_all(b"GET /healthz HT").await.unwrap();
+    assert_eq!(get(at, "/healthz").await.0, 200);
+    // Closed with nothing said, or reset.
+    assert_eq!(idle.read(&mut [0; 8]).await.unwrap_or(0), 0);
+    served.abort();
+}
