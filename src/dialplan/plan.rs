@@ -9,6 +9,9 @@ use crate::net::Net;
 use crate::time::Duration;
 use crate::words::{Codec, Language, Phrase, Strategy};
 
+/// What waiting callers hear where a queue names no music of its own.
+pub const DEFAULT_MUSIC: &str = "music/calm.wav";
+
 /// Where a carrier's signalling comes from.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub struct Peer {

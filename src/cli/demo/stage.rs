@@ -1,7 +1,6 @@
 //! The stage: a data folder, the shipped dialplan, and the real server on free loopback ports.
 
 use std::collections::BTreeMap;
-use std::f32::consts::{PI, TAU};
 use std::fs;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
@@ -12,7 +11,7 @@ use super::phone::Account;
 use crate::cli::progress;
 use crate::dialplan::compile::{Options, Source, compile};
 use crate::dialplan::diagnose::Severity;
-use crate::dialplan::plan::Dialplan;
+use crate::dialplan::plan::{DEFAULT_MUSIC, Dialplan};
 use crate::id::Ulid;
 use crate::rng::Rng;
 use crate::server::clock::Clock;
@@ -25,16 +24,6 @@ use crate::sip::flow::Transport;
 
 const PLAN: &str = include_str!("../../../dialplans/demo/demo.yaml");
 const DOMAIN: &str = "demo.localhost";
-/// The hold music of a machine without the recorded prompts, in hertz.
-const CHORDS: [[f32; 3]; 4] = [
-    [261.6, 329.6, 392.0],
-    [220.0, 261.6, 329.6],
-    [174.6, 220.0, 261.6],
-    [196.0, 246.9, 293.7],
-];
-const CHORD_SAMPLES: u16 = 16_000;
-/// What the dialplan calls it.
-const MUSIC: &str = "music/calm.wav";
 
 /// The stage.
 pub(super) struct Stage {
@@ -132,50 +121,20 @@ fn settings(data: &Path, plan: PathBuf) -> Result<Settings> {
         transport: Transport::Udp,
         address: any_port,
     }];
-    settings.tts = vec![Engine::Recorded(prompts(data)?)];
+    settings.tts = prompts().map(Engine::Recorded).into_iter().collect();
     if cfg!(feature = "embedded-tts") {
         settings.tts.push(Engine::Embedded);
     }
     Ok(settings)
 }
 
-/// The recorded prompts of the repository where they are at hand; else a folder with a piece of hold
-/// music, and the embedded voice says the rest.
-fn prompts(data: &Path) -> Result<PathBuf> {
+/// The recorded prompts of the repository, where they are at hand.
+fn prompts() -> Option<PathBuf> {
     let here = PathBuf::from("prompts");
     let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("prompts");
-    let found = [here, source]
+    [here, source]
         .into_iter()
-        .find(|folder| folder.join(MUSIC).is_file());
-    if let Some(folder) = found {
-        return Ok(folder);
-    }
-    let folder = data.join("hold-music");
-    let file = folder.join(MUSIC);
-    write(&file, &[])?;
-    compose(&file).with_context(|| format!("cannot write {}", file.display()))?;
-    Ok(folder)
-}
-
-/// Four chords, each as long as the next: music enough.
-fn compose(file: &Path) -> Result<(), hound::Error> {
-    let spec = hound::WavSpec {
-        channels: 1,
-        sample_rate: 8000,
-        bits_per_sample: 16,
-        sample_format: hound::SampleFormat::Int,
-    };
-    let mut music = hound::WavWriter::create(file, spec)?;
-    for chord in CHORDS {
-        for index in 0..CHORD_SAMPLES {
-            let time = TAU * f32::from(index) / 8000.0;
-            let swell = (PI * f32::from(index) / f32::from(CHORD_SAMPLES)).sin();
-            let sum: f32 = chord.iter().map(|hertz| (hertz * time).sin()).sum();
-            #[expect(clippy::cast_possible_truncation, reason = "far within 16 bits")]
-            music.write_sample((sum * swell * 1500.0) as i16)?;
-        }
-    }
-    music.finalize()
+        .find(|folder| folder.join(DEFAULT_MUSIC).is_file())
 }
 
 fn write(file: &Path, bytes: &[u8]) -> Result<()> {
@@ -265,15 +224,9 @@ mod tests {
     #[test]
     fn composed_music_is_no_voice() {
         use super::super::sound::{Ear, FRAME, Sound, Voice};
+        use crate::server::prompts::hold_music;
 
-        let folder = tempfile::tempdir().unwrap();
-        let file = folder.path().join("music.wav");
-        compose(&file).unwrap();
-        let samples: Vec<i16> = hound::WavReader::open(&file)
-            .unwrap()
-            .samples()
-            .collect::<Result<_, _>>()
-            .unwrap();
+        let samples = hold_music::compose();
         for voice in [Voice::Caller, Voice::Operator] {
             let mut ear = Ear::new(voice);
             let frames = samples.chunks_exact(FRAME);

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::places::{section, site};
 use super::{Defaults, Names, check_name, refer};
 use crate::dialplan::diagnose::{Help, Place, Problems, Severity, nearest};
-use crate::dialplan::plan::{After, Answer, Operator, Queue, Secret};
+use crate::dialplan::plan::{After, Answer, DEFAULT_MUSIC, Operator, Queue, Secret};
 use crate::dialplan::read::{Fields, cut, entries, listed, parsed, scalar, shown};
 use crate::dialplan::schema;
 use crate::dialplan::yaml::{Entry, Node, Scalar, Value};
@@ -212,7 +212,7 @@ fn music(fields: &Fields<'_>, problems: &mut Problems<'_>) -> Phrase {
     };
     let takes = "the path of a .wav file under the prompts folder, like music/calm.wav";
     let path = fields.parsed("music", takes, path, problems);
-    Phrase::File(path.unwrap_or_else(|| "music/calm.wav".to_owned()))
+    Phrase::File(path.unwrap_or_else(|| DEFAULT_MUSIC.to_owned()))
 }
 
 /// Who serves a queue, each with the level at which it is asked.

@@ -4,6 +4,7 @@
 //! key. A phrase is tried with each engine in the settings' order, and the first that says it wins.
 
 mod cache;
+pub mod hold_music;
 mod recorded;
 mod sound;
 mod wav;
@@ -19,6 +20,7 @@ use sha2::{Digest as _, Sha256};
 use self::cache::Cache;
 use self::recorded::Recorded;
 use super::tts::{command, embedded};
+use crate::dialplan::plan::DEFAULT_MUSIC;
 use crate::limits;
 use crate::time::Duration;
 use crate::words::{Language, Phrase, Prompt};
@@ -203,6 +205,7 @@ impl Round<'_> {
         match folders.filter_map(|recorded| recorded.file(path)).next() {
             Some(Ok(samples)) => Ok(samples.into()),
             Some(Err(error)) => Err(error.to_string()),
+            None if path == DEFAULT_MUSIC => Ok(hold_music::compose().into()),
             None => Err(format!(
                 "no folder of `recorded` under `tts` has a file {path}; put it there, or name another one in the plan"
             )),
