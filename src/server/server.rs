@@ -39,6 +39,8 @@ use tokio::sync::watch;
 
 /// How often the dialplan's files are looked at.
 const WATCH: Duration = Duration::from_secs(1);
+/// How often measured times are folded into their histograms.
+const FOLD: Duration = Duration::from_secs(5);
 /// How often a drain looks whether the last call is over.
 const DRAIN_LOOK: Duration = Duration::from_millis(50);
 /// After the last call was hung up or over, BYEs are answered within this.
@@ -94,7 +96,7 @@ impl Server {
         rng.fill(&mut seed);
         let media = Arc::new(start_media(&settings, &prompts, &inbox, seed)?);
         let stop = Arc::new(AtomicBool::new(false));
-        let net = open_sockets(&settings, &inbox, &stop).await?;
+        let mut net = open_sockets(&settings, &inbox, &stop).await?;
         let admin = Admin::start(settings.http, telemetry.clone(), Arc::clone(&health)).await?;
         let outbox = Outbox::start(&settings.sinks, &store, &telemetry, clock, &mut rng)?;
         let (sweep_stop, stopped) = watch::channel(false);
@@ -107,6 +109,8 @@ impl Server {
         ));
         retention::watch_disk(&settings.data, &telemetry);
         watch_figures(&telemetry, &media, &store);
+        net.tasks
+            .push(tokio::spawn(keep_figures(telemetry.clone())));
         show_trunks(&telemetry, None, &loaded.plan);
         let plan = Mutex::new(Arc::clone(&loaded.plan));
         rng.fill(&mut seed);
@@ -468,6 +472,15 @@ fn show_trunks(telemetry: &Telemetry, before: Option<&Dialplan>, plan: &Dialplan
     }
     for trunk in plan.trunks.keys() {
         telemetry.trunk_up(trunk.as_str(), true);
+    }
+}
+
+/// Measured times wait in memory for a scrape; folded in now and then, they stay few although nobody
+/// scrapes.
+async fn keep_figures(telemetry: Telemetry) {
+    loop {
+        tokio::time::sleep(FOLD).await;
+        telemetry.upkeep();
     }
 }
 
