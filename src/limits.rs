@@ -22,7 +22,7 @@ pub const BINDINGS_PER_USER: usize = 10;
 pub const BINDING_KEY_BYTES: usize = 1_024;
 /// Forks of one INVITE of ours that answer after the first and get ACK and BYE; more are ignored.
 pub const SIP_FORKS: usize = 16;
-/// TCP connections in all; the oldest that is neither registered nor in a call is closed for a new one.
+/// TCP connections in all; one more is closed at once.
 pub const TCP_CONNECTIONS: usize = 4_096;
 /// TCP connections of one address; one more is closed at once.
 pub const TCP_CONNECTIONS_PER_ADDRESS: usize = 256;
