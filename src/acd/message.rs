@@ -122,6 +122,8 @@ pub enum AcdEffect {
     Joined {
         /// The ticket.
         ticket: TicketId,
+        /// Its call.
+        call: CallId,
         /// The queue.
         queue: QueueName,
         /// From one.

@@ -86,7 +86,6 @@ impl Engine {
             return;
         };
         self.active += usize::from(!call.ended());
-        self.places.insert(call.ticket(), id);
         self.calls.insert(id, call);
         self.queue_effects(id, effects);
     }

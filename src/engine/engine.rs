@@ -23,7 +23,7 @@ use crate::call::message::{
     CallEffect, CallInput, CallTimer, Contact, Gate, Measured, Minted, World,
 };
 use crate::dialplan::plan::Dialplan;
-use crate::id::{AskId, CallId, LegId, OperatorName, TicketId};
+use crate::id::{AskId, CallId, LegId, OperatorName};
 use crate::ledger::callbacks::Callbacks;
 use crate::ledger::outcomes::Outcomes;
 use crate::limits;
@@ -69,7 +69,6 @@ pub struct Engine {
     pub(super) calls: BTreeMap<CallId, Call>,
     pub(super) active: usize,
     pub(super) legs: BTreeMap<LegId, CallId>,
-    pub(super) places: BTreeMap<TicketId, CallId>,
     pub(super) minted: Minted,
     pub(super) tickets: u64,
     asks: BTreeMap<AskId, Asked>,
@@ -106,7 +105,6 @@ impl Engine {
             calls: BTreeMap::new(),
             active: 0,
             legs: BTreeMap::new(),
-            places: BTreeMap::new(),
             minted: Minted::default(),
             tickets: 0,
             asks: BTreeMap::new(),
@@ -158,7 +156,6 @@ impl Engine {
             Input::PlanRejected { problems, first } => {
                 self.tell_plan_rejected(now, problems, &first);
             }
-            Input::Prompts(prompts) => self.take_prompts(prompts),
             Input::Drain => self.draining = true,
             Input::HangUpAll => {
                 let calls: Vec<_> = self.calls.keys().copied().collect();
@@ -432,7 +429,6 @@ impl Engine {
         let Some(call) = self.calls.remove(&id) else {
             return;
         };
-        self.places.remove(&call.ticket());
         for leg in call.legs() {
             self.legs.remove(&leg);
             self.timers
@@ -446,14 +442,11 @@ impl Engine {
     fn carry(&mut self, now: Now, effect: AcdEffect) {
         match effect {
             AcdEffect::Joined {
-                ticket,
+                call,
                 queue,
                 position,
-            } => {
-                if let Some(&call) = self.places.get(&ticket) {
-                    self.step(now, call, CallInput::Joined { queue, position });
-                }
-            }
+                ..
+            } => self.step(now, call, CallInput::Joined { queue, position }),
             AcdEffect::Offer {
                 call,
                 operator,

@@ -74,7 +74,6 @@ impl Engine {
             Some(id),
             "a fault of ours ended this call; please report the panic above it",
         );
-        self.places.remove(&call.ticket());
         self.release_legs(now, id);
         for timer in CallTimer::OF_A_CALL {
             self.timers.cancel(&EngineTimer::Call(id, timer));

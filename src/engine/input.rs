@@ -47,8 +47,6 @@ pub enum Input<'a> {
         /// The first of them.
         first: String,
     },
-    /// More prompts became ready.
-    Prompts(Arc<BTreeMap<Phrase, Prompt>>),
     /// Take no new calls: 503 with Retry-After from now on.
     Drain,
     /// The drain's bound is reached: end every call.

@@ -3,7 +3,7 @@
 use bytes::Bytes;
 
 use super::event::Event;
-use crate::id::{AskId, CallId, FlowId, OperatorName};
+use crate::id::{AskId, CallId, OperatorName};
 use crate::media::command::MediaCommand;
 use crate::sip::flow::Flow;
 use crate::sip::registrar::Binding;
@@ -21,8 +21,6 @@ pub enum Output {
         /// The bytes.
         bytes: Bytes,
     },
-    /// Close this stream.
-    CloseFlow(FlowId),
     /// For the media threads.
     Media(MediaCommand),
     /// For the store, in this order.
@@ -97,8 +95,6 @@ pub enum Level {
     Warn,
     /// One a call.
     Info,
-    /// For the engineer.
-    Debug,
 }
 
 /// One line for the log. Numbers in it are masked already.

@@ -209,7 +209,6 @@ impl Driver {
                         self.inbox.post(Word::Down(flow.id));
                     }
                 }
-                Output::CloseFlow(flow) => self.board.close(flow),
                 Output::Media(command) => self.media.command(command),
                 Output::Record(record) => self.store.record(record),
                 Output::Ask {
@@ -248,6 +247,5 @@ fn log(line: &LogLine) {
         Level::Error => tracing::error!(call, "{text}"),
         Level::Warn => tracing::warn!(call, "{text}"),
         Level::Info => tracing::info!(call, "{text}"),
-        Level::Debug => tracing::debug!(call, "{text}"),
     }
 }

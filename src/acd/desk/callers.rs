@@ -40,6 +40,7 @@ impl Desk {
             ticket.joined = now.mono;
             effects.push_back(AcdEffect::Joined {
                 ticket: id,
+                call: ticket.call,
                 queue: name.clone(),
                 position: queue.as_ref().map_or(1, |queue| queue.position(turn)),
             });

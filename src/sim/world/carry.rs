@@ -29,7 +29,7 @@ impl World {
                     }
                 }
                 Output::Record(record) => self.kept.keep(record),
-                Output::CloseFlow(_) | Output::Observe(_) | Output::Log(_) => {}
+                Output::Observe(_) | Output::Log(_) => {}
             }
         }
         if self.inputs.is_multiple_of(self.inspect_every) {

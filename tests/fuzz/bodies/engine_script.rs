@@ -4,7 +4,6 @@
 //! Whatever the script says, every promise of the virtual world's watch must be kept and nothing may
 //! be left when everybody has gone home.
 
-use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::sync::Arc;
 
@@ -161,7 +160,10 @@ fn happen(
             0 => world.tell(Input::HangUpAll),
             1 => world.tell(Input::Drain),
             2 => world.tell(Input::FlowDown { flow: FlowId(1) }),
-            3 => world.tell(Input::Prompts(Arc::new(BTreeMap::new()))),
+            3 => world.tell(Input::PlanRejected {
+                problems: 1,
+                first: String::new(),
+            }),
             _ => world.tell(Input::Media(MediaEvent::Digit { leg, digit: '1' })),
         },
     }
