@@ -89,6 +89,56 @@ pub enum Strategy {
     RingAll,
 }
 
+/// Whether provisional responses are acknowledged (RFC 3262).
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Default)]
+pub enum Rel100 {
+    /// Never, and a peer that requires it is refused.
+    Off,
+    /// Where the peer wants it.
+    #[default]
+    Supported,
+    /// The peer must do it.
+    Required,
+}
+
+/// How a trunk carries digits.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Default)]
+pub enum Dtmf {
+    /// In RTP (RFC 4733).
+    #[default]
+    Rfc4733,
+    /// By INFO (RFC 6086).
+    Info,
+}
+
+/// Whether media is encrypted (RFC 4568).
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Default)]
+pub enum Srtp {
+    /// Never.
+    #[default]
+    Off,
+    /// Where the peer can.
+    Optional,
+    /// Always; who cannot is refused.
+    Required,
+}
+
+/// How a call that an operator began ended; it never enters the sum of the offered ones.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum CallResult {
+    /// The parties spoke.
+    Answered,
+    /// The other side was busy or declined.
+    Busy,
+    /// It rang out.
+    NoAnswer,
+    /// It could not be reached, or the call was refused.
+    Failed,
+    /// The operator gave up.
+    Cancelled,
+}
+
 /// What an operator is doing.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Serialize)]
 #[serde(rename_all = "snake_case")]

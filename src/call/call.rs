@@ -156,13 +156,18 @@ impl Call {
             SessionEvent::Answered { leg, answer, peer } => {
                 self.phone_answered(world, leg, answer.as_deref(), peer, fx);
             }
-            SessionEvent::Rejected { leg, code } => self.phone_rejected(world, leg, code, fx),
+            SessionEvent::Rejected { leg, code, .. } => self.phone_rejected(world, leg, code, fx),
             SessionEvent::Confirmed { leg, answer } => {
                 self.confirmed(world, leg, answer.as_deref(), fx);
             }
             SessionEvent::Reoffer { leg, offer } => {
                 self.reoffered(leg, offer.as_deref(), fx);
             }
+            SessionEvent::Refer { leg, .. } => {
+                let answer = Err(403);
+                Self::session(SessionCommand::AnswerRefer { leg, answer }, fx);
+            }
+            SessionEvent::ReofferAnswered { .. } | SessionEvent::Digit { .. } => {}
             SessionEvent::Bye { leg } => self.bye(world, leg, fx),
             SessionEvent::Failed { leg, cause } => {
                 fx.push_back(CallEffect::Note(format!("leg {leg} broke: {}", cause.text)));

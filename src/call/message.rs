@@ -3,6 +3,8 @@
 use std::collections::BTreeMap;
 use std::net::IpAddr;
 
+use bytes::Bytes;
+
 use super::facts::CallFacts;
 use crate::acd::message::AcdInput;
 use crate::id::{LegId, OperatorName, PlayId, QueueName};
@@ -21,6 +23,8 @@ pub struct Contact {
     pub uri: Uri,
     /// The way there.
     pub flow: Flow,
+    /// The proxies between (RFC 3327), as Route values.
+    pub routes: Vec<Bytes>,
 }
 
 /// What a call is told.

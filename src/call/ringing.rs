@@ -115,13 +115,12 @@ impl Call {
         };
         phone.leg.sip = Sip::Open;
         self.open.insert(leg);
+        let Contact { uri, flow, routes } = phone.contact.clone();
         let invite = OutgoingInvite {
-            target: phone.contact.uri.clone(),
-            flow: phone.contact.flow,
             from_display: display,
-            from_user,
             headers: vec![("X-Strowger-Call-Id", self.facts.id.to_string())],
-            offer: sdp,
+            routes,
+            ..OutgoingInvite::new(uri, flow, &from_user, sdp)
         };
         Self::session(
             SessionCommand::Invite {

@@ -15,7 +15,7 @@ use std::collections::BTreeMap;
 use sha2::{Digest as _, Sha256};
 
 use super::diagnose::{Place, Problem, Problems, Severity};
-use super::plan::{Dialplan, Position};
+use super::plan::{Dialplan, Position, Screen};
 use super::read::{Fields, Name, cut, scalar, shown};
 use super::schema;
 use super::secrets::{Secrets, resolve};
@@ -269,6 +269,8 @@ fn read(root: &Node, whole: bool, hash: String, problems: &mut Problems<'_>) -> 
         operators,
         queues,
         whisper_max: whispers.max,
+        outbound: None,
+        screen: Screen::default(),
         recording,
         tests: Vec::new(),
     };

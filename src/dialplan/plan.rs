@@ -6,8 +6,9 @@ use std::sync::Arc;
 use crate::id::{OperatorName, QueueName, SiteName, TrunkName};
 use crate::limits;
 use crate::net::Net;
+use crate::sip::flow::Transport;
 use crate::time::Duration;
-use crate::words::{Codec, Language, Phrase, Strategy};
+use crate::words::{Codec, Dtmf, Language, Phrase, Rel100, Srtp, Strategy};
 
 /// What waiting callers hear where a queue names no music of its own.
 pub const DEFAULT_MUSIC: &str = "music/calm.wav";
@@ -34,6 +35,151 @@ pub struct Trunk {
     pub codecs: Vec<Codec>,
     /// How its numbers without `+` are read.
     pub country: crate::number::Country,
+    /// Our registration with it.
+    pub register: Option<Register>,
+    /// Where calls out go, each `host` or `host:port`; none leaves the first single peer.
+    pub servers: Vec<Server>,
+    /// Over what it is spoken to; none leaves it to its DNS records.
+    pub transport: Option<Transport>,
+    /// Where the dialled number is read from, the first that is there.
+    pub called: Vec<Called>,
+    /// Where the caller's number is read from, the first that is there.
+    pub caller: Vec<CallerId>,
+    /// Its P-Asserted-Identity and Remote-Party-ID are believed (RFC 3325).
+    pub trusted: bool,
+    /// How often OPTIONS asks whether it is there; none never asks.
+    pub keepalive: Option<Duration>,
+    /// Calls at once, both ways.
+    pub max_calls: Option<u32>,
+    /// New calls a second, both ways.
+    pub calls_per_second: Option<u32>,
+    /// The session interval we ask for (RFC 4028).
+    pub session_timer: Option<Duration>,
+    /// Whether provisional responses are acknowledged (RFC 3262).
+    pub rel100: Rel100,
+    /// How it carries digits.
+    pub dtmf: Dtmf,
+    /// Whether its media is encrypted (RFC 4568).
+    pub srtp: Srtp,
+}
+
+impl Trunk {
+    /// A carrier of which nothing is written but its name.
+    #[must_use]
+    pub fn new(name: TrunkName, country: crate::number::Country) -> Self {
+        Self {
+            name,
+            peers: Vec::new(),
+            media: Arc::from([]),
+            codecs: vec![Codec::Pcma, Codec::Pcmu],
+            country,
+            register: None,
+            servers: Vec::new(),
+            transport: None,
+            called: vec![Called::RequestUri],
+            caller: vec![CallerId::From],
+            trusted: false,
+            keepalive: None,
+            max_calls: None,
+            calls_per_second: None,
+            session_timer: None,
+            rel100: Rel100::default(),
+            dtmf: Dtmf::default(),
+            srtp: Srtp::default(),
+        }
+    }
+}
+
+/// A server of a carrier.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Debug)]
+pub struct Server {
+    /// A name or an address.
+    pub host: String,
+    /// The port; none asks DNS, or takes the transport's own.
+    pub port: Option<u16>,
+}
+
+/// A registration of ours with a carrier.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Register {
+    /// The registrars, in order.
+    pub servers: Vec<Server>,
+    /// The user part of the address of record, and the name of the digest.
+    pub user: String,
+    /// The password; none when `${env:…}` is unset, which `serve` refuses.
+    pub password: Option<Secret>,
+    /// How long a registration shall last.
+    pub expires: Duration,
+}
+
+/// Where a carrier writes the dialled number.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+pub enum Called {
+    /// The request URI.
+    RequestUri,
+    /// To.
+    To,
+    /// P-Called-Party-ID (RFC 7315).
+    PCalledPartyId,
+    /// Diversion (RFC 5806).
+    Diversion,
+    /// History-Info (RFC 7044).
+    HistoryInfo,
+}
+
+/// Where a carrier writes the caller's number.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+pub enum CallerId {
+    /// P-Asserted-Identity (RFC 3325), from trusted carriers.
+    PAssertedIdentity,
+    /// Remote-Party-ID, from trusted carriers.
+    RemotePartyId,
+    /// From.
+    From,
+}
+
+/// What operators may dial.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Outbound {
+    /// The trunks, in order.
+    pub via: Vec<TrunkName>,
+    /// Numbers in E.164, with `*` at the end for every one that begins so.
+    pub allow: Vec<String>,
+    /// Numbers that are refused although `allow` has them.
+    pub deny: Vec<String>,
+    /// Dialled as written, whatever the limits.
+    pub emergency: Vec<String>,
+    /// Calls of one operator at once.
+    pub max_calls: u32,
+    /// Calls of one operator in a day.
+    pub per_day: Option<u32>,
+    /// The hours of the day in which it is allowed, as minutes since midnight; none is always.
+    pub hours: Option<(u16, u16)>,
+    /// The number shown to whom we call, by the operator's branch.
+    pub show: BTreeMap<SiteName, String>,
+    /// The number shown where the branch has none.
+    pub show_else: Option<String>,
+}
+
+/// What an operator's phone shows of a call.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Screen {
+    /// The display name of From: a text with `{names}`.
+    pub display: String,
+    /// The display name in Latin letters, for phones that show no Cyrillic.
+    pub transliterate: bool,
+    /// The URL of the caller's card, a text with `{names}`.
+    pub card: Option<String>,
+}
+
+impl Default for Screen {
+    fn default() -> Self {
+        Self {
+            display: "{city} · {source}".to_owned(),
+            transliterate: false,
+            card: None,
+        }
+    }
 }
 
 /// An operator.
@@ -51,6 +197,8 @@ pub struct Operator {
     pub site: Option<SiteName>,
     /// Skill to level; 1 is best.
     pub skills: BTreeMap<String, u8>,
+    /// Whether the phone's media is encrypted (RFC 4568).
+    pub srtp: Srtp,
 }
 
 /// A value that is never printed.
@@ -102,6 +250,8 @@ pub struct After {
 pub struct Queue {
     /// Its key.
     pub name: QueueName,
+    /// The short number for keypads.
+    pub number: Option<String>,
     /// Who serves it, with the level: lower is asked first.
     pub operators: BTreeMap<OperatorName, u8>,
     /// How one is picked among the free of one level.
@@ -213,6 +363,10 @@ pub struct Dialplan {
     pub queues: BTreeMap<QueueName, Queue>,
     /// How long a whisper may last; it is cut there.
     pub whisper_max: Duration,
+    /// What operators may dial; none lets them dial each other alone.
+    pub outbound: Option<Outbound>,
+    /// What their phones show.
+    pub screen: Screen,
     /// Recording; none records nothing.
     pub recording: Option<Recording>,
     /// The tests it brings along.

@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 use super::fault::Before;
 use super::floor;
-use super::input::Input;
+use super::input::{Answer, Input};
 use super::output::{Level, LogLine, Observation, Output, Question};
 #[cfg(test)]
 use super::sabotage;
@@ -145,7 +145,8 @@ impl Engine {
             Input::Sip { flow, bytes } => self.endpoint.handle_packet(now, flow, bytes),
             Input::FlowDown { flow } => self.endpoint.handle_flow_down(now, flow),
             Input::Media(event) => self.handle_media(now, event),
-            Input::Answer { id } => self.handle_answer(now, id),
+            Input::Answer { id, answer } => self.handle_answer(now, id, answer),
+            Input::FlowUp { .. } => {}
             Input::Timeout => self.handle_timeout(now),
             Input::Plan { plan, prompts } => {
                 self.plan = plan;
@@ -293,14 +294,16 @@ impl Engine {
         }
     }
 
-    fn handle_answer(&mut self, now: Now, id: AskId) {
-        match self.asks.remove(&id) {
-            Some(Asked::Gate(call, gate)) => self.step(now, call, CallInput::Committed(gate)),
-            Some(Asked::Hold(hold)) => {
+    fn handle_answer(&mut self, now: Now, id: AskId, answer: Answer) {
+        match (self.asks.remove(&id), answer) {
+            (Some(Asked::Gate(call, gate)), Answer::Committed) => {
+                self.step(now, call, CallInput::Committed(gate));
+            }
+            (Some(Asked::Hold(hold)), Answer::Committed) => {
                 self.timers.cancel(&EngineTimer::Hold(hold));
                 self.release_hold(hold);
             }
-            None => {}
+            (_, Answer::Committed | Answer::Records(_) | Answer::Connected(_)) => {}
         }
     }
 
@@ -498,6 +501,7 @@ impl Engine {
             .map(|binding| Contact {
                 uri: binding.contact.clone(),
                 flow: binding.flow,
+                routes: Vec::new(),
             })
             .collect()
     }

@@ -2,7 +2,7 @@
 
 use crate::acd::message::{Floor, QueueRules};
 use crate::dialplan::plan::Dialplan;
-use crate::sip::endpoint::{Credentials, Directory};
+use crate::sip::endpoint::{Credentials, Directory, TrunkEntry};
 
 /// The floor of a plan.
 #[must_use]
@@ -31,7 +31,7 @@ pub fn floor(plan: &Dialplan) -> Floor {
 pub fn directory(plan: &Dialplan, realm: &str) -> Directory {
     let trunks = plan.trunks.values().map(|trunk| {
         let peers = trunk.peers.iter().map(|peer| (peer.net, peer.port));
-        (trunk.name.clone(), peers.collect())
+        TrunkEntry::at(trunk.name.clone(), peers.collect())
     });
     let users = plan.operators.values().filter_map(|operator| {
         let password = operator.password.as_ref()?.reveal();

@@ -7,7 +7,19 @@ use crate::dialplan::plan::Dialplan;
 use crate::id::{AskId, FlowId};
 use crate::media::command::MediaEvent;
 use crate::sip::flow::Flow;
+use crate::sip::resolve::DnsRecord;
 use crate::words::{Phrase, Prompt};
+
+/// The answer to a question of the engine's.
+#[derive(Clone, Debug)]
+pub enum Answer {
+    /// Every record before the question is on disk.
+    Committed,
+    /// The records of a name, or why there are none to be had; an empty list is an answer.
+    Records(Result<Vec<DnsRecord>, String>),
+    /// The connection stands, or why it does not.
+    Connected(Result<Flow, String>),
+}
 
 /// One input. Borrowed bytes: a packet that is dropped is never copied.
 #[derive(Debug)]
@@ -18,6 +30,11 @@ pub enum Input<'a> {
         flow: Flow,
         /// The bytes.
         bytes: &'a [u8],
+    },
+    /// A stream stands: somebody connected, or [`super::output::Question::Connect`] was answered.
+    FlowUp {
+        /// The way.
+        flow: Flow,
     },
     /// A stream is gone.
     FlowDown {
@@ -30,6 +47,8 @@ pub enum Input<'a> {
     Answer {
         /// Which question.
         id: AskId,
+        /// What it is.
+        answer: Answer,
     },
     /// Something set by [`super::output::Output`]'s wake-up is due.
     Timeout,

@@ -1,12 +1,15 @@
 //! What the engine asks the shell to do, in order.
 
+use std::net::SocketAddr;
+
 use bytes::Bytes;
 
 use super::event::Event;
 use crate::id::{AskId, CallId, OperatorName};
 use crate::media::command::MediaCommand;
-use crate::sip::flow::Flow;
+use crate::sip::flow::{Flow, Transport};
 use crate::sip::registrar::Binding;
+use crate::sip::resolve::RecordKind;
 use crate::time::Duration;
 use crate::words::OperatorState;
 
@@ -39,10 +42,26 @@ pub enum Output {
 }
 
 /// A question whose answer the engine waits for, within a bound of its own.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(Clone, PartialEq, Eq, Debug)]
 pub enum Question {
     /// Are all records before this one committed?
     Committed,
+    /// Which records does a name have?
+    Records {
+        /// The name.
+        name: String,
+        /// Of which kind.
+        kind: RecordKind,
+    },
+    /// Can a connection be made?
+    Connect {
+        /// TCP or TLS.
+        transport: Transport,
+        /// To where.
+        peer: SocketAddr,
+        /// Whose certificate it must show, on TLS.
+        server_name: String,
+    },
 }
 
 /// What the store keeps. Applied in order, several in one transaction.

@@ -78,6 +78,9 @@ const fn leg_of(event: &SessionEvent) -> LegId {
         | SessionEvent::Rejected { leg, .. }
         | SessionEvent::Confirmed { leg, .. }
         | SessionEvent::Reoffer { leg, .. }
+        | SessionEvent::ReofferAnswered { leg, .. }
+        | SessionEvent::Refer { leg, .. }
+        | SessionEvent::Digit { leg, .. }
         | SessionEvent::Bye { leg }
         | SessionEvent::Failed { leg, .. }
         | SessionEvent::Closed { leg } => *leg,

@@ -20,11 +20,11 @@ use super::transport::Switchboard;
 use super::vital;
 use crate::dialplan::plan::Dialplan;
 use crate::engine::Engine;
-use crate::engine::input::Input;
+use crate::engine::input::{Answer, Input};
 use crate::engine::output::{Level, LogLine, Output, Question};
 use crate::id::{AskId, FlowId};
 use crate::media::command::MediaEvent;
-use crate::sip::flow::{Flow, Transport};
+use crate::sip::flow::Flow;
 use crate::time::{Duration, Instant};
 use crate::words::{Phrase, Prompt};
 
@@ -185,7 +185,13 @@ impl Driver {
             ),
             Word::Down(flow) => self.engine.handle_input(now, Input::FlowDown { flow }),
             Word::Media(event) => self.engine.handle_input(now, Input::Media(event)),
-            Word::Committed(id) => self.engine.handle_input(now, Input::Answer { id }),
+            Word::Committed(id) => self.engine.handle_input(
+                now,
+                Input::Answer {
+                    id,
+                    answer: Answer::Committed,
+                },
+            ),
             Word::Plan { plan, prompts } => {
                 self.engine.handle_input(now, Input::Plan { plan, prompts })
             }
@@ -204,7 +210,7 @@ impl Driver {
         while let Some(output) = self.engine.poll_output() {
             match output {
                 Output::Transmit { flow, bytes } => {
-                    if !self.board.send(&flow, bytes) && flow.transport == Transport::Tcp {
+                    if !self.board.send(&flow, bytes) && flow.transport.is_stream() {
                         self.board.close(flow.id);
                         self.inbox.post(Word::Down(flow.id));
                     }
@@ -215,6 +221,10 @@ impl Driver {
                     id,
                     question: Question::Committed,
                 } => self.store.ask_committed(id),
+                Output::Ask {
+                    question: Question::Records { .. } | Question::Connect { .. },
+                    ..
+                } => {}
                 Output::Observe(observation) => self.telemetry.observe(&observation),
                 Output::Log(line) => log(&line),
             }

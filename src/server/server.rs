@@ -388,7 +388,7 @@ async fn open_sockets(settings: &Settings, inbox: &Inbox, stop: &Arc<AtomicBool>
                 net.board.add_udp(id, Arc::clone(&socket));
                 datagrams.push((id, socket));
             }
-            Transport::Tcp => {
+            Transport::Tcp | Transport::Tls => {
                 let socket = tcp::bind(listener.address).await?;
                 net.addresses.push((Transport::Tcp, socket.local_addr()?));
                 streams.push(socket);

@@ -98,7 +98,7 @@ impl Callers {
                     story.connected = true;
                 }
             }
-            SessionEvent::Rejected { leg, code } => {
+            SessionEvent::Rejected { leg, code, .. } => {
                 if let Some(story) = self.story(*leg) {
                     story.refused = Some(*code);
                 }
@@ -107,6 +107,10 @@ impl Callers {
             SessionEvent::Reoffer { leg, .. } => {
                 let (leg, answer) = (*leg, Err(488));
                 todo.say(SessionCommand::AnswerReoffer { leg, answer });
+            }
+            SessionEvent::Refer { leg, .. } => {
+                let (leg, answer) = (*leg, Err(403));
+                todo.say(SessionCommand::AnswerRefer { leg, answer });
             }
             SessionEvent::Closed { leg } => {
                 todo.stop(Cue::HangUp(*leg));
@@ -124,6 +128,8 @@ impl Callers {
             SessionEvent::Cancelled { .. }
             | SessionEvent::Progress { .. }
             | SessionEvent::Confirmed { .. }
+            | SessionEvent::ReofferAnswered { .. }
+            | SessionEvent::Digit { .. }
             | SessionEvent::Failed { .. } => {}
         }
     }

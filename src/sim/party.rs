@@ -12,7 +12,9 @@ use super::sound::Heard;
 use crate::id::{LegId, Origin, TrunkName};
 use crate::net::Net;
 use crate::rng::Rng;
-use crate::sip::endpoint::{Algorithm, Directory, Endpoint, EndpointConfig, EndpointEvent};
+use crate::sip::endpoint::{
+    Algorithm, Directory, Endpoint, EndpointConfig, EndpointEvent, TrunkEntry,
+};
 use crate::sip::flow::Flow;
 use crate::sip::registration::{self, RegistrationId};
 use crate::sip::session::{OutgoingInvite, SessionCommand, SessionEvent};
@@ -64,14 +66,9 @@ impl Todo {
             number: self.next_leg,
         };
         let offer = self.describe(leg);
-        let invite = OutgoingInvite {
-            target: Uri::at(Some(&plan.to), self.flow.peer),
-            flow: self.flow,
-            from_display: String::new(),
-            from_user: plan.from.clone().unwrap_or_else(|| "anonymous".to_owned()),
-            headers: Vec::new(),
-            offer,
-        };
+        let target = Uri::at(Some(&plan.to), self.flow.peer);
+        let from = plan.from.as_deref().unwrap_or("anonymous");
+        let invite = OutgoingInvite::new(target, self.flow, from, offer);
         self.say(SessionCommand::Invite {
             leg,
             invite: Box::new(invite),
@@ -319,7 +316,7 @@ fn endpoint(flow: Flow, rng: Rng, now: Now) -> Endpoint {
     };
     let mut endpoint = Endpoint::new(config, rng, now);
     endpoint.set_directory(Directory {
-        trunks: vec![(
+        trunks: vec![TrunkEntry::at(
             TrunkName::from("server"),
             vec![(Net::single(flow.peer.ip()), Some(flow.peer.port()))],
         )],

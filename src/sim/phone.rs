@@ -210,6 +210,10 @@ impl Phone {
                 let (leg, answer) = (*leg, Err(488));
                 todo.say(SessionCommand::AnswerReoffer { leg, answer });
             }
+            SessionEvent::Refer { leg, .. } => {
+                let (leg, answer) = (*leg, Err(403));
+                todo.say(SessionCommand::AnswerRefer { leg, answer });
+            }
             SessionEvent::Failed { leg, .. } | SessionEvent::Closed { leg } => {
                 self.legs.remove(leg);
                 for cue in [
@@ -224,7 +228,9 @@ impl Phone {
             SessionEvent::Progress { .. }
             | SessionEvent::Answered { .. }
             | SessionEvent::Rejected { .. }
-            | SessionEvent::Confirmed { .. } => {}
+            | SessionEvent::Confirmed { .. }
+            | SessionEvent::ReofferAnswered { .. }
+            | SessionEvent::Digit { .. } => {}
         }
     }
 

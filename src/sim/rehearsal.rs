@@ -26,7 +26,7 @@ use crate::engine::event::Event;
 use crate::id::{CallId, OperatorName, QueueName, TrunkName};
 use crate::net::Net;
 use crate::time::{Duration, Instant, Wall};
-use crate::words::{Codec, OperatorState, Phrase, Strategy};
+use crate::words::{OperatorState, Phrase, Strategy};
 
 const CARRIER: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::new(203, 0, 113, 10)), 5060);
 /// Phones register and operators get busy in this time before the call.
@@ -124,13 +124,8 @@ impl Stage {
             trunk.peers.clear();
         }
         let country = self.plan.country;
-        let trunk = self.plan.trunks.entry(name.clone()).or_insert(Trunk {
-            name,
-            peers: Vec::new(),
-            media: Arc::new([]),
-            codecs: vec![Codec::Pcma, Codec::Pcmu],
-            country,
-        });
+        let trunk = self.plan.trunks.entry(name.clone());
+        let trunk = trunk.or_insert_with(|| Trunk::new(name, country));
         trunk.peers = vec![Peer {
             net: Net::single(CARRIER.ip()),
             port: Some(CARRIER.port()),
@@ -166,6 +161,7 @@ impl Stage {
         let queue_name = QueueName::from(digits.as_str());
         let queue = Queue {
             name: queue_name.clone(),
+            number: None,
             operators: BTreeMap::from([(name.clone(), 1)]),
             strategy: Strategy::LongestIdle,
             ring: FOR_EVER,

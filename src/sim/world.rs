@@ -21,7 +21,7 @@ use super::watch::Watch;
 use crate::dialplan::plan::Dialplan;
 use crate::engine::Engine;
 use crate::engine::event::Event;
-use crate::engine::input::Input;
+use crate::engine::input::{Answer, Input};
 use crate::engine::settings::EngineSettings;
 use crate::id::{AskId, FlowId, LegId, PlayId};
 use crate::media::command::MediaEvent;
@@ -392,7 +392,10 @@ impl World {
                 self.after_party(index);
             }
             Happening::Media(event) => self.tell(Input::Media(event)),
-            Happening::Answer(id) => self.tell(Input::Answer { id }),
+            Happening::Answer(id) => self.tell(Input::Answer {
+                id,
+                answer: Answer::Committed,
+            }),
             Happening::Ends(leg, play) => {
                 let ended = self.sound.ends(self.now, leg, play);
                 self.sounding(ended.into_iter().collect());

@@ -46,6 +46,7 @@ use crate::limits;
 use crate::net::Net;
 use crate::rng::Rng;
 use crate::time::{Duration, Now, Timers};
+use crate::words::Rel100;
 
 /// A digest algorithm of RFC 8760.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
@@ -91,11 +92,61 @@ pub struct Credentials {
 /// The addresses of a trunk, each with a port where only that one counts.
 pub type Peers = Vec<(Net, Option<u16>)>;
 
+/// How sessions with somebody are kept.
+#[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
+pub struct SessionRules {
+    /// Whether provisional responses are acknowledged (RFC 3262).
+    pub rel100: Rel100,
+    /// The session interval we ask for; none is RFC 4028's recommended half an hour.
+    pub session_timer: Option<Duration>,
+}
+
+/// The name and password that answer a carrier's challenges.
+#[derive(Clone, PartialEq, Eq)]
+pub struct DigestAccount {
+    /// The name.
+    pub user: String,
+    /// The password.
+    pub password: String,
+}
+
+/// A carrier as SIP knows it.
+#[derive(Clone, PartialEq, Eq)]
+pub struct TrunkEntry {
+    /// Its name.
+    pub name: TrunkName,
+    /// The address and, where given, the port of its signalling.
+    pub peers: Peers,
+    /// The user part of the Contact we registered with, which nobody else can know.
+    pub contact_user: Option<String>,
+    /// The host of our From towards it, where it is not our own domain.
+    pub domain: Option<String>,
+    /// Answers its challenges.
+    pub account: Option<DigestAccount>,
+    /// How its sessions are kept.
+    pub rules: SessionRules,
+}
+
+impl TrunkEntry {
+    /// A carrier known by its addresses alone.
+    #[must_use]
+    pub fn at(name: TrunkName, peers: Peers) -> Self {
+        Self {
+            name,
+            peers,
+            contact_user: None,
+            domain: None,
+            account: None,
+            rules: SessionRules::default(),
+        }
+    }
+}
+
 /// Whom we know.
 #[derive(Clone, Default)]
 pub struct Directory {
-    /// Carriers, by the address and, where given, the port of their signalling.
-    pub trunks: Vec<(TrunkName, Peers)>,
+    /// Carriers.
+    pub trunks: Vec<TrunkEntry>,
     /// Operators.
     pub users: BTreeMap<OperatorName, Credentials>,
 }
@@ -153,7 +204,7 @@ pub struct Endpoint {
     config: EndpointConfig,
     directory: Directory,
     /// Trunks of earlier directories: what they began they may still repeat, cancel and acknowledge.
-    former: VecDeque<(TrunkName, Peers)>,
+    former: VecDeque<TrunkEntry>,
     rng: Rng,
     /// When the last input came.
     now: Now,

@@ -13,6 +13,8 @@ pub enum Transport {
     Udp,
     /// A stream; nothing is retransmitted but a 2xx to INVITE.
     Tcp,
+    /// A stream inside TLS (RFC 3261 26.2).
+    Tls,
 }
 
 impl Transport {
@@ -22,16 +24,26 @@ impl Transport {
         match self {
             Self::Udp => "UDP",
             Self::Tcp => "TCP",
+            Self::Tls => "TLS",
+        }
+    }
+
+    /// Whether it is a connection rather than datagrams.
+    #[must_use]
+    pub const fn is_stream(self) -> bool {
+        match self {
+            Self::Udp => false,
+            Self::Tcp | Self::Tls => true,
         }
     }
 }
 
 /// Where bytes came from, or where they shall go.
 ///
-/// On UDP `id` is the listener and `peer` tells flows apart; on TCP `id` is the connection.
+/// On UDP `id` is the listener and `peer` tells flows apart; on a stream `id` is the connection.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub struct Flow {
-    /// The listener (UDP) or the connection (TCP).
+    /// The listener (UDP) or the connection (TCP, TLS).
     pub id: FlowId,
     /// Which transport it is.
     pub transport: Transport,

@@ -10,6 +10,7 @@ use std::net::IpAddr;
 use bytes::Bytes;
 
 use super::flow::Flow;
+use super::identity::Identity;
 use super::uri::Uri;
 use crate::id::{LegId, OperatorName, TrunkName};
 
@@ -52,6 +53,10 @@ pub struct IncomingInvite {
     pub call_id: String,
     /// The body when it is `application/sdp`.
     pub offer: Option<Bytes>,
+    /// What other headers say of who calls whom; who believes them is the dialplan's business.
+    pub identity: Identity,
+    /// The leg it replaces (RFC 3891), which is one of the same operator.
+    pub replaces: Option<LegId>,
 }
 
 /// What an outgoing INVITE says.
@@ -69,6 +74,51 @@ pub struct OutgoingInvite {
     pub headers: Vec<(&'static str, String)>,
     /// The SDP offer.
     pub offer: Bytes,
+    /// The carrier it goes to: its account answers challenges, its domain stands in From.
+    pub trunk: Option<TrunkName>,
+    /// The user part of P-Asserted-Identity (RFC 3325).
+    pub asserted: Option<String>,
+    /// From is anonymous and `Privacy: id` is asked for (RFC 3323).
+    pub private: bool,
+    /// The Path of the binding, as Route (RFC 3327).
+    pub routes: Vec<Bytes>,
+}
+
+impl OutgoingInvite {
+    /// A plain INVITE to `target` along `flow`.
+    #[must_use]
+    pub fn new(target: Uri, flow: Flow, from_user: &str, offer: Bytes) -> Self {
+        Self {
+            target,
+            flow,
+            from_display: String::new(),
+            from_user: from_user.to_owned(),
+            headers: Vec::new(),
+            offer,
+            trunk: None,
+            asserted: None,
+            private: false,
+            routes: Vec::new(),
+        }
+    }
+}
+
+/// A REFER inside a dialog (RFC 3515).
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Refer {
+    /// Refer-To, without its headers.
+    pub target: Uri,
+    /// What its Replaces means here; none for a blind transfer.
+    pub replaces: Option<Replaced>,
+}
+
+/// The dialog that a Replaces names (RFC 3891), in our own terms.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Replaced {
+    /// A leg of the one who refers.
+    Leg(LegId),
+    /// None that the one who refers may replace.
+    Unknown,
 }
 
 /// What the call machine tells a session. Every command on a leg that is gone is ignored.
@@ -128,6 +178,27 @@ pub enum SessionCommand {
         /// SDP for 200, or the status code of a refusal.
         answer: Result<Bytes, u16>,
     },
+    /// Sends a new offer inside the dialog; glare is settled by the endpoint (RFC 3261 14.1).
+    Reoffer {
+        /// The leg.
+        leg: LegId,
+        /// The SDP offer.
+        offer: Bytes,
+    },
+    /// Answers a REFER that was reported by [`SessionEvent::Refer`].
+    AnswerRefer {
+        /// The leg.
+        leg: LegId,
+        /// 202, or the status code of a refusal.
+        answer: Result<(), u16>,
+    },
+    /// Tells the one who referred how far it is, by NOTIFY (RFC 3515 2.4.4); a final code ends it.
+    ReferProgress {
+        /// The leg that referred.
+        leg: LegId,
+        /// 100 to 699.
+        code: u16,
+    },
 }
 
 /// What a session tells the call machine.
@@ -172,6 +243,8 @@ pub enum SessionEvent {
         leg: LegId,
         /// The status code.
         code: u16,
+        /// The contacts of a redirection (RFC 3261 8.1.3.4).
+        contacts: Vec<Uri>,
     },
     /// The ACK to our 200 came, with the answer to our offer when the INVITE had none.
     Confirmed {
@@ -186,6 +259,28 @@ pub enum SessionEvent {
         leg: LegId,
         /// Its SDP; none asks for our offer.
         offer: Option<Bytes>,
+    },
+    /// What became of [`SessionCommand::Reoffer`].
+    ReofferAnswered {
+        /// The leg.
+        leg: LegId,
+        /// The SDP of its 200, or the status code of a refusal.
+        answer: Result<Option<Bytes>, u16>,
+    },
+    /// The peer wants the other side to talk to somebody else; answered by
+    /// [`SessionCommand::AnswerRefer`].
+    Refer {
+        /// The leg that refers.
+        leg: LegId,
+        /// To whom.
+        refer: Box<Refer>,
+    },
+    /// A digit by INFO (RFC 6086).
+    Digit {
+        /// The leg.
+        leg: LegId,
+        /// `0`-`9`, `*`, `#`, `A`-`D`.
+        digit: char,
     },
     /// A BYE; its 200 waits for [`SessionCommand::ConfirmBye`].
     Bye {

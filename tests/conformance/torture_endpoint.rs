@@ -9,7 +9,7 @@ use strowger::id::{FlowId, TrunkName};
 use strowger::net::Net;
 use strowger::rng::Rng;
 use strowger::sip::endpoint::{
-    Algorithm, Directory, Endpoint, EndpointConfig, EndpointEvent, Live,
+    Algorithm, Directory, Endpoint, EndpointConfig, EndpointEvent, Live, TrunkEntry,
 };
 use strowger::sip::flow::{Flow, Transport};
 use strowger::sip::session::{SessionCommand, SessionEvent};
@@ -44,7 +44,7 @@ impl Bench {
         let trunk: SocketAddr = TRUNK.parse().unwrap();
         let mut endpoint = Endpoint::new(config, Rng::new([4; 32]), now);
         endpoint.set_directory(Directory {
-            trunks: vec![(
+            trunks: vec![TrunkEntry::at(
                 TrunkName::from("carrier"),
                 vec![(Net::single(trunk.ip()), None)],
             )],

@@ -13,7 +13,9 @@ mod layers;
 mod purity;
 mod snippets;
 mod source;
+mod tables;
 
+use std::collections::BTreeSet;
 use std::fmt;
 use std::fs;
 use std::path::Path;
@@ -98,6 +100,36 @@ fn the_sources_keep_the_laws() {
         broken.len(),
         broken.join("\n")
     );
+}
+
+/// The text of every `.rs` file below `dir`.
+fn texts(dir: &Path, found: &mut Vec<String>) {
+    for entry in fs::read_dir(dir).expect("a folder can be read") {
+        let path = entry.expect("a folder entry can be read").path();
+        if path.is_dir() {
+            texts(&path, found);
+        } else if path.extension().is_some_and(|end| end == "rs") {
+            found.push(fs::read_to_string(&path).expect("a source is UTF-8"));
+        }
+    }
+}
+
+#[test]
+fn the_tables_of_the_documents_name_tests_that_exist() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let mut sources = Vec::new();
+    for dir in ["src", "tests"] {
+        texts(&root.join(dir), &mut sources);
+    }
+    let known: BTreeSet<_> = sources
+        .iter()
+        .flat_map(|text| tables::tests_in(text))
+        .collect();
+    let path = "docs/sip.md";
+    let text = fs::read_to_string(root.join(path)).expect("docs/sip.md is there");
+    let broken = tables::check(path, &text, &known);
+    let broken: Vec<_> = broken.iter().map(ToString::to_string).collect();
+    assert!(broken.is_empty(), "{}", broken.join("\n"));
 }
 
 #[test]

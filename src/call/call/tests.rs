@@ -15,6 +15,7 @@ use crate::limits;
 use crate::media::command::Recorded;
 use crate::rng::Rng;
 use crate::sip::flow::{Flow, Transport};
+use crate::sip::identity::Identity;
 use crate::sip::session::{Cause, IncomingInvite, Source as Sender};
 use crate::sip::uri::Uri;
 use crate::time::{Duration, Now, Wall};
@@ -142,6 +143,8 @@ impl Bench {
             from_display: String::new(),
             call_id: "x".to_owned(),
             offer: offer.map(|offer| bytes::Bytes::copy_from_slice(offer.as_bytes())),
+            identity: Identity::default(),
+            replaces: None,
         };
         let decision = plan.decide(&Facts {
             trunk: "kyivstar".into(),
@@ -253,7 +256,10 @@ impl Bench {
             }
             SessionCommand::Progress { .. }
             | SessionCommand::Accept { .. }
-            | SessionCommand::AnswerReoffer { .. } => {}
+            | SessionCommand::AnswerReoffer { .. }
+            | SessionCommand::Reoffer { .. }
+            | SessionCommand::AnswerRefer { .. }
+            | SessionCommand::ReferProgress { .. } => {}
         }
     }
 
@@ -312,6 +318,7 @@ impl Bench {
         let phone = Contact {
             uri: Uri::parse("sip:iryna@10.0.0.1").unwrap(),
             flow: flow("10.0.0.1:5060"),
+            routes: Vec::new(),
         };
         if *self.call().phase() == Phase::Waiting && self.queue.is_some() {
             self.held.insert(operator(who));
@@ -496,7 +503,11 @@ fn about(leg: LegId, bench: &Bench) -> Vec<CallInput> {
         }
         let rung = bench.call().rung(leg).is_some();
         for code in [408, 480, 486, 503, 603] {
-            session.extend(rung.then_some(SessionEvent::Rejected { leg, code }));
+            session.extend(rung.then_some(SessionEvent::Rejected {
+                leg,
+                code,
+                contacts: Vec::new(),
+            }));
         }
     }
     all.extend(session.into_iter().map(CallInput::Session));

@@ -178,6 +178,10 @@ impl Carrier {
                 self.put_down(leg);
                 self.line.say(SessionCommand::ConfirmBye { leg });
             }
+            SessionEvent::Refer { leg, .. } => {
+                let answer = Err(403);
+                self.line.say(SessionCommand::AnswerRefer { leg, answer });
+            }
             SessionEvent::Reoffer { leg, .. } => {
                 let answer = Err(488);
                 self.line.say(SessionCommand::AnswerReoffer { leg, answer });
@@ -198,7 +202,9 @@ impl Carrier {
                     retry_after: None,
                 });
             }
-            SessionEvent::Confirmed { .. } => {}
+            SessionEvent::Confirmed { .. }
+            | SessionEvent::ReofferAnswered { .. }
+            | SessionEvent::Digit { .. } => {}
         }
     }
 

@@ -13,7 +13,9 @@ use crate::limits;
 use crate::net::Net;
 use crate::rng::Rng;
 use crate::server::clock::Clock;
-use crate::sip::endpoint::{Algorithm, Directory, Endpoint, EndpointConfig, EndpointEvent};
+use crate::sip::endpoint::{
+    Algorithm, Directory, Endpoint, EndpointConfig, EndpointEvent, TrunkEntry,
+};
 use crate::sip::flow::{Flow, Transport};
 use crate::sip::registration::{Account, RegistrationEvent, RegistrationId};
 use crate::sip::session::{OutgoingInvite, SessionCommand, SessionEvent};
@@ -66,7 +68,7 @@ impl Line {
         };
         let mut endpoint = Endpoint::new(config(flow), rng.fork(), clock.now());
         endpoint.set_directory(Directory {
-            trunks: vec![(
+            trunks: vec![TrunkEntry::at(
                 TrunkName::from("strowger"),
                 vec![(Net::single(server.ip()), Some(server.port()))],
             )],
@@ -112,14 +114,8 @@ impl Line {
             origin: Origin::Outbound,
             number: self.next_leg,
         };
-        let invite = OutgoingInvite {
-            target: Uri::at(Some(to), self.flow.peer),
-            flow: self.flow,
-            from_display: String::new(),
-            from_user: from.to_owned(),
-            headers: Vec::new(),
-            offer,
-        };
+        let target = Uri::at(Some(to), self.flow.peer);
+        let invite = OutgoingInvite::new(target, self.flow, from, offer);
         self.say(SessionCommand::Invite {
             leg,
             invite: Box::new(invite),

@@ -161,7 +161,13 @@ impl Phone {
             SessionEvent::Progress { .. }
             | SessionEvent::Answered { .. }
             | SessionEvent::Rejected { .. }
-            | SessionEvent::Confirmed { .. } => {}
+            | SessionEvent::Confirmed { .. }
+            | SessionEvent::ReofferAnswered { .. }
+            | SessionEvent::Digit { .. } => {}
+            SessionEvent::Refer { leg, .. } => {
+                let answer = Err(403);
+                self.line.say(SessionCommand::AnswerRefer { leg, answer });
+            }
         }
     }
 

@@ -13,7 +13,7 @@ use crate::id::{OperatorName, QueueName};
 use crate::limits;
 use crate::number::normalise;
 use crate::time::Duration;
-use crate::words::{Phrase, Strategy};
+use crate::words::{Phrase, Srtp, Strategy};
 
 const SECOND: Duration = Duration::from_secs(1);
 const MINUTE: Duration = Duration::from_secs(60);
@@ -49,6 +49,7 @@ pub(super) fn operators(
             password: password(&fields, problems),
             site: site(&fields, names, problems),
             skills: skills(&fields, problems),
+            srtp: Srtp::default(),
         };
         operators.insert(name, operator);
     }
@@ -179,6 +180,7 @@ fn queue(
     let wrap_up = fields.duration("wrap_up", Duration::ZERO..=HOUR, problems);
     Queue {
         name: QueueName::from(entry.key.as_str()),
+        number: None,
         operators: served_by(fields, names, operators, problems),
         strategy: strategy.unwrap_or(Strategy::LongestIdle),
         ring: ring.unwrap_or(20 * SECOND),

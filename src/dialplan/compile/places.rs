@@ -134,11 +134,10 @@ pub(super) fn trunks(
         let name = TrunkName::from(entry.key.as_str());
         let country = fields.choice("country", &Country::ALL, &[], problems);
         let trunk = Trunk {
-            name: name.clone(),
             peers: peers(&fields, &mut taken, problems),
             media: media(&fields, problems),
             codecs: codecs(&fields, problems),
-            country: country.unwrap_or(defaults.country),
+            ..Trunk::new(name.clone(), country.unwrap_or(defaults.country))
         };
         trunks.insert(name, trunk);
     }

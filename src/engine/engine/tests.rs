@@ -180,7 +180,10 @@ impl Bench {
 
     fn commit(&mut self) {
         for id in std::mem::take(&mut self.asked) {
-            self.tell(Input::Answer { id });
+            self.tell(Input::Answer {
+                id,
+                answer: Answer::Committed,
+            });
         }
     }
 }

@@ -18,7 +18,9 @@ impl Settings {
         for listener in &self.sip.listen {
             let (scheme, bound) = match listener.transport {
                 Transport::Udp => ("udp", UdpSocket::bind(listener.address).map(drop)),
-                Transport::Tcp => ("tcp", TcpListener::bind(listener.address).map(drop)),
+                Transport::Tcp | Transport::Tls => {
+                    ("tcp", TcpListener::bind(listener.address).map(drop))
+                }
             };
             found.extend(taken(scheme, listener.address, "sip.listen", bound));
         }

@@ -54,7 +54,7 @@ impl Switchboard {
                 }
                 true
             }
-            Transport::Tcp => {
+            Transport::Tcp | Transport::Tls => {
                 let outbox = self.with_streams(|streams| streams.get(&flow.id).cloned());
                 outbox.is_some_and(|outbox| outbox.try_send(bytes).is_ok())
             }

@@ -28,6 +28,10 @@ impl World {
                         self.schedule(at, Happening::Answer(id));
                     }
                 }
+                Output::Ask {
+                    question: Question::Records { .. } | Question::Connect { .. },
+                    ..
+                } => {}
                 Output::Record(record) => self.kept.keep(record),
                 Output::Observe(_) | Output::Log(_) => {}
             }

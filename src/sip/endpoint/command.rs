@@ -35,6 +35,9 @@ impl Endpoint {
             SessionCommand::HangUp { leg, cause } => self.hang_up(leg, cause),
             SessionCommand::ConfirmBye { leg } => self.confirm_bye(leg),
             SessionCommand::AnswerReoffer { leg, answer } => self.answer_reoffer(leg, answer),
+            SessionCommand::Reoffer { .. }
+            | SessionCommand::AnswerRefer { .. }
+            | SessionCommand::ReferProgress { .. } => {}
         }
         self.settle();
     }
@@ -47,7 +50,11 @@ impl Endpoint {
         let dialog = Dialog::of_caller(&request);
         let (Some(dialog), false) = (dialog, self.transactions.is_full()) else {
             self.counters.refused.full += 1;
-            self.tell(SessionEvent::Rejected { leg, code: 503 });
+            self.tell(SessionEvent::Rejected {
+                leg,
+                code: 503,
+                contacts: Vec::new(),
+            });
             self.tell(SessionEvent::Closed { leg });
             return;
         };

@@ -124,6 +124,7 @@ impl Endpoint {
         let uri = match flow.transport {
             Transport::Udp => uri,
             Transport::Tcp => uri.with_param("transport", Some("tcp")),
+            Transport::Tls => uri.with_param("transport", Some("tls")),
         };
         NameAddr::new(uri).to_value()
     }

@@ -76,8 +76,8 @@ impl Endpoint {
         self.directory
             .trunks
             .iter()
-            .find(|(_, peers)| holds(peers, address, port))
-            .map(|(name, _)| name)
+            .find(|trunk| holds(&trunk.peers, address, port))
+            .map(|trunk| &trunk.name)
     }
 
     /// The key of a request's server transaction, which may have been opened under an earlier
@@ -89,13 +89,14 @@ impl Endpoint {
         }
         let (address, port) = (flow.peer.ip(), flow.peer.port());
         let mut before = self.former.iter().rev();
-        let earlier = before.find_map(|(trunk, peers)| {
+        let earlier = before.find_map(|trunk| {
             let party = Party {
-                trunk: Some(trunk.clone()),
+                trunk: Some(trunk.name.clone()),
                 ..party.clone()
             };
             let key = server_key(request, &party)?;
-            let known = holds(peers, address, port) && self.transactions.find(&key).is_some();
+            let known =
+                holds(&trunk.peers, address, port) && self.transactions.find(&key).is_some();
             known.then_some(key)
         });
         Some(earlier.unwrap_or(key))

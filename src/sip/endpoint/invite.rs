@@ -7,6 +7,7 @@ use crate::sip::dialog::{Dialog, DialogKey};
 use crate::sip::endpoint::stateless::RETRY_AFTER;
 use crate::sip::flow::Flow;
 use crate::sip::header::Name;
+use crate::sip::identity::Identity;
 use crate::sip::message::Message;
 use crate::sip::session::state::{MergeKey, Party, Phase, Session, SessionTimer};
 use crate::sip::session::{IncomingInvite, Source};
@@ -207,5 +208,7 @@ fn read_invite(request: &Message, flow: Flow, source: Source) -> Option<Incoming
         from: from.uri,
         call_id: headers.call_id().ok()?.to_owned(),
         offer: request.sdp().cloned(),
+        identity: Identity::of(request),
+        replaces: None,
     })
 }

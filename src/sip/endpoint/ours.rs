@@ -151,7 +151,14 @@ impl Endpoint {
     fn handle_refusal(&mut self, leg: LegId, status: u16) {
         self.timers
             .cancel(&Alarm::Session(leg, SessionTimer::GiveUp));
-        self.tell_unless_hung_up(leg, SessionEvent::Rejected { leg, code: status });
+        self.tell_unless_hung_up(
+            leg,
+            SessionEvent::Rejected {
+                leg,
+                code: status,
+                contacts: Vec::new(),
+            },
+        );
         if let Some(session) = self.sessions.get_mut(&leg) {
             session.phase = Phase::Over;
         }

@@ -11,7 +11,7 @@ use super::timer::T2;
 use super::{Action, Timer};
 use crate::id::{FlowId, LegId};
 use crate::limits;
-use crate::sip::flow::{Flow, Transport};
+use crate::sip::flow::Flow;
 use crate::sip::registration::RegistrationId;
 use crate::time::{Duration, Instant, Timers};
 
@@ -128,7 +128,7 @@ impl Transactions {
         if !bytes.is_empty() {
             self.sent.push_back((flow, bytes.clone()));
         }
-        if flow.transport == Transport::Tcp {
+        if flow.transport.is_stream() {
             self.by_stream.insert((flow.id, id));
         }
         self.by_key.insert(key.clone(), id);
@@ -283,7 +283,7 @@ impl Transactions {
         let Some(entry) = self.entries.get_mut(&id) else {
             return false;
         };
-        let reliable = entry.flow.transport == Transport::Tcp;
+        let reliable = entry.flow.transport.is_stream();
         let mut pass = false;
         for &action in actions {
             match action {

@@ -11,7 +11,7 @@ use strowger::dialplan::compile::{Options, Source, compile};
 use strowger::dialplan::diagnose::Severity;
 use strowger::dialplan::plan::Dialplan;
 use strowger::dialplan::secrets::Secrets;
-use strowger::engine::input::Input;
+use strowger::engine::input::{Answer, Input};
 use strowger::id::{AskId, FlowId, LegId, Origin, PlayId};
 use strowger::media::command::MediaEvent;
 use strowger::rng::Rng;
@@ -128,7 +128,10 @@ fn happen(
             let play = PlayId(number);
             world.tell(Input::Media(MediaEvent::Played { leg, play }));
         }
-        10 => world.tell(Input::Answer { id: AskId(number) }),
+        10 => world.tell(Input::Answer {
+            id: AskId(number),
+            answer: Answer::Committed,
+        }),
         11 => world.tell(Input::Timeout),
         12 => {
             let plan = Arc::new(plans[usize::from(how % 2)].clone());

@@ -8,7 +8,7 @@ use strowger::id::{FlowId, LegId, OperatorName, TrunkName};
 use strowger::net::Net;
 use strowger::rng::Rng;
 use strowger::sip::endpoint::{
-    Algorithm, Credentials, Directory, Endpoint, EndpointConfig, EndpointEvent, Live,
+    Algorithm, Credentials, Directory, Endpoint, EndpointConfig, EndpointEvent, Live, TrunkEntry,
 };
 use strowger::sip::flow::{Flow, Transport};
 use strowger::sip::session::{Cause, SessionCommand, SessionEvent};
@@ -81,7 +81,7 @@ impl World {
         let olena = Credentials::from_password("olena", "clinic.example", "secret");
         let mut endpoint = Endpoint::new(config, Rng::new([9; 32]), now);
         endpoint.set_directory(Directory {
-            trunks: vec![(
+            trunks: vec![TrunkEntry::at(
                 TrunkName::from("carrier"),
                 vec![(Net::single(trunk.ip()), None)],
             )],
@@ -178,7 +178,13 @@ impl World {
                 commands.push(SessionCommand::ConfirmBye { leg });
             }
             SessionEvent::Closed { leg } => assert!(self.open.remove(&leg), "{leg} closed twice"),
+            SessionEvent::Refer { leg, .. } => commands.push(SessionCommand::AnswerRefer {
+                leg,
+                answer: if self.whim & 1 == 0 { Ok(()) } else { Err(403) },
+            }),
             SessionEvent::Progress { .. }
+            | SessionEvent::ReofferAnswered { .. }
+            | SessionEvent::Digit { .. }
             | SessionEvent::Answered { .. }
             | SessionEvent::Rejected { .. }
             | SessionEvent::Confirmed { .. }

@@ -9,7 +9,7 @@ use crate::id::{FlowId, LegId, OperatorName, Origin, TrunkName};
 use crate::net::Net as Range;
 use crate::rng::Rng;
 use crate::sip::endpoint::{
-    Algorithm, Credentials, Directory, Endpoint, EndpointConfig, EndpointEvent, HoldId,
+    Algorithm, Credentials, Directory, Endpoint, EndpointConfig, EndpointEvent, HoldId, TrunkEntry,
 };
 use crate::sip::flow::{Flow, Transport};
 use crate::sip::session::{Cause, OutgoingInvite, SessionCommand, SessionEvent};
@@ -82,7 +82,7 @@ impl Net {
         };
         let trunk = |name: &str, of: usize| {
             let peers = vec![(Range::single(address(of).ip()), None)];
-            (TrunkName::from(name), peers)
+            TrunkEntry::at(TrunkName::from(name), peers)
         };
         let olena = Credentials::from_password("olena", "clinic.example", "correct horse");
         let ends = (0..4)
@@ -285,13 +285,12 @@ impl Net {
             origin: Origin::Outbound,
             number,
         };
+        let target = Uri::parse(&format!("sip:0800100200@{}", address(to))).unwrap();
+        let offer = Bytes::from_static(b"offer");
         let invite = OutgoingInvite {
-            target: Uri::parse(&format!("sip:0800100200@{}", address(to))).unwrap(),
-            flow: self.flow(from, to),
             from_display: "Олена".to_owned(),
-            from_user: "380671234567".to_owned(),
             headers: vec![("X-Queue", "odesa".to_owned())],
-            offer: Bytes::from_static(b"offer"),
+            ..OutgoingInvite::new(target, self.flow(from, to), "380671234567", offer)
         };
         let invite = Box::new(invite);
         self.command(from, SessionCommand::Invite { leg, invite });
@@ -312,6 +311,12 @@ pub fn word(event: &SessionEvent) -> String {
         SessionEvent::Rejected { code, .. } => format!("rejected {code}"),
         SessionEvent::Confirmed { answer, .. } => format!("confirmed{}", sdp(answer)),
         SessionEvent::Reoffer { offer, .. } => format!("reoffer{}", sdp(offer)),
+        SessionEvent::ReofferAnswered { answer, .. } => match answer {
+            Ok(answer) => format!("reoffer answered{}", sdp(answer)),
+            Err(code) => format!("reoffer refused {code}"),
+        },
+        SessionEvent::Refer { refer, .. } => format!("refer {}", refer.target.as_str()),
+        SessionEvent::Digit { digit, .. } => format!("digit {digit}"),
         SessionEvent::Bye { .. } => "bye".to_owned(),
         SessionEvent::Failed { cause, .. } => format!("failed {}", cause.text),
         SessionEvent::Closed { .. } => "closed".to_owned(),
