@@ -3,6 +3,7 @@
 //! Challenges cost no memory: a nonce carries its own proof. A wrong password and an unknown user
 //! get the same answer. `auth-int` is not offered: a SIP body is read by too many on its way.
 
+pub mod answer;
 pub mod digest;
 pub mod lockout;
 pub mod nonce;

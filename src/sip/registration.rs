@@ -9,11 +9,9 @@
 
 use bytes::Bytes;
 
-use super::auth::digest::{self, Protection};
-use super::endpoint::{Algorithm, Credentials};
+use super::auth::answer::{Challenge, Subject};
 use super::flow::Flow;
-use super::header::token::quote;
-use super::header::{self, CSeq, Name, NameAddr};
+use super::header::{CSeq, Name, NameAddr};
 use super::message::{Message, Method};
 use super::uri::{Host, Uri, UriError};
 use crate::rng::Rng;
@@ -60,17 +58,6 @@ pub enum Next {
     Done(Duration),
     /// It refused.
     Refused(u16),
-}
-
-/// A challenge that we can answer.
-#[derive(Clone)]
-struct Challenge {
-    realm: String,
-    nonce: String,
-    algorithm: Algorithm,
-    opaque: Option<String>,
-    qop: bool,
-    count: u32,
 }
 
 /// A registration.
@@ -161,34 +148,13 @@ impl Registration {
 
     fn authorize(&mut self, rng: &mut Rng) -> Option<(Name, Bytes)> {
         let challenge = self.challenge.as_mut()?;
-        challenge.count = challenge.count.saturating_add(1);
         let Account { user, password, .. } = &self.account;
-        let hashes = Credentials::from_password(user, &challenge.realm, password);
-        let (nc, cnonce) = (format!("{:08x}", challenge.count), rng.token(16));
-        let protection = challenge.qop.then_some(Protection {
-            nc: &nc,
-            cnonce: &cnonce,
-            qop: "auth",
-        });
-        let uri = self.registrar.as_str();
-        let algorithm = challenge.algorithm;
-        let ha1 = hashes.ha1(algorithm);
-        let nonce = &challenge.nonce;
-        let response = digest::response(algorithm, ha1, nonce, protection, "REGISTER", uri);
-        let mut value = format!(
-            "Digest username={}, realm={}, nonce={}, uri=\"{uri}\", response=\"{response}\", \
-             algorithm={}",
-            quote(user),
-            quote(&challenge.realm),
-            quote(nonce),
-            algorithm.as_str(),
-        );
-        if challenge.qop {
-            value.push_str(&format!(", qop=auth, nc={nc}, cnonce=\"{cnonce}\""));
-        }
-        if let Some(opaque) = &challenge.opaque {
-            value.push_str(&format!(", opaque={}", quote(opaque)));
-        }
+        let subject = Subject {
+            method: Method::Register.as_str(),
+            uri: self.registrar.as_str(),
+            body: b"",
+        };
+        let value = challenge.answer(user, password, subject, rng);
         Some((Name::Authorization, Bytes::from(value)))
     }
 
@@ -210,11 +176,8 @@ impl Registration {
 
     /// Takes a challenge to answer; false when none can be, or one was in vain.
     fn take_challenge(&mut self, response: &Message) -> bool {
-        let Some((challenge, stale)) = response
-            .headers
-            .credentials(&Name::WwwAuthenticate)
-            .find_map(|given| read_challenge(&given))
-        else {
+        let given = response.headers.credentials(&Name::WwwAuthenticate);
+        let Some((challenge, stale)) = Challenge::choose(given) else {
             return false;
         };
         // With stale=true the password was right and only the nonce too old.
@@ -239,31 +202,4 @@ impl Registration {
             Duration::from_secs(u64::from(seconds))
         })
     }
-}
-
-fn read_challenge(given: &header::Credentials) -> Option<(Challenge, bool)> {
-    if !given.is_digest() {
-        return None;
-    }
-    // `auth-int` may stand beside `auth`, but alone we cannot answer it.
-    let qop = given.get("qop");
-    let has_auth = qop.is_some_and(|list| {
-        list.split(',')
-            .any(|one| one.trim().eq_ignore_ascii_case("auth"))
-    });
-    if qop.is_some() && !has_auth {
-        return None;
-    }
-    let challenge = Challenge {
-        realm: given.get("realm")?.to_owned(),
-        nonce: given.get("nonce")?.to_owned(),
-        algorithm: Algorithm::parse(given.get("algorithm"))?,
-        opaque: given.get("opaque").map(str::to_owned),
-        qop: has_auth,
-        count: 0,
-    };
-    let stale = given
-        .get("stale")
-        .is_some_and(|stale| stale.eq_ignore_ascii_case("true"));
-    Some((challenge, stale))
 }

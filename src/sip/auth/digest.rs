@@ -28,7 +28,8 @@ impl Algorithm {
         }
     }
 
-    fn hash(self, text: &str) -> String {
+    /// The lower-case hex of a hash.
+    pub(super) fn hash(self, text: impl AsRef<[u8]>) -> String {
         match self {
             Self::Md5 => hex(&Md5::digest(text)),
             Self::Sha256 => hex(&Sha256::digest(text)),
@@ -64,14 +65,14 @@ impl std::fmt::Debug for Credentials {
     }
 }
 
-/// What `qop=auth` adds to a digest.
+/// What `qop` adds to a digest.
 #[derive(Clone, Copy, Debug)]
 pub struct Protection<'a> {
     /// The nonce count, eight hex digits, as it is written.
     pub nc: &'a str,
     /// The client's own nonce.
     pub cnonce: &'a str,
-    /// The quality as it is written: `auth`.
+    /// The quality as it is written: `auth` or `auth-int`.
     pub qop: &'a str,
 }
 
@@ -85,13 +86,39 @@ pub fn response(
     method: &str,
     uri: &str,
 ) -> String {
-    let ha2 = algorithm.hash(&format!("{method}:{uri}"));
+    response_over(algorithm, ha1, nonce, protection, method, uri, None)
+}
+
+/// The `response` of a request whose `body`, if given, is protected too (`auth-int`).
+#[must_use]
+pub fn response_over(
+    algorithm: Algorithm,
+    ha1: &str,
+    nonce: &str,
+    protection: Option<Protection<'_>>,
+    method: &str,
+    uri: &str,
+    body: Option<&[u8]>,
+) -> String {
+    let ha2 = match body {
+        Some(body) => {
+            let body = algorithm.hash(body);
+            algorithm.hash(format!("{method}:{uri}:{body}"))
+        }
+        None => algorithm.hash(format!("{method}:{uri}")),
+    };
     match protection {
         Some(Protection { nc, cnonce, qop }) => {
-            algorithm.hash(&format!("{ha1}:{nonce}:{nc}:{cnonce}:{qop}:{ha2}"))
+            algorithm.hash(format!("{ha1}:{nonce}:{nc}:{cnonce}:{qop}:{ha2}"))
         }
-        None => algorithm.hash(&format!("{ha1}:{nonce}:{ha2}")),
+        None => algorithm.hash(format!("{ha1}:{nonce}:{ha2}")),
     }
+}
+
+/// The hash of a `-sess` algorithm, which is bound to both nonces.
+#[must_use]
+pub fn session_ha1(algorithm: Algorithm, ha1: &str, nonce: &str, cnonce: &str) -> String {
+    algorithm.hash(format!("{ha1}:{nonce}:{cnonce}"))
 }
 
 fn hex(bytes: &[u8]) -> String {
