@@ -98,6 +98,8 @@ pub const CALL_LENGTH: Duration = Duration::from_secs(4 * 3600);
 pub const RECORDING_FILE_BYTES: u64 = 2 << 30;
 /// Packets a recording may be behind its disk before it loses some, 20 ms each and leg.
 pub const RECORDING_BACKLOG: usize = 1_024;
+/// Segments of one recording; past it the last one stands for the rest.
+pub const RECORDING_SEGMENTS: usize = 256;
 /// A stream whose timestamps jump by more than this is taken for a new stream.
 pub const RECORDING_GAP: Duration = Duration::from_secs(10);
 /// Records that wait for the store's writer; one more is lost, counted, and an alarm.

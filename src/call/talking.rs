@@ -11,7 +11,7 @@ use super::whisper;
 use crate::acd::message::AcdInput;
 use crate::id::{LegId, OperatorName, PlayId};
 use crate::limits;
-use crate::media::command::{MediaCommand, RecordPlan};
+use crate::media::command::{MediaCommand, RecordPlan, SegmentKind};
 use crate::sip::session::SessionCommand;
 use crate::words::{MissReason, Outcome};
 
@@ -223,6 +223,7 @@ impl Call {
             site: self.facts.site.as_ref().map(ToString::to_string),
             queue: self.facts.queue.as_ref().map(ToString::to_string),
             operator: operator.clone(),
+            kind: SegmentKind::Talk,
             keep: recording.keep,
         })
     }

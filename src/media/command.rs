@@ -6,6 +6,8 @@
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 
+use serde::{Deserialize, Serialize};
+
 use crate::id::{CallId, LegId, OperatorName, PlayId};
 use crate::net::Net;
 use crate::time::Duration;
@@ -56,10 +58,22 @@ pub struct RecordPlan {
     pub site: Option<String>,
     /// The queue.
     pub queue: Option<String>,
-    /// Who talks on the right channel.
+    /// Who talks on the right channel, from this bridge on.
     pub operator: OperatorName,
+    /// What the stretch that begins with this bridge is.
+    pub kind: SegmentKind,
     /// How long it is kept; none keeps it until somebody deletes it.
     pub keep: Option<Duration>,
+}
+
+/// What a stretch of a recording is.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum SegmentKind {
+    /// The first talk of a call.
+    Talk,
+    /// A talk after the call was passed on.
+    Transfer,
 }
 
 /// What the engine tells the media threads.
@@ -79,7 +93,9 @@ pub enum MediaCommand {
         /// The far end.
         remote: Remote,
     },
-    /// Plays prompts one after another to the leg, in place of what it heard before.
+    /// Plays prompts one after another to the leg, in place of what it heard before: of a bridged leg
+    /// the other party, which it hears again when the playout ends or is stopped. What the recording
+    /// holds does not change.
     Play {
         /// The leg.
         leg: LegId,
@@ -90,16 +106,33 @@ pub enum MediaCommand {
         /// Begin again at the end, for ever (music).
         looped: bool,
     },
-    /// Lets two legs hear each other, ends what plays on both, and begins a recording.
+    /// Lets two legs of one call hear each other, ends what plays on both, and begins a recording. A
+    /// recording of the call that is under way goes on as another segment, on the same timeline.
     Bridge {
-        /// The caller: the left channel.
+        /// The caller: the left channel. The outside party, or the one who called.
         caller: LegId,
         /// The operator: the right channel.
         operator: LegId,
         /// The recording, if one is wanted.
         record: Option<Box<RecordPlan>>,
     },
-    /// Gives the port back. A recording the leg takes part in is finished.
+    /// Ends a bridge: the two stop hearing each other, and no sound is due from them. The recording
+    /// goes on with silence until another bridge of the call, or the end of its last leg.
+    Unbridge {
+        /// The left channel.
+        caller: LegId,
+        /// The right channel.
+        operator: LegId,
+    },
+    /// The leg belongs to another call from now on, whose thread it moves to with its port, its
+    /// numbers and what it hears. It leaves the bridge that it was in.
+    Adopt {
+        /// The leg.
+        leg: LegId,
+        /// Its new call.
+        call: CallId,
+    },
+    /// Gives the port back. The last leg of a call takes the call's recording with it.
     Close {
         /// The leg.
         leg: LegId,

@@ -5,8 +5,9 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::command::{RecordPlan, Recorded};
+use super::command::{RecordPlan, Recorded, SegmentKind};
 use crate::id::CallId;
+use crate::limits;
 use crate::time::{Duration, Wall};
 
 /// `<call-id>.json`. Unknown fields of later versions are not kept.
@@ -58,14 +59,6 @@ pub struct Segment {
     pub kind: SegmentKind,
 }
 
-/// What a stretch of a recording is.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum SegmentKind {
-    /// Caller and operator talk.
-    Talk,
-}
-
 /// A file that continues a recording.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub struct Part {
@@ -93,7 +86,7 @@ impl Manifest {
                 started_ms: 0,
                 ended_ms: None,
                 operator: plan.operator.to_string(),
-                kind: SegmentKind::Talk,
+                kind: plan.kind,
             }],
             file: file_of(plan.call, plan.started_at, 1),
             bytes: None,
@@ -105,22 +98,37 @@ impl Manifest {
         }
     }
 
-    /// Another operator talks on the right channel from here on.
-    pub fn pass_on(&mut self, after: Duration, operator: &str) {
-        let millis = millis(after);
-        self.end_segment(millis);
-        self.segments.push(Segment {
-            started_ms: millis,
-            ended_ms: None,
-            operator: operator.to_owned(),
-            kind: SegmentKind::Talk,
-        });
+    /// The parties are bridged again after this long, perhaps with another operator.
+    pub fn pass_on(&mut self, after: Duration, operator: &str, kind: SegmentKind) {
+        self.pause(after);
+        // Past the bound the last segment stands for the rest.
+        if self.segments.len() < limits::RECORDING_SEGMENTS {
+            self.segments.push(Segment {
+                started_ms: millis(after),
+                ended_ms: None,
+                operator: operator.to_owned(),
+                kind,
+            });
+        } else if let Some(segment) = self.segments.last_mut() {
+            segment.ended_ms = None;
+        }
+    }
+
+    /// The parties stop hearing each other after this long.
+    pub fn pause(&mut self, after: Duration) {
+        if let Some(segment) = self.segments.last_mut() {
+            segment.ended_ms.get_or_insert(millis(after));
+        }
     }
 
     /// Completes the manifest with the finished files, the first of them first.
     pub fn complete(&mut self, duration: Duration, parts: Vec<Part>) {
         let length = millis(duration);
-        self.end_segment(length);
+        // After a crash the file may be shorter than what the manifest knew.
+        for segment in &mut self.segments {
+            segment.started_ms = segment.started_ms.min(length);
+            segment.ended_ms = Some(segment.ended_ms.unwrap_or(length).min(length));
+        }
         self.ended_at = later(&self.started_at, duration);
         self.keep_until = self
             .keep_until
@@ -151,12 +159,6 @@ impl Manifest {
             bytes: self.bytes.unwrap_or(0).saturating_add(continued),
             duration: Duration::from_millis(self.duration_ms.unwrap_or(0)),
             sha256: self.sha256.clone().unwrap_or_default(),
-        }
-    }
-
-    fn end_segment(&mut self, millis: u64) {
-        if let Some(segment) = self.segments.last_mut() {
-            segment.ended_ms.get_or_insert(millis);
         }
     }
 }
@@ -212,6 +214,7 @@ mod tests {
             site: Some("Одеса".into()),
             queue: Some("odesa".into()),
             operator: OperatorName::from("olena"),
+            kind: SegmentKind::Talk,
             keep: Some(Duration::from_secs(86_400)),
         };
         let mut manifest = Manifest::begin(&plan);
@@ -221,7 +224,9 @@ mod tests {
             file_of(call, started_at, 2),
             format!("2026/09/21/{call}.2.wav")
         );
-        manifest.pass_on(Duration::from_secs(2), "iryna");
+        manifest.pause(Duration::from_secs(2));
+        manifest.pause(Duration::from_secs(3));
+        manifest.pass_on(Duration::from_secs(4), "iryna", SegmentKind::Transfer);
         let part = |number| Part {
             file: file_of(call, started_at, number),
             bytes: 100,
@@ -235,7 +240,40 @@ mod tests {
         assert_eq!(back.ended_at.as_deref(), Some("2026-09-21T14:13:25.000Z"));
         assert_eq!(back.keep_until.as_deref(), Some("2026-09-22T14:13:25.000Z"));
         assert_eq!(back.segments[0].ended_ms, Some(2000));
+        assert_eq!(back.segments[1].started_ms, 4000);
         assert_eq!(back.segments[1].ended_ms, Some(5000));
+        assert_eq!(
+            serde_json::to_value(&back.segments[1]).unwrap(),
+            serde_json::json!({
+                "started_ms": 4000, "ended_ms": 5000, "operator": "iryna", "kind": "transfer"
+            })
+        );
         assert_eq!(back.recorded().bytes, 200);
+    }
+
+    #[test]
+    fn segments_end_within_the_file_and_are_bounded() {
+        let started_at = Wall::from_millis(1_790_000_000_000);
+        let mut manifest = Manifest::begin(&RecordPlan {
+            call: CallId(Ulid::new(started_at, &mut Rng::new([1; 32]))),
+            started_at,
+            to: "+380800111222".into(),
+            from: None,
+            site: None,
+            queue: None,
+            operator: OperatorName::from("olena"),
+            kind: SegmentKind::Talk,
+            keep: None,
+        });
+        for turn in 1..2_000 {
+            let after = Duration::from_millis(turn * 10);
+            manifest.pass_on(after, "iryna", SegmentKind::Transfer);
+        }
+        assert_eq!(manifest.segments.len(), limits::RECORDING_SEGMENTS);
+        manifest.complete(Duration::from_millis(25), Vec::new());
+        let ends: Vec<_> = manifest.segments.iter().take(4).collect();
+        assert_eq!((ends[1].started_ms, ends[1].ended_ms), (10, Some(20)));
+        assert_eq!((ends[2].started_ms, ends[2].ended_ms), (20, Some(25)));
+        assert_eq!((ends[3].started_ms, ends[3].ended_ms), (25, Some(25)));
     }
 }

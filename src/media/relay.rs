@@ -255,7 +255,8 @@ impl Relay {
         let Some(remote) = self.remote.as_ref().filter(|_| self.bridged) else {
             return false;
         };
-        let patience = if remote.receive {
+        // A phone that holds need not send anything, whatever its hold is called.
+        let patience = if remote.receive && remote.send {
             timeout
         } else {
             limits::RTP_TIMEOUT_HELD

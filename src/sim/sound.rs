@@ -1,13 +1,14 @@
 //! A stand-in for the media threads: ports without sockets, prompts that last as long as they say,
 //! recordings without a disk. It also tells the parties what they would hear.
 
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::collections::{BTreeMap, VecDeque};
 use std::net::SocketAddr;
 use std::sync::Arc;
 
 use crate::dialplan::plan::Dialplan;
 use crate::id::{CallId, LegId, PlayId};
-use crate::media::command::{MediaCommand, MediaEvent, Recorded};
+use crate::media::command::{MediaCommand, MediaEvent, RecordPlan, Recorded};
+use crate::media::manifest::{Manifest, Segment};
 use crate::time::{Duration, Instant};
 use crate::words::{Phrase, Prompt};
 
@@ -49,6 +50,14 @@ struct Line {
     remote: Option<SocketAddr>,
     playing: Option<PlayId>,
     partner: Option<LegId>,
+    /// What it says is recorded.
+    recorded: bool,
+}
+
+#[derive(Clone, Debug)]
+struct Recording {
+    began: Instant,
+    manifest: Manifest,
 }
 
 /// The media threads' stand-in.
@@ -59,7 +68,9 @@ pub struct Sound {
     next_port: u16,
     ports: usize,
     phrases: BTreeMap<u128, Phrase>,
-    recording: BTreeMap<CallId, (Instant, BTreeSet<LegId>)>,
+    /// How many legs each call has.
+    parties: BTreeMap<CallId, usize>,
+    recording: BTreeMap<CallId, Recording>,
     /// Commands that made no sense: none, in a correct engine.
     pub broken: Vec<String>,
 }
@@ -90,6 +101,13 @@ impl Sound {
         self.recording.len()
     }
 
+    /// The segments of a recording under way.
+    #[must_use]
+    pub fn segments(&self, call: CallId) -> &[Segment] {
+        let recording = self.recording.get(&call);
+        recording.map_or(&[], |recording| &recording.manifest.segments)
+    }
+
     /// The leg that sends to this address and is bridged.
     #[must_use]
     pub fn bridged_to(&self, remote: SocketAddr) -> Option<LegId> {
@@ -116,19 +134,25 @@ impl Sound {
                 caller,
                 operator,
                 record,
-            } => self.bridge(now, caller, operator, record.map(|plan| plan.call), out),
+            } => self.bridge(now, caller, operator, record, out),
+            MediaCommand::Unbridge { caller, operator } => self.unbridge(now, caller, operator),
+            MediaCommand::Adopt { leg, call } => self.adopt(now, leg, call, out),
             MediaCommand::Close { leg } => self.close(now, leg, out),
         }
     }
 
     /// A playout's time is over.
-    pub fn ends(&mut self, now: Instant, leg: LegId, play: PlayId) -> Option<Sounding> {
-        let line = self.lines.get_mut(&leg)?;
+    pub fn ends(&mut self, now: Instant, leg: LegId, play: PlayId) -> Vec<Sounding> {
+        let Some(line) = self.lines.get_mut(&leg) else {
+            return Vec::new();
+        };
         if line.playing != Some(play) {
-            return None;
+            return Vec::new();
         }
         line.playing = None;
-        Some(Sounding::Tell(now, MediaEvent::Played { leg, play }))
+        let mut out = vec![Sounding::Tell(now, MediaEvent::Played { leg, play })];
+        out.extend(line.hears_party());
+        out
     }
 
     fn open_line(&mut self, now: Instant, leg: LegId, call: CallId, out: &mut Vec<Sounding>) {
@@ -147,7 +171,9 @@ impl Sound {
             remote: None,
             playing: None,
             partner: None,
+            recorded: false,
         };
+        *self.parties.entry(call).or_default() += 1;
         if self.lines.insert(leg, line).is_some() {
             self.broken.push(format!("{leg} opened twice"));
         }
@@ -170,6 +196,7 @@ impl Sound {
         };
         line.playing = Some(play).filter(|_| !prompts.is_empty());
         if prompts.is_empty() {
+            out.extend(line.hears_party());
             return;
         }
         let heard = if looped {
@@ -188,40 +215,100 @@ impl Sound {
         now: Instant,
         caller: LegId,
         operator: LegId,
-        record: Option<CallId>,
+        record: Option<Box<RecordPlan>>,
         out: &mut Vec<Sounding>,
     ) {
+        let call = record.as_ref().map(|plan| plan.call);
         for (leg, partner) in [(caller, operator), (operator, caller)] {
+            self.part(now, leg);
             let Some(line) = self.lines.get_mut(&leg) else {
                 self.broken.push(format!("bridge of closed {leg}"));
                 continue;
             };
+            if call.is_some_and(|call| call != line.call) {
+                self.broken
+                    .push(format!("bridge of {leg}, which is of another call"));
+            }
             line.playing = None;
             line.partner = Some(partner);
-            out.extend(line.remote.map(|to| Sounding::Hears(to, Heard::Party)));
+            line.recorded = call.is_some();
+            out.extend(line.hears_party());
         }
-        if let Some(call) = record {
-            let legs = BTreeSet::from([caller, operator]);
-            if self.recording.insert(call, (now, legs)).is_some() {
-                self.broken.push(format!("{call} recorded twice at once"));
+        if let Some(plan) = record {
+            match self.recording.get_mut(&plan.call) {
+                Some(Recording { began, manifest }) => {
+                    let after = now.since(*began);
+                    manifest.pass_on(after, plan.operator.as_str(), plan.kind);
+                }
+                None => {
+                    let manifest = Manifest::begin(&plan);
+                    let recording = Recording {
+                        began: now,
+                        manifest,
+                    };
+                    self.recording.insert(plan.call, recording);
+                }
             }
         }
     }
 
-    fn close(&mut self, now: Instant, leg: LegId, out: &mut Vec<Sounding>) {
-        let Some(line) = self.lines.remove(&leg) else {
+    fn unbridge(&mut self, now: Instant, caller: LegId, operator: LegId) {
+        let partner = self.lines.get(&caller).and_then(|line| line.partner);
+        if partner == Some(operator) {
+            self.part(now, caller);
+        } else if self.lines.contains_key(&caller) && self.lines.contains_key(&operator) {
+            self.broken.push(format!(
+                "unbridge of {caller} and {operator}, which are not bridged"
+            ));
+        }
+    }
+
+    /// Takes a leg out of its bridge; the recording goes on with silence.
+    fn part(&mut self, now: Instant, leg: LegId) {
+        let Some(line) = self.lines.get_mut(&leg) else {
             return;
         };
-        self.free_ports.push_back(line.port);
-        if let Some(other) = line.partner.and_then(|leg| self.lines.get_mut(&leg)) {
+        let (call, partner) = (line.call, line.partner.take());
+        let recorded = std::mem::take(&mut line.recorded);
+        if let Some(other) = partner.and_then(|leg| self.lines.get_mut(&leg)) {
             other.partner = None;
+            other.recorded = false;
         }
-        let call = line.call;
-        let recorded = self.recording.get(&call);
-        if recorded.is_some_and(|(_, legs)| legs.contains(&leg))
-            && let Some((began, _)) = self.recording.remove(&call)
-        {
-            let duration = now.since(began);
+        if recorded && let Some(recording) = self.recording.get_mut(&call) {
+            recording.manifest.pause(now.since(recording.began));
+        }
+    }
+
+    fn adopt(&mut self, now: Instant, leg: LegId, call: CallId, out: &mut Vec<Sounding>) {
+        self.part(now, leg);
+        let Some(line) = self.lines.get_mut(&leg) else {
+            self.broken.push(format!("adoption of closed {leg}"));
+            return;
+        };
+        let former = std::mem::replace(&mut line.call, call);
+        *self.parties.entry(call).or_default() += 1;
+        self.leave(now, former, out);
+    }
+
+    fn close(&mut self, now: Instant, leg: LegId, out: &mut Vec<Sounding>) {
+        self.part(now, leg);
+        if let Some(line) = self.lines.remove(&leg) {
+            self.free_ports.push_back(line.port);
+            self.leave(now, line.call, out);
+        }
+    }
+
+    /// A call has one leg less; with the last one its recording ends.
+    fn leave(&mut self, now: Instant, call: CallId, out: &mut Vec<Sounding>) {
+        if let Some(legs) = self.parties.get_mut(&call) {
+            *legs -= 1;
+            if *legs > 0 {
+                return;
+            }
+            self.parties.remove(&call);
+        }
+        if let Some(recording) = self.recording.remove(&call) {
+            let duration = now.since(recording.began);
             let recorded = Box::new(Recorded {
                 file: format!("{call}.wav"),
                 bytes: 44 + u64::try_from(duration.as_millis()).unwrap_or(0) * 32,
@@ -231,6 +318,15 @@ impl Sound {
             let event = MediaEvent::Recorded { call, recorded };
             out.push(Sounding::Tell(now + FINISHING, event));
         }
+    }
+}
+
+impl Line {
+    /// The other party is heard, if there is one and nothing plays.
+    fn hears_party(&self) -> Option<Sounding> {
+        let bridged = self.partner.is_some() && self.playing.is_none();
+        let remote = self.remote.filter(|_| bridged)?;
+        Some(Sounding::Hears(remote, Heard::Party))
     }
 }
 
@@ -249,4 +345,120 @@ pub fn prompts(plan: &Dialplan) -> BTreeMap<Phrase, Prompt> {
         (phrase, Prompt { key, duration })
     });
     prompts.collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::id::{OperatorName, Origin, Ulid};
+    use crate::media::command::{Learn, Remote, SegmentKind};
+    use crate::rng::Rng;
+    use crate::time::Wall;
+    use crate::words::Codec;
+
+    fn call(seed: u8) -> CallId {
+        CallId(Ulid::new(Wall::default(), &mut Rng::new([seed; 32])))
+    }
+
+    fn leg(number: u64) -> LegId {
+        LegId {
+            origin: Origin::Inbound,
+            number,
+        }
+    }
+
+    fn at(seconds: u64) -> Instant {
+        Instant::START + Duration::from_secs(seconds)
+    }
+
+    fn plan(operator: &str, kind: SegmentKind) -> Option<Box<RecordPlan>> {
+        Some(Box::new(RecordPlan {
+            call: call(1),
+            started_at: Wall::default(),
+            to: String::new(),
+            from: None,
+            site: None,
+            queue: None,
+            operator: OperatorName::from(operator),
+            kind,
+            keep: None,
+        }))
+    }
+
+    fn bridge(operator: u64, record: Option<Box<RecordPlan>>) -> MediaCommand {
+        MediaCommand::Bridge {
+            caller: leg(1),
+            operator: leg(operator),
+            record,
+        }
+    }
+
+    #[test]
+    fn a_call_passed_on_keeps_one_recording_and_hold_music_gives_way_to_the_party() {
+        let mut sound = Sound::new(9, &BTreeMap::new());
+        let mut out = Vec::new();
+        for (number, of) in [(1, 1), (2, 1), (3, 2)] {
+            let (leg, call) = (leg(number), call(of));
+            sound.handle(at(0), MediaCommand::Open { leg, call }, &mut out);
+            let address = ([127, 0, 0, 1], 4000 + u16::try_from(number).unwrap()).into();
+            let remote = Remote {
+                address,
+                learn: Learn::Phone(address.ip()),
+                codec: Codec::Pcma,
+                payload_type: 8,
+                telephone_event: None,
+                ptime: 20,
+                send: true,
+                receive: true,
+            };
+            sound.handle(at(0), MediaCommand::Connect { leg, remote }, &mut out);
+        }
+        let caller = ([127, 0, 0, 1], 4001).into();
+        let party = Sounding::Hears(caller, Heard::Party);
+        let say = |sound: &mut Sound, seconds, command| {
+            let mut out = Vec::new();
+            sound.handle(at(seconds), command, &mut out);
+            out
+        };
+        let play = |prompts: Vec<Prompt>| MediaCommand::Play {
+            leg: leg(1),
+            play: PlayId(1),
+            prompts: prompts.into(),
+            looped: true,
+        };
+        let music = Prompt {
+            key: 1,
+            duration: MUSIC,
+        };
+        let heard = say(&mut sound, 0, bridge(2, plan("olena", SegmentKind::Talk)));
+        assert!(heard.contains(&party));
+        let heard = say(&mut sound, 5, play(vec![music]));
+        assert_eq!(heard, [Sounding::Hears(caller, Heard::Music)]);
+        assert_eq!(say(&mut sound, 6, play(Vec::new())), [party.clone()]);
+        let (caller, operator) = (leg(1), leg(2));
+        say(&mut sound, 10, MediaCommand::Unbridge { caller, operator });
+        assert!(say(&mut sound, 10, play(Vec::new())).is_empty());
+        say(&mut sound, 11, MediaCommand::Close { leg: leg(2) });
+        let (leg, call) = (leg(3), call(1));
+        say(&mut sound, 12, MediaCommand::Adopt { leg, call });
+        let again = bridge(3, plan("iryna", SegmentKind::Transfer));
+        assert!(say(&mut sound, 15, again).contains(&party));
+        let stretches: Vec<_> = sound
+            .segments(call)
+            .iter()
+            .map(|part| (part.started_ms, part.ended_ms, part.operator.as_str()))
+            .collect();
+        assert_eq!(
+            stretches,
+            [(0, Some(10_000), "olena"), (15_000, None, "iryna")]
+        );
+        say(&mut sound, 20, MediaCommand::Close { leg: caller });
+        let last = say(&mut sound, 21, MediaCommand::Close { leg });
+        let [Sounding::Tell(_, MediaEvent::Recorded { recorded, .. })] = &last[..] else {
+            panic!("{last:?}");
+        };
+        assert_eq!(recorded.duration, Duration::from_secs(21));
+        assert_eq!(sound.broken, Vec::<String>::new());
+        assert_eq!((sound.open(), sound.recordings()), (0, 0));
+    }
 }

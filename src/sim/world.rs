@@ -398,7 +398,7 @@ impl World {
             }),
             Happening::Ends(leg, play) => {
                 let ended = self.sound.ends(self.now, leg, play);
-                self.sounding(ended.into_iter().collect());
+                self.sounding(ended);
             }
             Happening::Silence(index, address) => {
                 let gone = self.parties.get(index).is_some_and(|p| !p.reachable());

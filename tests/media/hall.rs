@@ -7,7 +7,9 @@ use std::sync::mpsc::{Receiver, channel};
 use std::time::{Duration, Instant};
 
 use strowger::id::{CallId, LegId, OperatorName, Origin, PlayId, Ulid};
-use strowger::media::command::{Learn, MediaCommand, MediaEvent, RecordPlan, Recorded, Remote};
+use strowger::media::command::{
+    Learn, MediaCommand, MediaEvent, RecordPlan, Recorded, Remote, SegmentKind,
+};
 use strowger::rng::Rng;
 use strowger::server::media::{MediaSettings, MediaThreads};
 use strowger::time::Wall;
@@ -181,6 +183,7 @@ pub fn plan(call: CallId) -> RecordPlan {
         site: Some("odesa".into()),
         queue: None,
         operator: OperatorName::from("olena"),
+        kind: SegmentKind::Talk,
         keep: None,
     }
 }

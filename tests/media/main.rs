@@ -11,6 +11,7 @@
 
 mod hall;
 mod mutation;
+mod passed_on;
 mod phone;
 #[path = "../fuzz/bodies/rtp.rs"]
 mod rtp_body;

@@ -219,13 +219,19 @@ fn silence_counts_on_a_bridged_leg_alone_and_is_said_once() {
     assert!(!caller.falls_silent(at(3_659_999), minute));
     assert!(caller.falls_silent(at(3_660_000), minute));
     assert!(!caller.falls_silent(at(3_990_000), minute));
-    caller.connect(
-        at(4_000_000),
-        Remote {
-            receive: false,
-            ..remote(CARRIER, Codec::Pcma, None)
-        },
-    );
-    assert!(!caller.falls_silent(at(4_299_000), minute));
-    assert!(caller.falls_silent(at(4_300_000), minute));
+    for (receive, send, from) in [(false, true, 4_000_000), (true, false, 5_000_000)] {
+        caller.connect(
+            at(from),
+            Remote {
+                receive,
+                send,
+                ..remote(CARRIER, Codec::Pcma, None)
+            },
+        );
+        assert!(!caller.falls_silent(at(from + 299_000), minute));
+        assert!(caller.falls_silent(at(from + 300_000), minute));
+    }
+    caller.connect(at(6_000_000), remote(CARRIER, Codec::Pcma, None));
+    caller.unbridge();
+    assert!(!caller.falls_silent(at(7_000_000), minute));
 }

@@ -6,9 +6,10 @@
 //!    └────────── MediaEvent ──────┴───────────────────────────────────────────────────┘
 //! ```
 //!
-//! All legs of a call live on one thread. There is no RTCP: the odd ports stay unbound.
+//! All legs of a call live on one thread; a leg that changes its call moves. There is no RTCP: the odd ports stay unbound.
 
 mod counters;
+mod moving;
 mod orders;
 mod port;
 mod recorder;
@@ -22,7 +23,6 @@ use std::fs;
 use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 use std::net::IpAddr;
 use std::ops::RangeInclusive;
-use std::os::fd::OwnedFd;
 use std::path::PathBuf;
 use std::sync::mpsc::{Sender, channel};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -34,12 +34,13 @@ use rustix::time::{TimerfdClockId, TimerfdFlags, timerfd_create};
 
 pub use self::counters::Counters;
 use self::counters::Tally;
+use self::moving::Mailbox;
 use self::port::Ports;
 use self::recorder::RecorderThread;
 pub use self::recovery::{Recovered, recover};
 use self::tap::ToRecorder;
 use self::thread::{MediaThread, Order, Parts};
-use crate::id::LegId;
+use crate::id::{CallId, LegId};
 use crate::limits;
 use crate::media::command::{MediaCommand, MediaEvent};
 use crate::rng::Rng;
@@ -86,17 +87,8 @@ type Routes = Mutex<BTreeMap<LegId, usize>>;
 
 #[derive(Debug)]
 struct Handle {
-    orders: Sender<Order>,
-    wake: Arc<OwnedFd>,
+    mailbox: Mailbox,
     thread: Mutex<Option<JoinHandle<()>>>,
-}
-
-impl Handle {
-    fn send(&self, order: Order) {
-        // A thread that is gone has nothing left to do the order with.
-        let _ = self.orders.send(order);
-        let _ = rustix::io::write(&*self.wake, &1_u64.to_ne_bytes());
-    }
 }
 
 impl MediaThreads {
@@ -184,8 +176,10 @@ impl MediaThreads {
         });
         let thread = spawn(&format!("media-{index}"), move || thread.run())?;
         self.threads.push(Handle {
-            orders: sender,
-            wake,
+            mailbox: Mailbox {
+                orders: sender,
+                wake,
+            },
             thread: Mutex::new(Some(thread)),
         });
         Ok(())
@@ -196,10 +190,7 @@ impl MediaThreads {
         let mut routes = self.routes.lock().unwrap_or_else(PoisonError::into_inner);
         let thread = match &command {
             MediaCommand::Open { leg, call } => {
-                let mut hasher = DefaultHasher::new();
-                call.hash(&mut hasher);
-                let count = u64::try_from(self.threads.len()).unwrap_or(1).max(1);
-                let thread = usize::try_from(hasher.finish() % count).unwrap_or(0);
+                let thread = self.thread_of(*call);
                 routes.insert(*leg, thread);
                 Some(thread)
             }
@@ -208,12 +199,42 @@ impl MediaThreads {
             }
             // Any thread can say that the parties are gone.
             MediaCommand::Bridge { caller, .. } => Some(routes.get(caller).copied().unwrap_or(0)),
+            MediaCommand::Unbridge { caller, .. } => routes.get(caller).copied(),
+            MediaCommand::Adopt { leg, call } => {
+                let (from, to) = (routes.get(leg).copied(), self.thread_of(*call));
+                if let Some(from) = from.filter(|from| *from != to) {
+                    routes.insert(*leg, to);
+                    return self.move_leg(*leg, *call, from, to);
+                }
+                from
+            }
             MediaCommand::Close { leg } => routes.remove(leg),
         };
         drop(routes);
+        self.send(thread, Order::Command(command));
+    }
+
+    fn thread_of(&self, call: CallId) -> usize {
+        let mut hasher = DefaultHasher::new();
+        call.hash(&mut hasher);
+        let count = u64::try_from(self.threads.len()).unwrap_or(1).max(1);
+        usize::try_from(hasher.finish() % count).unwrap_or(0)
+    }
+
+    fn send(&self, thread: Option<usize>, order: Order) {
         if let Some(handle) = thread.and_then(|thread| self.threads.get(thread)) {
-            handle.send(Order::Command(command));
+            handle.mailbox.send(order);
         }
+    }
+
+    /// The new thread is told first, so that it knows what to wait for.
+    fn move_leg(&self, leg: LegId, call: CallId, from: usize, to: usize) {
+        let Some(there) = self.threads.get(to) else {
+            return;
+        };
+        self.send(Some(to), Order::Expect { leg, call });
+        let to = there.mailbox.clone();
+        self.send(Some(from), Order::Give { leg, call, to });
     }
 
     /// The counts at this moment.
@@ -225,7 +246,7 @@ impl MediaThreads {
     /// Closes every port, finishes every recording and waits until that is done and told.
     pub fn stop(&self) {
         for handle in &self.threads {
-            handle.send(Order::Stop);
+            handle.mailbox.send(Order::Stop);
         }
         for handle in &self.threads {
             join(&handle.thread);

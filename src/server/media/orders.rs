@@ -1,4 +1,5 @@
 //! What a media thread does on command: taking and giving back ports, connecting, playing, bridging.
+//! How a leg moves to another thread is in [`super::moving`].
 
 use std::collections::btree_map::Entry;
 
@@ -17,7 +18,7 @@ use crate::words::Prompt;
 
 impl MediaThread {
     /// Does what the engine asks.
-    pub(super) fn command(&mut self, now: Instant, command: MediaCommand) {
+    pub(super) fn obey(&mut self, now: Instant, command: MediaCommand) {
         match command {
             MediaCommand::Open { leg, call } => self.open(now, leg, call),
             MediaCommand::Connect { leg, remote } => self.connect(now, leg, remote),
@@ -32,28 +33,17 @@ impl MediaThread {
                 operator,
                 record,
             } => self.bridge(now, caller, operator, record),
+            MediaCommand::Unbridge { caller, operator } => self.unbridge(now, caller, operator),
+            MediaCommand::Adopt { leg, call } => self.adopt(now, leg, call),
             MediaCommand::Close { leg } => self.close(now, leg),
         }
     }
 
     fn open(&mut self, now: Instant, id: LegId, call: CallId) {
         self.close(now, id);
-        let slot = self.free.pop().unwrap_or(self.legs.len());
-        let port = self.parts.ports.open().and_then(|port| {
-            let data = EventData::new_u64(u64::try_from(slot).unwrap_or(TICKER));
-            epoll::add(&self.parts.epoll, &port, data, EventFlags::IN)?;
-            Ok(port)
-        });
-        let port = match port {
+        let port = match self.parts.ports.open() {
             Ok(port) => port,
-            Err(error) => {
-                tracing::warn!(%call, "no RTP port: {error}");
-                if slot < self.legs.len() {
-                    self.free.push(slot);
-                }
-                (self.parts.events)(MediaEvent::OpenFailed { leg: id });
-                return;
-            }
+            Err(error) => return self.no_port(id, call, &error),
         };
         let number = port.number();
         let leg = Leg {
@@ -64,18 +54,40 @@ impl MediaThread {
             peer: None,
             side: None,
         };
-        match self.legs.get_mut(slot) {
-            Some(place) => *place = Some(leg),
-            None => self.legs.push(Some(leg)),
+        match self.settle(leg) {
+            Ok(()) => (self.parts.events)(MediaEvent::Opened {
+                leg: id,
+                port: number,
+            }),
+            Err(error) => self.no_port(id, call, &error),
+        }
+    }
+
+    pub(super) fn no_port(&self, leg: LegId, call: CallId, error: &std::io::Error) {
+        tracing::warn!(%call, "no RTP port: {error}");
+        (self.parts.events)(MediaEvent::OpenFailed { leg });
+    }
+
+    /// Gives a leg its place on this thread.
+    pub(super) fn settle(&mut self, leg: Leg) -> std::io::Result<()> {
+        let slot = self.free.pop().unwrap_or(self.legs.len());
+        let data = EventData::new_u64(u64::try_from(slot).unwrap_or(TICKER));
+        if let Err(error) = epoll::add(&self.parts.epoll, &leg.port, data, EventFlags::IN) {
+            if slot < self.legs.len() {
+                self.free.push(slot);
+            }
+            return Err(error.into());
         }
         if self.slots.is_empty() {
             self.set_ticker(true);
         }
-        self.slots.insert(id, slot);
-        (self.parts.events)(MediaEvent::Opened {
-            leg: id,
-            port: number,
-        });
+        self.slots.insert(leg.id, slot);
+        *self.parties.entry(leg.call).or_default() += 1;
+        match self.legs.get_mut(slot) {
+            Some(place) => *place = Some(leg),
+            None => self.legs.push(Some(leg)),
+        }
+        Ok(())
     }
 
     fn connect(&mut self, now: Instant, id: LegId, remote: Remote) {
@@ -122,9 +134,9 @@ impl MediaThread {
         if caller == operator {
             return;
         }
-        self.part(caller);
-        self.part(operator);
-        let call = record.map(|plan| self.begin_recording(now, plan));
+        self.part(now, caller);
+        self.part(now, operator);
+        let call = record.and_then(|plan| self.record_bridge(now, caller, plan));
         for (slot, peer, side) in [
             (caller, operator, Side::Caller),
             (operator, caller, Side::Operator),
@@ -137,14 +149,28 @@ impl MediaThread {
         }
     }
 
-    /// Begins a recording, or goes on with the call's own under another operator.
-    fn begin_recording(&mut self, now: Instant, plan: Box<RecordPlan>) -> CallId {
+    /// Begins a recording, or goes on with the call's own as another segment. Only the caller's call
+    /// can be recorded: its end is what ends the recording.
+    fn record_bridge(
+        &mut self,
+        now: Instant,
+        caller: usize,
+        plan: Box<RecordPlan>,
+    ) -> Option<CallId> {
         let call = plan.call;
+        if self.legs.get(caller)?.as_ref()?.call != call {
+            (self.parts.events)(MediaEvent::RecordFailed {
+                call,
+                why: "the bridge is of another call".to_owned(),
+            });
+            return None;
+        }
         let order = match self.taps.entry(call) {
             Entry::Occupied(_) => ToRecorder::PassOn {
                 call,
                 at: now,
                 operator: plan.operator,
+                kind: plan.kind,
             },
             Entry::Vacant(place) => ToRecorder::Begin {
                 plan,
@@ -155,46 +181,78 @@ impl MediaThread {
         };
         // A recorder that is gone has said so.
         let _ = self.parts.recorder.send(order);
-        call
+        Some(call)
     }
 
-    /// Takes a leg out of its bridge; the other one is left alone, with no sound due from it.
-    fn part(&mut self, slot: usize) {
-        let peer = self
-            .legs
-            .get_mut(slot)
-            .and_then(Option::as_mut)
-            .and_then(|leg| {
-                leg.side = None;
-                leg.peer.take()
-            });
+    fn unbridge(&mut self, now: Instant, caller: LegId, operator: LegId) {
+        if let (Some(&caller), Some(&operator)) =
+            (self.slots.get(&caller), self.slots.get(&operator))
+            && let Some(Some(leg)) = self.legs.get(caller)
+            && leg.peer == Some(operator)
+        {
+            self.part(now, caller);
+        }
+    }
+
+    /// Takes a leg out of its bridge; no sound is due from either any more, and their recording goes
+    /// on with silence.
+    pub(super) fn part(&mut self, now: Instant, slot: usize) {
+        let Some(leg) = self.legs.get_mut(slot).and_then(Option::as_mut) else {
+            return;
+        };
+        let (call, recorded) = (leg.call, leg.side.take().is_some());
+        let peer = leg.peer.take();
+        leg.relay.unbridge();
         if let Some(peer) = peer.and_then(|peer| self.legs.get_mut(peer)?.as_mut()) {
             peer.peer = None;
             peer.side = None;
             peer.relay.unbridge();
         }
+        if recorded {
+            self.pause_recording(now, call);
+        }
     }
 
     fn close(&mut self, now: Instant, id: LegId) {
-        let Some(slot) = self.slots.remove(&id) else {
-            return;
-        };
-        let recorded = self
-            .legs
-            .get(slot)
-            .and_then(Option::as_ref)
-            .and_then(|leg| leg.side.map(|_| leg.call));
-        if let Some(call) = recorded {
-            self.end_recording(now, call);
-        }
-        self.part(slot);
         // The kernel forgets a closed socket by itself.
-        if let Some(place) = self.legs.get_mut(slot) {
-            *place = None;
-        }
+        drop(self.unsettle(now, id));
+    }
+
+    /// Takes a leg off this thread. With the last one of its call the recording ends.
+    pub(super) fn unsettle(&mut self, now: Instant, id: LegId) -> Option<Leg> {
+        let slot = self.slots.remove(&id)?;
+        self.part(now, slot);
+        let leg = self.legs.get_mut(slot)?.take();
         self.free.push(slot);
         if self.slots.is_empty() {
             self.set_ticker(false);
+        }
+        if let Some(leg) = &leg {
+            self.leave(now, leg.call);
+        }
+        leg
+    }
+
+    /// A call has one leg less here.
+    pub(super) fn leave(&mut self, now: Instant, call: CallId) {
+        if let Entry::Occupied(mut legs) = self.parties.entry(call) {
+            *legs.get_mut() -= 1;
+            if *legs.get() == 0 {
+                legs.remove();
+                self.end_recording(now, call);
+            }
+        }
+    }
+
+    /// What the parties said so far belongs to the segment that ends here.
+    fn pause_recording(&mut self, now: Instant, call: CallId) {
+        if let Some(tap) = self.taps.get_mut(&call) {
+            let handed = tap.hand_over(&mut self.blocks, &self.parts.recorder);
+            note(&self.parts, call, handed);
+            let _ = self
+                .parts
+                .recorder
+                .send(ToRecorder::Pause { call, at: now });
         }
     }
 
@@ -223,7 +281,7 @@ impl MediaThread {
         }
     }
 
-    fn leg(&mut self, id: LegId) -> Option<&mut Leg> {
+    pub(super) fn leg(&mut self, id: LegId) -> Option<&mut Leg> {
         let slot = *self.slots.get(&id)?;
         self.legs.get_mut(slot)?.as_mut()
     }

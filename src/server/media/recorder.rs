@@ -103,9 +103,19 @@ impl RecorderThread {
                 link,
                 spent,
             } => self.begin(&plan, bridged, link, spent),
-            ToRecorder::PassOn { call, at, operator } => {
+            ToRecorder::PassOn {
+                call,
+                at,
+                operator,
+                kind,
+            } => {
                 if let Some(open) = self.open.get_mut(&call) {
-                    open.recording.pass_on(at, operator.as_str());
+                    open.recording.pass_on(at, operator.as_str(), kind);
+                }
+            }
+            ToRecorder::Pause { call, at } => {
+                if let Some(open) = self.open.get_mut(&call) {
+                    open.recording.pause(at);
                 }
             }
             ToRecorder::Sound { call, block } => self.sound(call, block),

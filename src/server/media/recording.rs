@@ -18,7 +18,7 @@ use sha2::{Digest as _, Sha256};
 use super::tap::Block;
 use crate::id::CallId;
 use crate::limits;
-use crate::media::command::{RecordPlan, Recorded};
+use crate::media::command::{RecordPlan, Recorded, SegmentKind};
 use crate::media::manifest::{Manifest, Part, file_of, manifest_of};
 use crate::media::recorder::{Frame, Recorder};
 use crate::rtp::g711;
@@ -44,6 +44,8 @@ pub(super) struct Recording {
     call: CallId,
     started_at: Wall,
     manifest: Manifest,
+    /// The manifest on the disk is not this one.
+    changed: bool,
     timeline: Recorder,
     writer: WavWriter<BufWriter<File>>,
     parts: u32,
@@ -78,6 +80,7 @@ impl Recording {
             call: plan.call,
             started_at: plan.started_at,
             manifest,
+            changed: false,
             timeline: Recorder::new(bridged),
             writer,
             parts: 1,
@@ -96,10 +99,17 @@ impl Recording {
         }
     }
 
-    /// Another operator talks on the right channel.
-    pub(super) fn pass_on(&mut self, at: Instant, operator: &str) {
+    /// The parties are bridged again, perhaps with another operator on the right channel.
+    pub(super) fn pass_on(&mut self, at: Instant, operator: &str, kind: SegmentKind) {
         let after = at.since(self.timeline.bridged());
-        self.manifest.pass_on(after, operator);
+        self.manifest.pass_on(after, operator, kind);
+        self.changed = true;
+    }
+
+    /// The parties stop hearing each other.
+    pub(super) fn pause(&mut self, at: Instant) {
+        self.manifest.pause(at.since(self.timeline.bridged()));
+        self.changed = true;
     }
 
     /// Whether the file should be brought up to date.
@@ -107,12 +117,16 @@ impl Recording {
         now.since(self.flushed) >= limits::RECORDING_FLUSH
     }
 
-    /// Brings the file and its header up to date; gives the bytes of sound written.
+    /// Brings the file, its header and its manifest up to date; gives the bytes of sound written.
     pub(super) fn flush(&mut self, now: Instant) -> anyhow::Result<u64> {
         self.flushed = now;
         self.timeline.settle(now, &mut self.settled);
         let written = self.write_settled()?;
         self.writer.flush().context("write the recording")?;
+        if std::mem::take(&mut self.changed) {
+            let path = manifest_of(self.call, self.started_at);
+            write_manifest(&self.root, &path, &self.manifest)?;
+        }
         Ok(written)
     }
 

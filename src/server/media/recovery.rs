@@ -122,7 +122,7 @@ fn put(file: &mut File, at: u64, length: u64) -> anyhow::Result<()> {
 mod tests {
     use super::*;
     use crate::id::{OperatorName, Ulid};
-    use crate::media::command::RecordPlan;
+    use crate::media::command::{RecordPlan, SegmentKind};
     use crate::media::manifest::manifest_of;
     use crate::rng::Rng;
     use crate::time::{Duration, Instant, Wall};
@@ -137,6 +137,7 @@ mod tests {
             site: None,
             queue: None,
             operator: OperatorName::from("olena"),
+            kind: SegmentKind::Talk,
             keep: Some(Duration::from_secs(3600)),
         }
     }
@@ -161,6 +162,8 @@ mod tests {
         let mut recording = begin(root, &plan, u64::MAX);
         let file = crate::media::manifest::file_of(plan.call, plan.started_at, 1);
         assert_eq!(frames(root, &file), 0);
+        recording.pause(at(400));
+        recording.pass_on(at(500), "iryna", SegmentKind::Transfer);
         recording.flush(at(700)).unwrap();
         assert_eq!(frames(root, &file), 4000);
         std::mem::forget(recording);
@@ -181,6 +184,15 @@ mod tests {
         let json = fs::read(root.join(manifest_of(plan.call, plan.started_at))).unwrap();
         let manifest: Manifest = serde_json::from_slice(&json).unwrap();
         assert!(manifest.is_complete());
+        let segments: Vec<_> = manifest
+            .segments
+            .iter()
+            .map(|part| (part.started_ms, part.ended_ms, part.operator.as_str()))
+            .collect();
+        assert_eq!(
+            segments,
+            [(0, Some(400), "olena"), (500, Some(625), "iryna")]
+        );
         assert_eq!(manifest.sha256.as_deref(), Some(recorded.sha256.as_str()));
         assert!(recover(root).unwrap().is_empty());
     }

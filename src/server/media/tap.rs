@@ -8,7 +8,7 @@ use std::sync::mpsc::{Receiver, Sender, channel};
 
 use crate::id::{CallId, OperatorName};
 use crate::limits;
-use crate::media::command::RecordPlan;
+use crate::media::command::{RecordPlan, SegmentKind};
 use crate::media::recorder::Side;
 use crate::media::track::Stamp;
 use crate::time::Instant;
@@ -24,12 +24,15 @@ pub(super) enum ToRecorder {
         link: Arc<Link>,
         spent: Sender<Block>,
     },
-    /// Another operator takes over the right channel.
+    /// The parties are bridged again, perhaps with another operator on the right channel.
     PassOn {
         call: CallId,
         at: Instant,
         operator: OperatorName,
+        kind: SegmentKind,
     },
+    /// The parties stop hearing each other; silence follows.
+    Pause { call: CallId, at: Instant },
     /// Sound.
     Sound { call: CallId, block: Block },
     /// A recording ends.

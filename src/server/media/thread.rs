@@ -12,6 +12,7 @@ use rustix::buffer::spare_capacity;
 use rustix::event::epoll::{self, EventData, EventFlags};
 
 use super::counters::{Tally, add};
+use super::moving::{Arrivals, Mailbox};
 use super::port::{Port, Ports};
 use super::tap::{Blocks, Handed, Tap, ToRecorder};
 use super::{Events, Prompts};
@@ -37,8 +38,26 @@ const BATCH: usize = 256;
 const SILENCE_LOOK: u64 = 25;
 
 /// For a media thread.
+#[derive(Debug)]
 pub(super) enum Order {
     Command(MediaCommand),
+    /// A leg will come from another thread, to a call of this one.
+    Expect {
+        leg: LegId,
+        call: CallId,
+    },
+    /// A leg goes to another thread, to a call of that one.
+    Give {
+        leg: LegId,
+        call: CallId,
+        to: Mailbox,
+    },
+    /// The leg that was expected; none if it was closed meanwhile.
+    Arrived {
+        leg: LegId,
+        call: CallId,
+        moved: Option<Box<Leg>>,
+    },
     Stop,
 }
 
@@ -65,11 +84,16 @@ pub(super) struct MediaThread {
     pub(super) legs: Vec<Option<Leg>>,
     pub(super) slots: BTreeMap<LegId, usize>,
     pub(super) free: Vec<usize>,
+    /// How many legs of a call are here.
+    pub(super) parties: BTreeMap<CallId, usize>,
+    pub(super) arrivals: Arrivals,
     pub(super) taps: BTreeMap<CallId, Tap>,
     pub(super) blocks: Blocks,
     ticks: u64,
 }
 
+/// A leg with its socket.
+#[derive(Debug)]
 pub(super) struct Leg {
     pub(super) id: LegId,
     pub(super) call: CallId,
@@ -100,6 +124,8 @@ impl MediaThread {
             legs: Vec::new(),
             slots: BTreeMap::new(),
             free: Vec::new(),
+            parties: BTreeMap::new(),
+            arrivals: Arrivals::default(),
             taps: BTreeMap::new(),
             blocks: Blocks::new(),
             ticks: 0,
@@ -255,10 +281,10 @@ impl MediaThread {
         let mut count = [0; 8];
         let _ = rustix::io::read(&*self.parts.wake, &mut count);
         while let Ok(order) = self.parts.orders.try_recv() {
-            match order {
-                Order::Command(command) => self.command(now, command),
-                Order::Stop => return true,
+            if matches!(order, Order::Stop) {
+                return true;
             }
+            self.order(now, order);
         }
         false
     }

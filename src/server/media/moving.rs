@@ -1,0 +1,149 @@
+//! Legs that move from one media thread to another because they now belong to another call.
+//!
+//! ```text
+//! engine ──Expect──▶ new thread: what is said of the call from now on waits
+//!        ──Give────▶ old thread: takes the leg off ──Arrived──▶ new thread: settles it, catches up
+//! ```
+//!
+//! No thread ever waits for another one. What waits is a few orders, for as long as the old thread
+//! needs to come to the one that gives the leg away.
+
+use std::collections::VecDeque;
+use std::os::fd::OwnedFd;
+use std::sync::Arc;
+use std::sync::mpsc::Sender;
+
+use rustix::event::epoll;
+
+use super::thread::{Leg, MediaThread, Order};
+use crate::id::{CallId, LegId};
+use crate::media::command::MediaCommand;
+use crate::time::Instant;
+
+/// Where a media thread takes its orders.
+#[derive(Clone, Debug)]
+pub(super) struct Mailbox {
+    pub(super) orders: Sender<Order>,
+    pub(super) wake: Arc<OwnedFd>,
+}
+
+impl Mailbox {
+    pub(super) fn send(&self, order: Order) {
+        // A thread that is gone has nothing left to do the order with.
+        let _ = self.orders.send(order);
+        let _ = rustix::io::write(&*self.wake, &1_u64.to_ne_bytes());
+    }
+}
+
+/// The legs that are on their way to a thread.
+#[derive(Default, Debug)]
+pub(super) struct Arrivals {
+    /// Each with its call; a handful at most, and none nearly always.
+    legs: Vec<(LegId, CallId)>,
+    /// What is said of those calls meanwhile, in order.
+    waiting: VecDeque<(CallId, Order)>,
+}
+
+impl Arrivals {
+    /// The call that a leg on its way belongs to.
+    pub(super) fn call_of(&self, leg: LegId) -> Option<CallId> {
+        let mut newest = self.legs.iter().rev();
+        newest.find(|(known, _)| *known == leg).map(|found| found.1)
+    }
+
+    fn awaits(&self, call: CallId) -> bool {
+        self.legs.iter().any(|(_, of)| *of == call)
+    }
+}
+
+impl MediaThread {
+    /// Does what it is told, or keeps it until the leg it is about, or another of the same call, is
+    /// here.
+    pub(super) fn order(&mut self, now: Instant, order: Order) {
+        if !self.arrivals.legs.is_empty()
+            && let Some(call) = self.subject(&order)
+            && self.arrivals.awaits(call)
+        {
+            self.arrivals.waiting.push_back((call, order));
+            return;
+        }
+        match order {
+            Order::Command(command) => self.obey(now, command),
+            Order::Expect { leg, call } => self.arrivals.legs.push((leg, call)),
+            Order::Give { leg, call, to } => self.give(now, leg, call, &to),
+            Order::Arrived { leg, call, moved } => self.arrived(now, leg, call, moved),
+            Order::Stop => {}
+        }
+    }
+
+    /// Which call an order is about, if it has to keep its place among that call's orders.
+    fn subject(&self, order: &Order) -> Option<CallId> {
+        match order {
+            Order::Command(command) => match command {
+                MediaCommand::Open { call, .. } => Some(*call),
+                MediaCommand::Connect { leg, .. }
+                | MediaCommand::Play { leg, .. }
+                | MediaCommand::Adopt { leg, .. }
+                | MediaCommand::Close { leg } => self.call_of(*leg),
+                MediaCommand::Bridge {
+                    caller, operator, ..
+                }
+                | MediaCommand::Unbridge { caller, operator } => {
+                    self.call_of(*caller).or_else(|| self.call_of(*operator))
+                }
+            },
+            Order::Give { leg, .. } => self.call_of(*leg),
+            Order::Expect { .. } | Order::Arrived { .. } | Order::Stop => None,
+        }
+    }
+
+    fn call_of(&self, leg: LegId) -> Option<CallId> {
+        self.arrivals.call_of(leg).or_else(|| {
+            let slot = self.slots.get(&leg)?;
+            self.legs.get(*slot)?.as_ref().map(|leg| leg.call)
+        })
+    }
+
+    /// The leg changes its call and stays on this thread.
+    pub(super) fn adopt(&mut self, now: Instant, id: LegId, call: CallId) {
+        let Some(&slot) = self.slots.get(&id) else {
+            return;
+        };
+        self.part(now, slot);
+        let Some(leg) = self.leg(id) else {
+            return;
+        };
+        let former = std::mem::replace(&mut leg.call, call);
+        *self.parties.entry(call).or_default() += 1;
+        self.leave(now, former);
+    }
+
+    fn give(&mut self, now: Instant, id: LegId, call: CallId, to: &Mailbox) {
+        let moved = self.unsettle(now, id).and_then(|mut leg| {
+            leg.call = call;
+            epoll::delete(&self.parts.epoll, &leg.port).ok()?;
+            Some(Box::new(leg))
+        });
+        to.send(Order::Arrived {
+            leg: id,
+            call,
+            moved,
+        });
+    }
+
+    fn arrived(&mut self, now: Instant, id: LegId, call: CallId, moved: Option<Box<Leg>>) {
+        let first = self.arrivals.legs.iter();
+        if let Some(at) = first.clone().position(|known| *known == (id, call)) {
+            self.arrivals.legs.remove(at);
+        }
+        if let Some(leg) = moved
+            && let Err(error) = self.settle(*leg)
+        {
+            self.no_port(id, call, &error);
+        }
+        // What still has to wait is put back at the end, in the same order.
+        for (_, order) in std::mem::take(&mut self.arrivals.waiting) {
+            self.order(now, order);
+        }
+    }
+}
