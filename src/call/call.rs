@@ -137,6 +137,8 @@ impl Call {
                 );
             }
             CallInput::Exhausted(reason) => self.exhausted(world, reason, fx),
+            // This call dials nobody outside.
+            CallInput::Ways(_) => {}
             CallInput::Committed(gate) => self.committed(world, gate, fx),
             CallInput::Timer(timer) => self.handle_timer(world, timer, fx),
             CallInput::HangUp(cause) => self.hang_up(world, cause, fx),

@@ -7,7 +7,7 @@ use bytes::Bytes;
 
 use super::facts::CallFacts;
 use crate::acd::message::AcdInput;
-use crate::id::{LegId, OperatorName, PlayId, QueueName};
+use crate::id::{LegId, OperatorName, PlayId, QueueName, TrunkName};
 use crate::media::command::{MediaCommand, MediaEvent, Recorded};
 use crate::net::Net;
 use crate::sip::flow::Flow;
@@ -25,6 +25,17 @@ pub struct Contact {
     pub flow: Flow,
     /// The proxies between (RFC 3327), as Route values.
     pub routes: Vec<Bytes>,
+}
+
+/// One way to a number outside: a server of a carrier.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Way {
+    /// The carrier.
+    pub trunk: TrunkName,
+    /// The request URI.
+    pub uri: Uri,
+    /// The way there.
+    pub flow: Flow,
 }
 
 /// What a call is told.
@@ -68,6 +79,8 @@ pub enum CallInput {
     },
     /// By the distributor: no queue is left to try.
     Exhausted(LeftReason),
+    /// By the trunks: the ways to a number, the best first; empty when no carrier can be had.
+    Ways(Vec<Way>),
     /// By the store: what was told before this gate is on disk.
     Committed(Gate),
     /// One of its timers is due.
@@ -137,6 +150,11 @@ pub enum CallEffect {
     Media(MediaCommand),
     /// For the distributor.
     Acd(AcdInput),
+    /// Which ways lead to a number outside? Answered at once by [`CallInput::Ways`].
+    Ways {
+        /// The number in E.164, or an emergency number as it was dialled.
+        number: String,
+    },
     /// The outside world shall know.
     Tell(Box<Told>),
     /// Say [`CallInput::Committed`] once everything told so far is on disk.

@@ -403,6 +403,10 @@ impl Engine {
             CallEffect::Session(command) => self.endpoint.handle_command(now, command),
             CallEffect::Media(command) => self.outputs.push_back(Output::Media(command)),
             CallEffect::Acd(input) => self.desk_input(now, input),
+            CallEffect::Ways { number } => {
+                let ways = self.ways(now, &number);
+                self.step(now, id, CallInput::Ways(ways));
+            }
             CallEffect::Tell(told) => self.tell(now, &told),
             CallEffect::Commit(gate) => self.ask(Asked::Gate(id, gate)),
             CallEffect::SetTimer(timer, at) => self.timers.set(EngineTimer::Call(id, timer), at),

@@ -49,6 +49,7 @@ impl Before {
             | CallInput::Withdraw { .. }
             | CallInput::Left { .. }
             | CallInput::Exhausted(_)
+            | CallInput::Ways(_)
             | CallInput::Committed(_)
             | CallInput::Timer(_)
             | CallInput::HangUp(_) => None,

@@ -20,6 +20,7 @@ pub(crate) mod sabotage;
 pub mod settings;
 mod signalling;
 mod story;
+mod trunks;
 pub mod view;
 
 pub use engine::Engine;

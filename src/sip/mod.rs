@@ -18,5 +18,6 @@ pub mod resolve;
 pub mod session;
 pub mod status;
 pub mod transaction;
+pub mod trunk;
 pub mod uri;
 pub mod write;

@@ -219,11 +219,11 @@ pub enum SessionEvent {
         /// The peer says that another phone took the call (Reason `cause=200`).
         elsewhere: bool,
     },
-    /// A provisional response above 100.
+    /// A provisional response: above 100, and 100 itself from a carrier.
     Progress {
         /// The outbound leg.
         leg: LegId,
-        /// 101 to 199.
+        /// 100 to 199.
         code: u16,
         /// Its SDP, if any.
         answer: Option<Bytes>,

@@ -235,6 +235,7 @@ impl Bench {
                 }
                 CallEffect::Done => self.done = true,
                 CallEffect::Commit(_)
+                | CallEffect::Ways { .. }
                 | CallEffect::Adopt(_)
                 | CallEffect::Disown(_)
                 | CallEffect::Measured(_)

@@ -58,7 +58,8 @@ impl Endpoint {
             self.tell(SessionEvent::Closed { leg });
             return;
         };
-        let party = self.party(&invite.flow);
+        let mut party = self.party(&invite.flow);
+        party.trunk = invite.trunk.clone().or(party.trunk);
         let id = self.send_request(Owner::Leg(leg), invite.flow, &mut request);
         let phase = Phase::Inviting {
             invite: id,
@@ -68,6 +69,7 @@ impl Endpoint {
         self.dialogs.insert(dialog.key.clone(), leg);
         let mut session = Session::new(phase, dialog, invite.flow, party);
         session.open.insert(id);
+        session.trunk.clone_from(&invite.trunk);
         session.invite = Some(Box::new(request));
         self.sessions.insert(leg, session);
     }

@@ -63,7 +63,8 @@ impl Endpoint {
         if session.hung_up.is_some() {
             return self.send_cancel(leg);
         }
-        if status > 100 {
+        // A call out moves on when a carrier stays silent, so it learns of the 100 too.
+        if status > 100 || session.trunk.is_some() {
             let answer = response.sdp().cloned();
             self.tell(SessionEvent::Progress {
                 leg,

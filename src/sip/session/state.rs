@@ -146,6 +146,8 @@ pub struct Session {
     pub flow: Flow,
     /// Who is at the other end.
     pub party: Party,
+    /// The carrier our INVITE went to.
+    pub trunk: Option<TrunkName>,
     /// Our INVITE, for its CANCEL and its ACKs.
     pub invite: Option<Box<Message>>,
     /// The ACK to the 2xx of our INVITE, sent again with each repetition.
@@ -173,6 +175,7 @@ impl Session {
             dialog,
             flow,
             party,
+            trunk: None,
             invite: None,
             ack: None,
             hung_up: None,
