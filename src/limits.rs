@@ -177,3 +177,17 @@ pub const DRAIN: Duration = Duration::from_secs(600);
 /// The shortest and the longest registration granted; shorter is refused with 423, longer is cut.
 pub const REGISTRATION: (Duration, Duration) =
     (Duration::from_secs(60), Duration::from_secs(7_200));
+/// Records of one answer of the domain name system; the rest is left out.
+pub const DNS_RECORDS: usize = 32;
+/// A name that is asked for, in bytes; a longer one has no records.
+pub const DNS_NAME_BYTES: usize = 253;
+/// How long an answer of the domain name system is kept at least and at most, whatever it says itself.
+pub const DNS_LIFE: (Duration, Duration) = (Duration::from_secs(10), Duration::from_secs(3_600));
+/// An answer that says that there is nothing is kept this long.
+pub const DNS_NOTHING: Duration = Duration::from_secs(60);
+/// A question to the domain name system is answered within this, or asked again.
+pub const DNS_ANSWER: Duration = Duration::from_secs(10);
+/// A question that nobody answers is asked again after this, doubling, up to the second.
+pub const DNS_AGAIN: (Duration, Duration) = (Duration::from_secs(2), Duration::from_secs(60));
+/// Addresses of one server that are tried; the rest is left out.
+pub const SERVER_ADDRESSES: usize = 16;

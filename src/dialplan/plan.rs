@@ -7,6 +7,7 @@ use crate::id::{OperatorName, QueueName, SiteName, TrunkName};
 use crate::limits;
 use crate::net::Net;
 use crate::sip::flow::Transport;
+pub use crate::sip::resolve::Server;
 use crate::time::Duration;
 use crate::words::{Codec, Dtmf, Language, Phrase, Rel100, Srtp, Strategy};
 
@@ -88,15 +89,6 @@ impl Trunk {
             srtp: Srtp::default(),
         }
     }
-}
-
-/// A server of a carrier.
-#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Debug)]
-pub struct Server {
-    /// A name or an address.
-    pub host: String,
-    /// The port; none asks DNS, or takes the transport's own.
-    pub port: Option<u16>,
 }
 
 /// A registration of ours with a carrier.
