@@ -26,6 +26,22 @@ pub const SIP_FORKS: usize = 16;
 pub const TCP_CONNECTIONS: usize = 4_096;
 /// TCP connections of one address; one more is closed at once.
 pub const TCP_CONNECTIONS_PER_ADDRESS: usize = 256;
+/// Connections that have not said a whole message yet, in all, their TLS handshakes included; while there
+/// are so many, one more is closed at once.
+pub const TCP_FRESH: usize = 1_024;
+/// Connections that we opened; a further one is not opened, and whoever wanted it goes elsewhere.
+pub const CONNECTIONS_OUT: usize = 256;
+/// A connection that we open stands within this, its TLS handshake included, or it has failed.
+pub const CONNECT: Duration = Duration::from_secs(3);
+/// A silent TCP connection is probed by the kernel after this, then every so often, so many times; a
+/// peer that answers none is gone.
+pub const TCP_PROBE_AFTER: Duration = Duration::from_secs(60);
+/// Between two such probes.
+pub const TCP_PROBE_EVERY: Duration = Duration::from_secs(10);
+/// How many such probes.
+pub const TCP_PROBES: u32 = 3;
+/// A peer that has not acknowledged what was written to a TCP connection within this is gone.
+pub const TCP_UNACKNOWLEDGED: Duration = Duration::from_secs(15);
 /// HTTP connections open at once; further ones wait to be accepted.
 pub const HTTP_CONNECTIONS: usize = 256;
 /// A request on an HTTP connection is due whole within this of its opening or of the last answer.
@@ -164,6 +180,13 @@ pub const CALLBACK_IGNORES: Duration = Duration::from_secs(3);
 pub const CALLBACK_DUE: Duration = Duration::from_secs(15 * 60);
 /// Questions to the shell that are open at once; the oldest is forgotten, and its own timer goes on.
 pub const QUESTIONS: usize = 100_000;
+/// A message that has begun on a stream is whole within this, or the stream is closed.
+pub const STREAM_MESSAGE: Duration = Duration::from_secs(10);
+/// A stream over which nothing went for this long, and on which there is neither a binding nor a session
+/// nor a registration of ours, is closed.
+pub const STREAM_IDLE: Duration = Duration::from_secs(180);
+/// Bytes read from a stream at once.
+pub const STREAM_READ: usize = 16 << 10;
 /// Packets that wait to be written to one stream; a peer that reads no faster loses the stream.
 pub const STREAM_OUTBOX: usize = 256;
 /// One packet is written to a stream within this, or the stream is closed.

@@ -7,8 +7,10 @@ use std::process::ExitCode;
 use crate::cli::Format;
 use crate::dialplan::diagnose::{Problem, Severity};
 use crate::dialplan::plan::Dialplan;
+use crate::server::clock::Clock;
 use crate::server::plan_files;
 use crate::server::settings::Settings;
+use crate::server::transport::certificate::Validity;
 
 /// List every problem of a dialplan, and of the server settings, with file, line and column.
 #[derive(Debug, clap::Args)]
@@ -40,6 +42,8 @@ pub fn run(args: &Args) -> ExitCode {
         Some(path) => settings(path),
         None => (None, Vec::new()),
     };
+    let dates = settings.as_ref().and_then(certificate);
+    problems.extend(dates.iter().filter_map(|dates| dates.warning(args)));
     let named = settings.map(|settings| settings.dialplans);
     // That the settings name a plan which is not there has been said with them.
     let missing = args.plan.is_none() && named.as_ref().is_some_and(|path| !path.exists());
@@ -52,7 +56,11 @@ pub fn run(args: &Args) -> ExitCode {
         plan = compiled.plan;
     }
     let report = match args.format {
-        Format::Text => text(&path, &problems, plan.as_ref()),
+        Format::Text => {
+            let plan = text(&path, &problems, plan.as_ref());
+            let dates = dates.map_or_else(String::new, |dates| dates.line());
+            format!("{plan}{dates}")
+        }
         Format::Json => json(&problems),
     };
     // A reader that went away, as `head` does, is no failure of the plan.
@@ -72,9 +80,52 @@ pub fn run(args: &Args) -> ExitCode {
 fn settings(path: &Path) -> (Option<Settings>, Vec<Problem>) {
     let (settings, mut problems) = Settings::read(path, Severity::Warning);
     let name = path.display().to_string();
-    let surroundings = settings.iter().flat_map(Settings::check);
+    let now = Clock::start().now().wall;
+    let surroundings = settings.iter().flat_map(|settings| settings.check(now));
     problems.extend(surroundings.map(|message| Problem::of_file(&name, message)));
     (settings, problems)
+}
+
+/// When the certificate that the server would show is good.
+struct Dates {
+    file: PathBuf,
+    validity: Validity,
+    days: i64,
+}
+
+/// A certificate that ends sooner is a warning.
+const RENEW_DAYS: i64 = 14;
+
+/// None when there is no certificate or it cannot be used, which has been said.
+fn certificate(settings: &Settings) -> Option<Dates> {
+    let now = Clock::start().now().wall;
+    let validity = settings.certificate(now)?.ok()?;
+    Some(Dates {
+        file: settings.sip.tls.shown.as_ref()?.certificate.clone(),
+        validity,
+        days: (validity.until.as_secs() - now.as_secs()) / 86_400,
+    })
+}
+
+impl Dates {
+    fn line(&self) -> String {
+        let (file, validity) = (self.file.display(), self.validity);
+        let days = counted(usize::try_from(self.days).unwrap_or(0), "day");
+        format!("the certificate in {file} is {validity}, {days} from now\n")
+    }
+
+    fn warning(&self, args: &Args) -> Option<Problem> {
+        let file = args.config.as_ref()?.display().to_string();
+        let days = counted(usize::try_from(self.days).unwrap_or(0), "day");
+        let message = format!(
+            "the certificate in {} ends in {days}; renew it",
+            self.file.display()
+        );
+        (self.days < RENEW_DAYS).then(|| Problem {
+            severity: Severity::Warning,
+            ..Problem::of_file(&file, message)
+        })
+    }
 }
 
 fn count(problems: &[Problem], severity: Severity) -> usize {

@@ -1,6 +1,6 @@
 //! `strowger serve`: the server, until it is told to stop.
 //!
-//! SIGTERM and SIGINT drain; a second one ends at once. SIGHUP reads the dialplan again.
+//! SIGTERM and SIGINT drain; a second one ends at once. SIGHUP reads the dialplan and the certificate again.
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -80,6 +80,7 @@ async fn serve(settings: Settings) -> Result<()> {
         () = server.watch() => {}
         () = async {
             while hangup.recv().await.is_some() {
+                server.renew_certificate().await;
                 let _told_already = server.reload().await;
             }
         } => {}

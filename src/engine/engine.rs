@@ -3,7 +3,7 @@
 //! One input is handled to quiescence: a step's effects are applied before anything that came after
 //! it, depth first, so that the story of a call reads in the order in which things happened.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
@@ -23,7 +23,7 @@ use crate::call::message::{
     CallEffect, CallInput, CallTimer, Contact, Gate, Measured, Minted, World,
 };
 use crate::dialplan::plan::Dialplan;
-use crate::id::{AskId, CallId, LegId, OperatorName};
+use crate::id::{AskId, CallId, FlowId, LegId, OperatorName};
 use crate::ledger::callbacks::Callbacks;
 use crate::ledger::outcomes::Outcomes;
 use crate::limits;
@@ -199,6 +199,12 @@ impl Engine {
     /// The calls, for looking only.
     pub fn calls(&self) -> impl Iterator<Item = &Call> {
         self.calls.values()
+    }
+
+    /// The flows that something lives on; a stream that is quiet and not among them may be closed.
+    #[must_use]
+    pub fn flows_in_use(&self) -> BTreeSet<FlowId> {
+        self.endpoint.flows_in_use()
     }
 
     /// Counts for metrics and invariants.

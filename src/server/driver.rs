@@ -17,12 +17,14 @@ use super::media::MediaThreads;
 use super::store::Store;
 use super::telemetry::Telemetry;
 use super::transport::Switchboard;
+use super::transport::connect::{Destination, Dialler};
 use super::vital;
 use crate::dialplan::plan::Dialplan;
 use crate::engine::Engine;
 use crate::engine::input::{Answer, Input};
 use crate::engine::output::{Level, LogLine, Output, Question};
 use crate::id::{AskId, FlowId};
+use crate::limits;
 use crate::media::command::MediaEvent;
 use crate::sip::flow::Flow;
 use crate::time::{Duration, Instant};
@@ -30,6 +32,8 @@ use crate::words::{Phrase, Prompt};
 
 /// Gauges are brought up to date no more often than this.
 const SHOW_EVERY: Duration = Duration::from_millis(100);
+/// Streams that nobody uses are looked for no more often than this.
+const LOOK_FOR_IDLE: Duration = Duration::from_secs(10);
 /// With nothing to do the thread still shows that it lives.
 const HEARTBEAT: Duration = Duration::from_secs(1);
 /// At the end the store is awaited this long.
@@ -41,8 +45,12 @@ const BATCH: usize = 64;
 pub enum Word {
     /// A message of the network.
     Sip(Flow, Bytes),
+    /// A stream stands.
+    Up(Flow),
     /// A stream is gone.
     Down(FlowId),
+    /// A connection that the engine asked for stands, or why it does not.
+    Connected(AskId, Result<Flow, String>),
     /// From the media threads.
     Media(MediaEvent),
     /// From the store.
@@ -91,6 +99,8 @@ pub struct Driver {
     pub inbox: Inbox,
     /// Where packets go.
     pub board: Switchboard,
+    /// Who opens connections.
+    pub dialler: Dialler,
     /// Where media commands go.
     pub media: Arc<MediaThreads>,
     /// Where records go.
@@ -121,12 +131,17 @@ impl Driver {
         let mut taken = Vec::with_capacity(BATCH);
         let mut shown = Instant::START;
         let mut changed = true;
+        let mut swept = Instant::START;
         self.carry_out();
         loop {
             let now = self.clock.now();
             if changed && now.mono.since(shown) >= SHOW_EVERY {
                 self.show();
                 (shown, changed) = (now.mono, false);
+            }
+            if now.mono.since(swept) >= LOOK_FOR_IDLE {
+                self.close_idle();
+                swept = now.mono;
             }
             let idle = if changed { SHOW_EVERY } else { HEARTBEAT };
             let patience = self
@@ -175,6 +190,12 @@ impl Driver {
 
     fn hear(&mut self, word: Word) -> bool {
         let now = self.clock.now();
+        // What the engine still says on a stream that ended is sent before the stream is closed.
+        let ended = if let Word::Down(flow) = &word {
+            Some(*flow)
+        } else {
+            None
+        };
         match word {
             Word::Sip(flow, bytes) => self.engine.handle_input(
                 now,
@@ -183,7 +204,12 @@ impl Driver {
                     bytes: &bytes,
                 },
             ),
+            Word::Up(flow) => self.engine.handle_input(now, Input::FlowUp { flow }),
             Word::Down(flow) => self.engine.handle_input(now, Input::FlowDown { flow }),
+            Word::Connected(id, connected) => {
+                let answer = Answer::Connected(connected);
+                self.engine.handle_input(now, Input::Answer { id, answer });
+            }
             Word::Media(event) => self.engine.handle_input(now, Input::Media(event)),
             Word::Committed(id) => self.engine.handle_input(
                 now,
@@ -203,7 +229,22 @@ impl Driver {
             Word::Stop => return false,
         }
         self.carry_out();
+        if let Some(flow) = ended {
+            self.board.close(flow);
+        }
         true
+    }
+
+    /// Closes the streams that nobody uses.
+    fn close_idle(&self) {
+        let quiet = self.board.quiet(limits::STREAM_IDLE);
+        if quiet.is_empty() {
+            return;
+        }
+        let used = self.engine.flows_in_use();
+        for flow in quiet.into_iter().filter(|flow| !used.contains(flow)) {
+            self.board.close(flow);
+        }
     }
 
     fn carry_out(&mut self) {
@@ -222,13 +263,36 @@ impl Driver {
                     question: Question::Committed,
                 } => self.store.ask_committed(id),
                 Output::Ask {
-                    question: Question::Records { .. } | Question::Connect { .. },
+                    question: Question::Records { .. },
                     ..
                 } => {}
+                Output::Ask {
+                    id,
+                    question:
+                        Question::Connect {
+                            transport,
+                            peer,
+                            server_name,
+                        },
+                } => self.connect(
+                    id,
+                    Destination {
+                        transport,
+                        peer,
+                        server_name,
+                    },
+                ),
                 Output::Observe(observation) => self.telemetry.observe(&observation),
                 Output::Log(line) => log(&line),
             }
         }
+    }
+
+    fn connect(&self, id: AskId, to: Destination) {
+        let inbox = Arc::clone(&self.inbox);
+        // Behind the word that the stream stands.
+        let answer = move |connected| inbox.post_behind(Word::Connected(id, connected));
+        self.dialler.connect(to, answer);
     }
 
     fn show(&mut self) {

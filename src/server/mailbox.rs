@@ -60,6 +60,13 @@ impl<T> Mailbox<T> {
         true
     }
 
+    /// A word that must not overtake the network's messages before it, and is never dropped: the end of
+    /// a connection. There are no more of them than connections.
+    pub fn post_behind(&self, message: T) {
+        self.lanes().network.push_back(message);
+        self.wake.notify_one();
+    }
+
     /// Takes all that is there, own words first, into `taken`; waits up to `patience` for the first.
     pub fn take(&self, patience: Duration, most: usize, taken: &mut Vec<T>) {
         let mut lanes = self.lanes();
@@ -89,10 +96,11 @@ mod tests {
         let mailbox = Mailbox::new(2);
         assert!(mailbox.post_network("n1") && mailbox.post_network("n2"));
         assert!(!mailbox.post_network("n3"));
+        mailbox.post_behind("end");
         mailbox.post("own");
         let mut taken = Vec::new();
         mailbox.take(Duration::ZERO, 10, &mut taken);
-        assert_eq!(taken, ["own", "n1", "n2"]);
+        assert_eq!(taken, ["own", "n1", "n2", "end"]);
         assert_eq!(mailbox.dropped(), 1);
     }
 }

@@ -118,4 +118,10 @@ impl Fingerprint {
         files.sort();
         Self(files)
     }
+
+    /// The state of several paths.
+    #[must_use]
+    pub fn of_all(paths: &[PathBuf]) -> Self {
+        Self(paths.iter().flat_map(|path| Self::of(path).0).collect())
+    }
 }

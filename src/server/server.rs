@@ -4,6 +4,7 @@
 //! it. It says nothing to a terminal; whoever starts it does.
 
 use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
@@ -24,7 +25,8 @@ use super::retention;
 use super::settings::{DigestWord, Settings};
 use super::store::{Restored as Stored, Store, StoreOptions};
 use super::telemetry::Telemetry;
-use super::transport::{Switchboard, tcp, udp};
+use super::transport::Switchboard;
+use super::transport::network::{Identity, Network};
 use crate::call::message::CallSettings;
 use crate::dialplan::plan::Dialplan;
 use crate::engine::{Engine, EngineSettings, Restored};
@@ -67,6 +69,7 @@ pub struct Server {
     tasks: Vec<tokio::task::JoinHandle<()>>,
     engine: JoinHandle<()>,
     board: Switchboard,
+    identity: Option<Identity>,
     /// The plan that was made live last.
     plan: Mutex<Arc<Dialplan>>,
     /// What the dialplan's files looked like when they were first read.
@@ -96,7 +99,8 @@ impl Server {
         rng.fill(&mut seed);
         let media = Arc::new(start_media(&settings, &prompts, &inbox, seed)?);
         let stop = Arc::new(AtomicBool::new(false));
-        let mut net = open_sockets(&settings, &inbox, &stop).await?;
+        let connections = settings.limits.connections;
+        let mut net = Network::open(&settings.sip, connections, &inbox, clock, &stop).await?;
         let admin = Admin::start(settings.http, telemetry.clone(), Arc::clone(&health)).await?;
         let outbox = Outbox::start(&settings.sinks, &store, &telemetry, clock, &mut rng)?;
         let (sweep_stop, stopped) = watch::channel(false);
@@ -125,6 +129,7 @@ impl Server {
             clock,
             inbox: Arc::clone(&inbox),
             board: net.board.clone(),
+            dialler: net.dialler,
             media: Arc::clone(&media),
             store: store.clone(),
             telemetry: telemetry.clone(),
@@ -153,6 +158,7 @@ impl Server {
             tasks: net.tasks,
             engine,
             board: net.board,
+            identity: net.identity,
             plan,
             seen,
             addresses: net.addresses,
@@ -181,6 +187,14 @@ impl Server {
     #[must_use]
     pub const fn outbox(&self) -> &Outbox {
         &self.outbox
+    }
+
+    /// Reads the certificate again; the old one stays when the new one cannot be used.
+    pub async fn renew_certificate(&self) {
+        if let Some(identity) = self.identity.clone() {
+            let renewed = tokio::task::spawn_blocking(move || identity.renew());
+            let _panicked = renewed.await;
+        }
     }
 
     /// Reads the dialplan again and makes it live, or says why the old one stays.
@@ -220,19 +234,22 @@ impl Server {
         }
     }
 
-    /// Reloads whenever the dialplan's files change and have been quiet for a look.
+    /// Reloads whenever the files of the dialplan or of the certificate change and have been quiet for a
+    /// look.
     pub async fn watch(&self) {
-        let path = self.settings.dialplans.clone();
-        let look = move |path: &std::path::Path| Fingerprint::of(path);
-        let (mut live, mut seen) = (self.seen.clone(), look(&path));
+        let mut plan = Look::at(vec![self.settings.dialplans.clone()], self.seen.clone());
+        let files = self.identity.iter().flat_map(Identity::files);
+        let files: Vec<_> = files.map(Path::to_owned).collect();
+        let shown = Fingerprint::of_all(&files);
+        let mut certificate = Look::at(files, shown);
         loop {
             tokio::time::sleep(WATCH).await;
-            let now = look(&path);
-            if now != live && now == seen {
-                live = now.clone();
+            if plan.changed() {
                 let _told_already = self.reload().await;
             }
-            seen = now;
+            if certificate.changed() {
+                self.renew_certificate().await;
+            }
         }
     }
 
@@ -290,6 +307,31 @@ impl Server {
         self.outbox.stop().await;
         self.admin.stop().await;
         self.store.close();
+    }
+}
+
+/// Files that are looked at now and then.
+struct Look {
+    paths: Vec<PathBuf>,
+    live: Fingerprint,
+    seen: Fingerprint,
+}
+
+impl Look {
+    fn at(paths: Vec<PathBuf>, live: Fingerprint) -> Self {
+        let seen = Fingerprint::of_all(&paths);
+        Self { paths, live, seen }
+    }
+
+    /// Whether they differ from what is live and have been quiet since the look before.
+    fn changed(&mut self) -> bool {
+        let now = Fingerprint::of_all(&self.paths);
+        let changed = now != self.live && now == self.seen;
+        if changed {
+            self.live = now.clone();
+        }
+        self.seen = now;
+        changed
     }
 }
 
@@ -360,65 +402,6 @@ fn start_media(
         Arc::new(move |key| sounds.samples(key)),
         move |event| events.post(Word::Media(event)),
     )
-}
-
-struct Net {
-    board: Switchboard,
-    threads: Vec<JoinHandle<()>>,
-    tasks: Vec<tokio::task::JoinHandle<()>>,
-    addresses: Vec<(Transport, SocketAddr)>,
-}
-
-async fn open_sockets(settings: &Settings, inbox: &Inbox, stop: &Arc<AtomicBool>) -> Result<Net> {
-    let ids = Arc::new(tcp::FlowIds::default());
-    let mut net = Net {
-        board: Switchboard::default(),
-        threads: Vec::new(),
-        tasks: Vec::new(),
-        addresses: Vec::new(),
-    };
-    let mut datagrams = Vec::new();
-    let mut streams = Vec::new();
-    for listener in &settings.sip.listen {
-        match listener.transport {
-            Transport::Udp => {
-                let socket = udp::bind(listener.address)?;
-                let id = ids.mint();
-                net.addresses.push((Transport::Udp, socket.local_addr()?));
-                net.board.add_udp(id, Arc::clone(&socket));
-                datagrams.push((id, socket));
-            }
-            Transport::Tcp | Transport::Tls => {
-                let socket = tcp::bind(listener.address).await?;
-                net.addresses.push((Transport::Tcp, socket.local_addr()?));
-                streams.push(socket);
-            }
-        }
-    }
-    for (id, socket) in datagrams {
-        let inbox = Arc::clone(inbox);
-        let deliver = move |flow, bytes| {
-            inbox.post_network(Word::Sip(flow, bytes));
-        };
-        net.threads
-            .push(udp::listen(id, socket, Arc::clone(stop), deliver)?);
-    }
-    for socket in streams {
-        let inbox = Arc::clone(inbox);
-        let deliver = move |heard| match heard {
-            tcp::Heard::Message(flow, bytes) => {
-                inbox.post_network(Word::Sip(flow, bytes));
-            }
-            tcp::Heard::Down(flow) => inbox.post(Word::Down(flow)),
-        };
-        net.tasks.push(tokio::spawn(tcp::listen(
-            socket,
-            Arc::clone(&ids),
-            net.board.clone(),
-            deliver,
-        )));
-    }
-    Ok(net)
 }
 
 fn engine_settings(settings: &Settings, loaded: Loaded, stored: Stored) -> EngineSettings {

@@ -24,7 +24,7 @@ mod registrations;
 mod stateless;
 mod timeout;
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::net::IpAddr;
 
 use bytes::Bytes;
@@ -41,7 +41,7 @@ use super::registration::{Registration, RegistrationEvent, RegistrationId};
 use super::session::SessionEvent;
 use super::session::state::{MergeKey, Phase, Session, SessionTimer};
 use super::transaction::table::Transactions;
-use crate::id::{LegId, OperatorName, TrunkName};
+use crate::id::{FlowId, LegId, OperatorName, TrunkName};
 use crate::limits;
 use crate::net::Net;
 use crate::rng::Rng;
@@ -312,6 +312,15 @@ impl Endpoint {
                 .filter(|session| !self.is_settled(session))
                 .count(),
         }
+    }
+
+    /// The flows that a binding, a session or a registration of ours is on.
+    #[must_use]
+    pub fn flows_in_use(&self) -> BTreeSet<FlowId> {
+        let sessions = self.sessions.values().map(|session| session.flow.id);
+        let registrations = self.registrations.values().map(|ours| ours.flow().id);
+        let used = self.registrar.flows().chain(sessions);
+        used.chain(registrations).collect()
     }
 
     /// Whether a session only lingers to answer repetitions.

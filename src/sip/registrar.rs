@@ -181,6 +181,11 @@ impl Registrar {
         bound.first().map(|(user, _)| user)
     }
 
+    /// The flows that have a binding.
+    pub fn flows(&self) -> impl Iterator<Item = FlowId> {
+        self.flows.keys().map(|(flow, _)| *flow)
+    }
+
     /// Takes back bindings from before a restart. Streams did not survive it.
     pub fn restore(&mut self, now: Now, bindings: Vec<Binding>, longest: Duration) -> Vec<Change> {
         let mut changes = Vec::new();

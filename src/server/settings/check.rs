@@ -1,5 +1,5 @@
-//! Whether this machine can do what the settings ask: ports that are free, folders that can be
-//! written. Nothing is changed.
+//! Whether this machine can do what the settings ask: ports that are free, certificates of today,
+//! folders that can be written. Nothing is changed.
 
 use std::io;
 use std::net::{SocketAddr, TcpListener, UdpSocket};
@@ -8,21 +8,28 @@ use std::path::Path;
 use rustix::fs::{Access, access};
 
 use super::{Settings, SinkKind};
+use crate::server::transport::certificate::{self, Certificate, Validity};
 use crate::sip::flow::Transport;
+use crate::time::Wall;
 
 impl Settings {
     /// What would keep the server from starting, each in one sentence that says what to do.
     #[must_use]
-    pub fn check(&self) -> Vec<String> {
+    pub fn check(&self, now: Wall) -> Vec<String> {
         let mut found = Vec::new();
         for listener in &self.sip.listen {
             let (scheme, bound) = match listener.transport {
                 Transport::Udp => ("udp", UdpSocket::bind(listener.address).map(drop)),
-                Transport::Tcp | Transport::Tls => {
-                    ("tcp", TcpListener::bind(listener.address).map(drop))
-                }
+                Transport::Tcp => ("tcp", TcpListener::bind(listener.address).map(drop)),
+                Transport::Tls => ("tls", TcpListener::bind(listener.address).map(drop)),
             };
             found.extend(taken(scheme, listener.address, "sip.listen", bound));
+        }
+        if let Some(Err(sentence)) = self.certificate(now) {
+            found.push(sentence);
+        }
+        if let Some(Err(sentence)) = self.sip.tls.ca.as_deref().map(certificate::authorities) {
+            found.push(sentence);
         }
         let http = TcpListener::bind(self.http).map(drop);
         found.extend(taken("http", self.http, "http.listen", http));
@@ -48,6 +55,13 @@ impl Settings {
             ));
         }
         found
+    }
+
+    /// When the certificate that would be shown is good, or why it cannot be shown now.
+    #[must_use]
+    pub fn certificate(&self, now: Wall) -> Option<Result<Validity, String>> {
+        let files = self.sip.tls.shown.as_ref()?;
+        Some(Certificate::load(files, now).map(|certificate| certificate.validity))
     }
 }
 

@@ -68,6 +68,26 @@ pub struct Sip {
     pub local_nets: Vec<Net>,
     /// The digest algorithms, in the order they are offered.
     pub digest: Vec<DigestWord>,
+    /// What listeners of TLS show and outgoing connections trust.
+    pub tls: Tls,
+}
+
+/// `sip.tls`.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct Tls {
+    /// What listeners show.
+    pub shown: Option<CertificateFiles>,
+    /// The authorities that carriers' servers are verified by; none: those this machine trusts.
+    pub ca: Option<PathBuf>,
+}
+
+/// A certificate with its chain, and its key; PEM both.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct CertificateFiles {
+    /// `certificate`.
+    pub certificate: PathBuf,
+    /// `key`.
+    pub key: PathBuf,
 }
 
 /// One SIP listener.
@@ -157,6 +177,17 @@ pub struct Limits {
     pub strangers: Strangers,
     /// The longest call.
     pub call_length: Duration,
+    /// TCP and TLS connections.
+    pub connections: Connections,
+}
+
+/// `limits.connections`.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Connections {
+    /// In all.
+    pub all: usize,
+    /// From one address.
+    pub per_address: usize,
 }
 
 /// `limits.strangers`.
@@ -249,6 +280,7 @@ impl Default for Sip {
             advertise: None,
             local_nets: Vec::new(),
             digest: vec![DigestWord::Md5],
+            tls: Tls::default(),
         }
     }
 }
@@ -278,6 +310,10 @@ impl Default for Limits {
                 trusted: Vec::new(),
             },
             call_length: limits::CALL_LENGTH,
+            connections: Connections {
+                all: limits::TCP_CONNECTIONS,
+                per_address: limits::TCP_CONNECTIONS_PER_ADDRESS,
+            },
         }
     }
 }

@@ -7,8 +7,8 @@ use std::ops::RangeInclusive;
 use std::path::{Path, PathBuf};
 
 use super::{
-    DigestWord, Limits, Listener, LogFormat, LogLevel, Media, Retention, Settings, Sip, Strangers,
-    sinks,
+    CertificateFiles, DigestWord, Limits, Listener, LogFormat, LogLevel, Media, Retention,
+    Settings, Sip, Strangers, Tls, sinks,
 };
 use crate::dialplan::diagnose::{Problem, Problems, Severity, Source};
 use crate::dialplan::read::{self, Fields, Name, Words};
@@ -41,8 +41,19 @@ const TOP: Words = Words {
     later: &[],
 };
 const SIP: Words = Words {
-    known: &["domain", "listen", "advertise", "local_nets", "digest"],
-    later: &["tls"],
+    known: &[
+        "domain",
+        "listen",
+        "advertise",
+        "local_nets",
+        "digest",
+        "tls",
+    ],
+    later: &[],
+};
+const TLS: Words = Words {
+    known: &["certificate", "key", "ca"],
+    later: &[],
 };
 const MEDIA: Words = Words {
     known: &[
@@ -78,11 +89,16 @@ const LIMITS: Words = Words {
         "registrations",
         "strangers",
         "call_length",
+        "connections",
     ],
     later: &[],
 };
 const STRANGERS: Words = Words {
     known: &["rate", "burst", "trusted"],
+    later: &[],
+};
+const CONNECTIONS: Words = Words {
+    known: &["all", "per_address"],
     later: &[],
 };
 const LOG: Words = Words {
@@ -272,6 +288,20 @@ fn sip(fields: &Fields<'_>, mut sip: Sip, problems: &mut Problems<'_>) -> Sip {
             sip.digest = digest;
         }
     }
+    sip.tls = tls(&fields.section("tls", &TLS, problems), problems);
+    let listens = sip.listen.iter().any(|one| one.transport == Transport::Tls);
+    if listens && fields.get("tls").is_none() {
+        let at = fields.get("listen").map_or(fields.at, |node| node.at);
+        problems.error_do(
+            at,
+            "a `tls` listener has no certificate to show",
+            "add `tls: { certificate: FILE, key: FILE }` to `sip`",
+        );
+    } else if listens && sip.tls.shown.is_none() {
+        let tls = fields.section("tls", &TLS, problems);
+        tls.need("certificate", problems);
+        tls.need("key", problems);
+    }
     unreachable_advert(
         fields,
         sip.advertise,
@@ -281,12 +311,30 @@ fn sip(fields: &Fields<'_>, mut sip: Sip, problems: &mut Problems<'_>) -> Sip {
     sip
 }
 
+/// What listeners show needs both its files; `ca` may stand alone.
+fn tls(fields: &Fields<'_>, problems: &mut Problems<'_>) -> Tls {
+    let path =
+        |key: &str, problems: &mut Problems<'_>| fields.text(key, problems).map(PathBuf::from);
+    let certificate = path("certificate", problems);
+    let key = path("key", problems);
+    let ca = path("ca", problems);
+    for (one, other) in [("certificate", "key"), ("key", "certificate")] {
+        if fields.get(one).is_some() {
+            fields.need(other, problems);
+        }
+    }
+    let shown = certificate
+        .zip(key)
+        .map(|(certificate, key)| CertificateFiles { certificate, key });
+    Tls { shown, ca }
+}
+
 /// `udp://0.0.0.0:5060`.
 fn listener(node: &Node, problems: &mut Problems<'_>) -> Option<Listener> {
-    let takes = "listeners like udp://0.0.0.0:5060 or tcp://[::]:5060";
+    let takes = "listeners like udp://0.0.0.0:5060, tcp://[::]:5060 or tls://0.0.0.0:5061";
     let scalar = read::scalar(node, "listen", takes, problems)?;
     let text = scalar.text.trim();
-    if ["tls://", "ws://", "wss://"]
+    if ["ws://", "wss://"]
         .iter()
         .any(|later| text.starts_with(later))
     {
@@ -302,6 +350,7 @@ fn listener(node: &Node, problems: &mut Problems<'_>) -> Option<Listener> {
         let transport = match scheme {
             "udp" => Transport::Udp,
             "tcp" => Transport::Tcp,
+            "tls" => Transport::Tls,
             _ => return None,
         };
         let address = address.parse().ok()?;
@@ -471,5 +520,12 @@ fn limit(fields: &Fields<'_>, mut limits: Limits, problems: &mut Problems<'_>) -
             .map_or(known.burst, narrow),
         trusted: nets(&strangers, "trusted", problems),
     };
+    let connections = fields.section("connections", &CONNECTIONS, problems);
+    if let Some(all) = connections.whole("all", 1..=100_000, problems) {
+        limits.connections.all = wide(all);
+    }
+    if let Some(each) = connections.whole("per_address", 1..=100_000, problems) {
+        limits.connections.per_address = wide(each);
+    }
     limits
 }

@@ -54,10 +54,11 @@ data: /var/lib/strowger
 dialplans: /etc/strowger/dialplans
 sip:
   domain: pbx.clinic.example
-  listen: ["udp://0.0.0.0:5060", "tcp://[::1]:5060"]
+  listen: ["udp://0.0.0.0:5060", "tcp://[::1]:5060", "tls://0.0.0.0:5061"]
   advertise: 198.51.100.7
   local_nets: [192.168.10.0/24]
   digest: [sha-256, md5]
+  tls: { certificate: fullchain.pem, key: privkey.pem, ca: carrier.pem }
 media: { listen: 0.0.0.0, advertise: 198.51.100.7, ports: 20000-20999, threads: 2, rtp_timeout: 90s }
 http: { listen: "127.0.0.1:9090" }
 tts:
@@ -69,12 +70,17 @@ sinks:
   log: { jsonl: /var/log/strowger/events.jsonl }
 store: { sync: full }
 retention: { every: 2h, stop_above: 35% }
-limits: { calls: 10, calls_per_second: 3, registrations: 7, call_length: 1h, strangers: { rate: 5, burst: 6, trusted: [10.0.0.0/8] } }
+limits: { calls: 10, calls_per_second: 3, registrations: 7, call_length: 1h, connections: { all: 20, per_address: 8 }, strangers: { rate: 5, burst: 6, trusted: [10.0.0.0/8] } }
 log: { level: debug, format: json, numbers: full }
 "#,
     );
     assert_eq!(settings.node, "odesa-1");
     assert_eq!(settings.sip.listen[1].transport, Transport::Tcp);
+    assert_eq!(settings.sip.listen[2].transport, Transport::Tls);
+    let shown = settings.sip.tls.shown.as_ref().unwrap();
+    assert_eq!(shown.key, PathBuf::from("privkey.pem"));
+    assert_eq!(settings.sip.tls.ca, Some(PathBuf::from("carrier.pem")));
+    assert_eq!(settings.limits.connections.per_address, 8);
     assert_eq!(settings.sip.digest, [DigestWord::Sha256, DigestWord::Md5]);
     assert_eq!(settings.media.ports, 20_000..=20_999);
     assert_eq!(settings.media.rtp_timeout, Duration::from_secs(90));
@@ -123,7 +129,7 @@ retention: { stop_above: 120% }
         "strowger.yaml:1:7: error: `node` takes a name",
         "strowger.yaml:2:1: error: unknown key `dialplan` in the settings",
         "did you mean `dialplans`?",
-        "strowger.yaml:3:17: error: a `tls` listener is not yet supported",
+        "strowger.yaml:3:16: error: a `tls` listener has no certificate to show",
         "strowger.yaml:3:39: error: `listen` takes listeners like",
         "`digest` takes md5 or sha-256, not `md6`",
         "strowger.yaml:4:17: error: 0.0.0.0 can be reached from outside",
@@ -152,6 +158,18 @@ fn listening_everywhere_needs_an_address_to_tell() {
 }
 
 #[test]
+fn a_tls_listener_needs_a_certificate_and_its_key() {
+    let said = |text| read(text).1;
+    let both = said("sip: { listen: \"tls://127.0.0.1:5061\", tls: { ca: ca.pem } }\n");
+    assert!(both.contains("`tls` needs `certificate`"), "{both}");
+    assert!(both.contains("`tls` needs `key`"), "{both}");
+    let one = said("sip: { tls: { certificate: a.pem } }\n");
+    assert!(one.contains("`tls` needs `key`"), "{one}");
+    assert_eq!(one.matches("error").count(), 1, "{one}");
+    assert_eq!(said("sip: { tls: { ca: ca.pem } }\n"), "");
+}
+
+#[test]
 fn a_file_that_cannot_be_read_is_one_problem() {
     let problems = Settings::load(Some("/nowhere/strowger.yaml".as_ref())).unwrap_err();
     assert_eq!(problems.len(), 1);
@@ -176,11 +194,12 @@ fn a_taken_port_and_a_folder_that_cannot_be_written_are_told() {
         ..Settings::default()
     };
     settings.sip.listen = vec![free(Transport::Udp), free(Transport::Tcp)];
-    assert_eq!(settings.check(), Vec::<String>::new());
+    let now = crate::time::Wall::from_millis(0);
+    assert_eq!(settings.check(now), Vec::<String>::new());
     settings.sip.listen[0].address = taken.local_addr().unwrap();
     settings.data = file.join("data");
     settings.dialplans = folder.path().join("none");
-    let found = settings.check();
+    let found = settings.check(now);
     assert_eq!(found.len(), 3, "{found:?}");
     assert!(
         found[0].contains("stop what listens there or change `sip.listen`"),

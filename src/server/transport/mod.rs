@@ -1,6 +1,11 @@
 //! SIP's sockets: datagrams and streams, turned into flows and bytes. No SIP is understood here but
 //! where a message of a stream ends.
 
+pub mod census;
+pub mod certificate;
+pub mod connect;
+pub mod network;
+pub mod stream;
 pub mod tcp;
 pub mod udp;
 
@@ -11,34 +16,62 @@ use std::sync::{Arc, Mutex, PoisonError};
 use bytes::Bytes;
 use rustix::net::{SendFlags, sendto};
 
+use self::stream::Line;
+use super::clock::Clock;
 use crate::id::FlowId;
 use crate::sip::flow::{Flow, Transport};
+use crate::time::Duration;
 
 /// Where the engine's packets go.
-#[derive(Clone, Default)]
+#[derive(Clone)]
 pub struct Switchboard {
-    streams: Arc<Mutex<BTreeMap<FlowId, tcp::Outbox>>>,
+    streams: Arc<Mutex<BTreeMap<FlowId, Line>>>,
     datagrams: Vec<(FlowId, Arc<UdpSocket>)>,
+    clock: Clock,
 }
 
 impl Switchboard {
+    /// A board without a socket.
+    #[must_use]
+    pub fn new(clock: Clock) -> Self {
+        Self {
+            streams: Arc::default(),
+            datagrams: Vec::new(),
+            clock,
+        }
+    }
+
     /// Adds a UDP listener.
     pub fn add_udp(&mut self, id: FlowId, socket: Arc<UdpSocket>) {
         self.datagrams.push((id, socket));
     }
 
-    fn with_streams<R>(&self, act: impl FnOnce(&mut BTreeMap<FlowId, tcp::Outbox>) -> R) -> R {
+    const fn clock(&self) -> Clock {
+        self.clock
+    }
+
+    fn with_streams<R>(&self, act: impl FnOnce(&mut BTreeMap<FlowId, Line>) -> R) -> R {
         act(&mut self.streams.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
     /// A stream came up.
-    pub fn add_stream(&self, id: FlowId, outbox: tcp::Outbox) {
-        self.with_streams(|streams| streams.insert(id, outbox));
+    fn add_stream(&self, id: FlowId, line: Line) {
+        self.with_streams(|streams| streams.insert(id, line));
     }
 
-    /// A stream is gone.
-    pub fn remove_stream(&self, id: FlowId) {
-        self.with_streams(|streams| streams.remove(&id));
+    /// Whether a stream stands.
+    #[must_use]
+    pub fn stands(&self, id: FlowId) -> bool {
+        self.with_streams(|streams| streams.contains_key(&id))
+    }
+
+    /// Streams over which nothing went for `bound`.
+    #[must_use]
+    pub fn quiet(&self, bound: Duration) -> Vec<FlowId> {
+        self.with_streams(|streams| {
+            let quiet = streams.iter().filter(|(_, line)| line.quiet() >= bound);
+            quiet.map(|(id, _)| *id).collect()
+        })
     }
 
     /// Sends bytes; never blocks. False when the stream is gone or does not take them.
@@ -55,20 +88,24 @@ impl Switchboard {
                 true
             }
             Transport::Tcp | Transport::Tls => {
-                let outbox = self.with_streams(|streams| streams.get(&flow.id).cloned());
-                outbox.is_some_and(|outbox| outbox.try_send(bytes).is_ok())
+                let line = self.with_streams(|streams| streams.get(&flow.id).cloned());
+                line.is_some_and(|line| line.send(bytes))
             }
         }
     }
 
     /// Closes a stream: what is queued is still written, within a bound.
     pub fn close(&self, id: FlowId) {
-        self.remove_stream(id);
+        if let Some(line) = self.with_streams(|streams| streams.remove(&id)) {
+            line.end();
+        }
     }
 
     /// Closes every stream.
     pub fn close_all(&self) {
-        self.with_streams(BTreeMap::clear);
+        for line in self.with_streams(std::mem::take).into_values() {
+            line.end();
+        }
     }
 }
 
@@ -91,16 +128,4 @@ pub fn reachable(listen: SocketAddr, peer: IpAddr) -> SocketAddr {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_peer_sees_the_address_it_can_reach() {
-        let near = |listen: &str, peer: &str| {
-            reachable(listen.parse().unwrap(), peer.parse().unwrap()).to_string()
-        };
-        assert_eq!(near("192.0.2.1:5060", "203.0.113.1"), "192.0.2.1:5060");
-        assert_eq!(near("0.0.0.0:5060", "127.0.0.1"), "127.0.0.1:5060");
-        assert_eq!(near("[::]:5060", "::ffff:127.0.0.1"), "127.0.0.1:5060");
-    }
-}
+mod tests;

@@ -1,40 +1,31 @@
-//! SIP over TCP: a listener, and one task for each connection.
+//! SIP over TCP and TLS: listeners, and what every connection of either has in common.
 //!
-//! A connection that sends no whole message in its first ten seconds is closed, however slowly it
-//! drips; connections are counted in all and by address.
+//! A connection that sends no whole message in its first ten seconds, its handshake included, is closed,
+//! however slowly it drips. What is said on a connection is [`super::stream`]'s.
 
-use std::collections::BTreeMap;
-use std::net::{IpAddr, SocketAddr};
+use std::net::SocketAddr;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use anyhow::{Context as _, Result};
-use bytes::Bytes;
-use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
-use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
+use socket2::{SockRef, TcpKeepalive};
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::mpsc::{self, WeakSender};
 use tokio::time::{Instant, timeout_at};
+use tokio_rustls::TlsAcceptor;
 
 use super::Switchboard;
+use super::census::Census;
+use super::stream::{Connection, Deliver, Patience, Probation};
 use crate::id::FlowId;
 use crate::limits;
 use crate::sip::flow::{Flow, Transport};
-use crate::sip::framing::{Frame, Framer};
 
-/// Bytes on their way into a connection.
-pub type Outbox = mpsc::Sender<Bytes>;
-
-/// What a connection has to say to the engine.
-pub enum Heard {
-    /// A whole message.
-    Message(Flow, Bytes),
-    /// The connection is gone.
-    Down(FlowId),
-}
+/// After a connection could not be accepted the next is tried this much later.
+const BREATH: Duration = Duration::from_millis(100);
 
 /// Numbers connections; listeners of datagrams take theirs from here too, so none is used twice.
-#[derive(Default)]
+#[derive(Debug, Default)]
 pub struct FlowIds(AtomicU64);
 
 impl FlowIds {
@@ -44,203 +35,104 @@ impl FlowIds {
     }
 }
 
-/// Counts open connections by address.
-#[derive(Default)]
-struct Census {
-    open: Mutex<BTreeMap<IpAddr, usize>>,
-    all: AtomicU64,
-}
-
-struct Seat {
-    census: Arc<Census>,
-    address: IpAddr,
-}
-
-impl Census {
-    fn seat(self: &Arc<Self>, address: IpAddr) -> Option<Seat> {
-        let mut open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
-        let mine = open.get(&address).copied().unwrap_or(0);
-        let all = usize::try_from(self.all.load(Ordering::Relaxed)).unwrap_or(usize::MAX);
-        if mine >= limits::TCP_CONNECTIONS_PER_ADDRESS || all >= limits::TCP_CONNECTIONS {
-            return None;
-        }
-        open.insert(address, mine + 1);
-        self.all.fetch_add(1, Ordering::Relaxed);
-        Some(Seat {
-            census: Arc::clone(self),
-            address,
-        })
-    }
-}
-
-impl Drop for Seat {
-    fn drop(&mut self) {
-        let mut open = self
-            .census
-            .open
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner);
-        match open.get_mut(&self.address) {
-            Some(count) if *count > 1 => *count -= 1,
-            Some(_) | None => {
-                open.remove(&self.address);
-            }
-        }
-        self.census.all.fetch_sub(1, Ordering::Relaxed);
-    }
+/// What every listener of streams works with.
+#[derive(Clone)]
+pub struct Hall {
+    /// Numbers the connections.
+    pub ids: Arc<FlowIds>,
+    /// Where they are found.
+    pub board: Switchboard,
+    /// How many there may be.
+    pub census: Arc<Census>,
+    /// Who hears what they say.
+    pub deliver: Deliver,
+    /// How long they may take for things.
+    pub patience: Patience,
 }
 
 /// Binds a listener.
 ///
 /// # Errors
 /// The port is taken or the address is not this machine's.
-pub async fn bind(listen: SocketAddr) -> Result<TcpListener> {
+pub async fn bind(transport: Transport, listen: SocketAddr) -> Result<TcpListener> {
     TcpListener::bind(listen).await.with_context(|| {
-        format!("cannot listen for SIP on tcp://{listen}: stop the program that has the port, or set another one under `sip.listen`")
+        let scheme = transport.as_str().to_lowercase();
+        format!("cannot listen for SIP on {scheme}://{listen}: stop the program that has the port, or set another one under `sip.listen`")
     })
 }
 
-/// Accepts connections for ever.
-pub async fn listen(
-    listener: TcpListener,
-    ids: Arc<FlowIds>,
-    board: Switchboard,
-    deliver: impl Fn(Heard) + Clone + Send + Sync + 'static,
-) {
-    let census = Arc::new(Census::default());
+/// Accepts connections for ever; with an acceptor they are TLS.
+pub async fn listen(listener: TcpListener, acceptor: Option<TlsAcceptor>, hall: Hall) {
     loop {
         let (stream, peer) = match listener.accept().await {
             Ok(accepted) => accepted,
             Err(error) => {
                 // Out of descriptors, most likely: the next accept would fail at once and spin.
                 tracing::warn!(%error, "a TCP connection could not be accepted");
-                tokio::time::sleep(std::time::Duration::from_millis(100)).await;
+                tokio::time::sleep(BREATH).await;
                 continue;
             }
         };
-        let Some(seat) = census.seat(peer.ip()) else {
+        let Some(seat) = hall.census.seat(peer.ip()) else {
             continue;
         };
         let Ok(local) = stream.local_addr() else {
             continue;
         };
+        let due = Instant::now() + hall.patience.first;
         let flow = Flow {
-            id: ids.mint(),
-            transport: Transport::Tcp,
+            id: hall.ids.mint(),
+            transport: if acceptor.is_some() {
+                Transport::Tls
+            } else {
+                Transport::Tcp
+            },
             local,
             peer,
         };
-        let (board, deliver) = (board.clone(), deliver.clone());
-        tokio::spawn(async move {
-            serve(stream, flow, &board, &deliver).await;
-            board.remove_stream(flow.id);
-            deliver(Heard::Down(flow.id));
-            drop(seat);
-        });
+        let probation = Probation { due, seat };
+        tokio::spawn(receive(
+            stream,
+            acceptor.clone(),
+            flow,
+            probation,
+            hall.clone(),
+        ));
     }
 }
 
-async fn serve(stream: TcpStream, flow: Flow, board: &Switchboard, deliver: &impl Fn(Heard)) {
-    let _small_packets = stream.set_nodelay(true);
-    let (reader, writer) = stream.into_split();
-    let (outbox, inbox) = mpsc::channel(limits::STREAM_OUTBOX);
-    let pongs = outbox.downgrade();
-    // The board alone holds the outbox: dropping it there ends the writer, and with it the stream.
-    board.add_stream(flow.id, outbox);
-    let mut writing = tokio::spawn(write(writer, inbox));
-    tokio::select! {
-        () = read(reader, flow, &pongs, deliver) => {}
-        _ = &mut writing => {}
-    }
-    // Dropping the board's outbox lets the writer finish what is queued, bounded in time.
-    board.remove_stream(flow.id);
-    if !writing.is_finished() {
-        let _late = timeout_at(Instant::now() + limits::STREAM_LINGER, writing).await;
-    }
-}
-
-async fn write(mut writer: OwnedWriteHalf, mut inbox: mpsc::Receiver<Bytes>) {
-    while let Some(bytes) = inbox.recv().await {
-        let written = tokio::time::timeout(limits::STREAM_WRITE, writer.write_all(&bytes)).await;
-        if !matches!(written, Ok(Ok(()))) {
-            return;
-        }
-    }
-    let _closing = writer.shutdown().await;
-}
-
-async fn read(
-    mut reader: OwnedReadHalf,
+async fn receive(
+    stream: TcpStream,
+    acceptor: Option<TlsAcceptor>,
     flow: Flow,
-    outbox: &WeakSender<Bytes>,
-    deliver: &impl Fn(Heard),
+    probation: Probation,
+    hall: Hall,
 ) {
-    let answer = |bytes| outbox.upgrade().map(|outbox| outbox.try_send(bytes));
-    let mut framer = Framer::new();
-    let mut buffer = vec![0_u8; 16 << 10];
-    let mut due = Some(Instant::now() + limits::TCP_FIRST_MESSAGE);
-    loop {
-        let received = match due {
-            Some(due) => match timeout_at(due, reader.read(&mut buffer)).await {
-                Ok(received) => received,
-                Err(_) => return,
-            },
-            None => reader.read(&mut buffer).await,
-        };
-        let Ok(length @ 1..) = received else {
-            return;
-        };
-        framer.push(buffer.get(..length).unwrap_or_default());
-        loop {
-            match framer.next_frame() {
-                Ok(Some(Frame::Message(bytes))) => {
-                    due = None;
-                    deliver(Heard::Message(flow, bytes));
-                }
-                Ok(Some(Frame::Ping)) => {
-                    let _full = answer(Bytes::from_static(b"\r\n"));
-                }
-                Ok(None) => break,
-                Err(broken) => {
-                    tracing::debug!(peer = %flow.peer, why = broken.why, "a SIP stream lost its frame");
-                    if let Some(refusal) = broken.answer {
-                        let tag = format!("s{}", flow.id);
-                        let _full = answer(refusal.response(&tag).to_bytes());
-                    }
-                    return;
-                }
-            }
+    tune(&stream);
+    let Some(acceptor) = acceptor else {
+        let connection = Connection::open(stream, flow, Some(probation), &hall);
+        return connection.run().await;
+    };
+    let peer = flow.peer;
+    match timeout_at(probation.due, acceptor.accept(stream)).await {
+        Ok(Ok(stream)) => {
+            let connection = Connection::open(stream, flow, Some(probation), &hall);
+            connection.run().await;
         }
+        Ok(Err(error)) => tracing::debug!(%peer, %error, "a TLS handshake failed"),
+        Err(_) => tracing::debug!(%peer, "a TLS handshake took too long"),
     }
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    const OPTIONS: &[u8] = b"OPTIONS sip:a@b SIP/2.0\r\nContent-Length: 0\r\n\r\n";
-
-    #[tokio::test]
-    async fn a_stream_that_is_closed_here_is_closed_there() {
-        let listener = bind("127.0.0.1:0".parse().unwrap()).await.unwrap();
-        let address = listener.local_addr().unwrap();
-        let board = Switchboard::default();
-        let (heard, mut hear) = mpsc::unbounded_channel();
-        let deliver = move |word| heard.send(word).unwrap();
-        let ids = Arc::new(FlowIds::default());
-        let listening = tokio::spawn(listen(listener, ids, board.clone(), deliver));
-        let mut peer = TcpStream::connect(address).await.unwrap();
-        peer.write_all(OPTIONS).await.unwrap();
-        let Some(Heard::Message(flow, _)) = hear.recv().await else {
-            panic!("the message is heard first");
-        };
-        assert!(board.send(&flow, Bytes::from_static(b"bye")));
-        board.close(flow.id);
-        assert!(!board.send(&flow, Bytes::from_static(b"late")));
-        let mut rest = Vec::new();
-        peer.read_to_end(&mut rest).await.unwrap();
-        assert_eq!(rest, b"bye");
-        assert!(matches!(hear.recv().await, Some(Heard::Down(id)) if id == flow.id));
-        listening.abort();
-    }
+/// Small packets leave at once, and a peer that vanished without a word is noticed: by what it does not
+/// acknowledge, or by its silence to the kernel's probes.
+pub(super) fn tune(stream: &TcpStream) {
+    let _small_packets = stream.set_nodelay(true);
+    let socket = SockRef::from(stream);
+    let probes = TcpKeepalive::new()
+        .with_time(limits::TCP_PROBE_AFTER)
+        .with_interval(limits::TCP_PROBE_EVERY)
+        .with_retries(limits::TCP_PROBES);
+    let _unprobed = socket.set_tcp_keepalive(&probes);
+    let _unbounded = socket.set_tcp_user_timeout(Some(limits::TCP_UNACKNOWLEDGED));
 }
