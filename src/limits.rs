@@ -22,6 +22,10 @@ pub const BINDINGS_PER_USER: usize = 10;
 pub const BINDING_KEY_BYTES: usize = 1_024;
 /// Forks of one INVITE of ours that answer after the first and get ACK and BYE; more are ignored.
 pub const SIP_FORKS: usize = 16;
+/// A transfer whose end nobody tells: after this the phone that asked for it is told so.
+pub const REFER_LENGTH: Duration = Duration::from_secs(180);
+/// The body of an INFO with a digit; a longer one is refused with 413.
+pub const SIP_INFO_BYTES: usize = 256;
 /// TCP connections in all; one more is closed at once.
 pub const TCP_CONNECTIONS: usize = 4_096;
 /// TCP connections of one address; one more is closed at once.

@@ -35,9 +35,9 @@ impl Endpoint {
             SessionCommand::HangUp { leg, cause } => self.hang_up(leg, cause),
             SessionCommand::ConfirmBye { leg } => self.confirm_bye(leg),
             SessionCommand::AnswerReoffer { leg, answer } => self.answer_reoffer(leg, answer),
-            SessionCommand::Reoffer { .. }
-            | SessionCommand::AnswerRefer { .. }
-            | SessionCommand::ReferProgress { .. } => {}
+            SessionCommand::AnswerRefer { leg, answer } => self.answer_refer(leg, answer),
+            SessionCommand::ReferProgress { leg, code } => self.refer_progress(leg, code),
+            SessionCommand::Reoffer { .. } => {}
         }
         self.settle();
     }

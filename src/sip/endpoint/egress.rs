@@ -16,7 +16,7 @@ use crate::sip::uri::Uri;
 use crate::time::Wakeup;
 
 /// The methods we take, for Allow.
-pub(super) const ALLOW: &str = "INVITE, ACK, BYE, CANCEL, OPTIONS, INFO, UPDATE, REGISTER";
+pub(super) const ALLOW: &str = "INVITE, ACK, BYE, CANCEL, OPTIONS, INFO, UPDATE, REGISTER, REFER";
 /// The type of the one kind of body we understand.
 pub(super) const SDP: &str = "application/sdp";
 
@@ -168,7 +168,7 @@ impl Endpoint {
 
     /// Moves a session to where its phone is now: the stream it lived on may have closed, or a NAT
     /// may have given it another port, since when it registered anew.
-    fn reroute(&mut self, leg: LegId) {
+    pub(super) fn reroute(&mut self, leg: LegId) {
         let Some(session) = self.sessions.get_mut(&leg) else {
             return;
         };

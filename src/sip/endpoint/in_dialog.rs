@@ -57,11 +57,8 @@ impl Endpoint {
             Some(Method::Bye) => self.handle_bye(flow, key, leg, request),
             Some(Method::Invite | Method::Update) => self.handle_reoffer(flow, key, leg, request),
             Some(Method::Options) => self.answer(flow, key, leg, &request, 200, &abilities()),
-            Some(Method::Info) if request.body.is_empty() => {
-                self.answer(flow, key, leg, &request, 200, &[]);
-            }
-            // Digits by INFO are not understood, and the peer is told so (RFC 6086 4.2.2).
-            Some(Method::Info) => self.answer(flow, key, leg, &request, 415, &[]),
+            Some(Method::Info) => self.handle_info(flow, key, leg, &request),
+            Some(Method::Refer) => self.handle_refer(flow, key, leg, request),
             Some(_) | None => {
                 let allow = [(Name::Allow, ALLOW.into())];
                 self.answer(flow, key, leg, &request, 405, &allow);
@@ -70,7 +67,7 @@ impl Endpoint {
     }
 
     /// Opens a server transaction of a session; `first` is sent at once.
-    fn open_server(
+    pub(super) fn open_server(
         &mut self,
         flow: Flow,
         key: Key,
@@ -88,7 +85,7 @@ impl Endpoint {
     }
 
     /// Answers a request at once.
-    fn answer(
+    pub(super) fn answer(
         &mut self,
         flow: Flow,
         key: Key,
@@ -188,8 +185,9 @@ impl Endpoint {
         self.tell(SessionEvent::Reoffer { leg, offer });
     }
 
-    /// A reoffer that nobody will answer any more (RFC 3261 15.1.2).
+    /// A reoffer, or a REFER, that nobody will answer any more (RFC 3261 15.1.2).
     pub(super) fn drop_reoffer(&mut self, leg: LegId) {
+        self.drop_referral(leg);
         let reoffer = self
             .sessions
             .get_mut(&leg)

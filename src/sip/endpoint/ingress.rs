@@ -137,6 +137,8 @@ impl Endpoint {
             Some(_) if in_dialog => self.handle_in_dialog(flow, party, key, request),
             Some(Method::Invite) => self.handle_invite(flow, party, key, request),
             Some(Method::Options) => self.answer_options(&flow, &request),
+            // RFC 3515 2.4.2: nobody is sent anywhere but from inside a dialog of ours.
+            Some(Method::Refer) => self.refuse(&flow, &request, 403, &[]),
             Some(_) | None => self.refuse(&flow, &request, 481, &[]),
         }
     }

@@ -49,7 +49,15 @@ impl Endpoint {
             let extra = [(Name::RetryAfter, RETRY_AFTER.into())];
             return self.refuse(&flow, &request, 503, &extra);
         }
-        self.open_inbound(flow, party, key, request, source, merge);
+        let replaces = match self.replaced_by(&source, &request) {
+            Ok(replaces) => replaces,
+            Err(status) => return self.refuse(&flow, &request, status, &[]),
+        };
+        let Some(mut invite) = read_invite(&request, flow, source) else {
+            return self.refuse(&flow, &request, 400, &[]);
+        };
+        invite.replaces = replaces;
+        self.open_inbound(flow, party, key, request, invite, merge);
     }
 
     fn open_inbound(
@@ -58,14 +66,11 @@ impl Endpoint {
         party: Party,
         key: Key,
         request: Message,
-        source: Source,
+        invite: IncomingInvite,
         merge: MergeKey,
     ) {
         let tag = self.rng.token(12);
-        let (Some(dialog), Some(invite)) = (
-            Dialog::of_callee(&request, &tag),
-            read_invite(&request, flow, source),
-        ) else {
+        let Some(dialog) = Dialog::of_callee(&request, &tag) else {
             return self.refuse(&flow, &request, 400, &[]);
         };
         self.next_leg += 1;

@@ -47,6 +47,7 @@ impl Endpoint {
                 200..300 => self.handle_success(leg, flow, response),
                 300.. => self.handle_refusal(leg, status),
             },
+            Owner::Leg(leg) if status >= 300 => self.handle_notify_failure(leg, id),
             Owner::Leg(_) => {}
             Owner::Registration(id) => self.handle_registration_response(id, response),
         }

@@ -107,12 +107,15 @@ impl Endpoint {
     }
 }
 
-/// What an answer to OPTIONS lists. We support no extension that has a name for Supported.
+/// The extensions a request may require (RFC 3891, RFC 4488).
+pub(super) const SUPPORTED: [&str; 2] = ["replaces", "norefersub"];
+
+/// What an answer to OPTIONS lists.
 pub(super) fn abilities() -> [Extra; 3] {
     [
         (Name::Allow, Bytes::from_static(ALLOW.as_bytes())),
         (Name::Accept, Bytes::from_static(SDP.as_bytes())),
-        (Name::Supported, Bytes::new()),
+        (Name::Supported, SUPPORTED.join(", ").into()),
     ]
 }
 
@@ -124,7 +127,7 @@ fn objection(request: &Message) -> Option<(u16, Vec<Extra>)> {
     match method {
         Method::Other(_) => return Some((501, allow())),
         Method::Prack => return Some((481, Vec::new())),
-        Method::Subscribe | Method::Notify | Method::Refer | Method::Message | Method::Publish => {
+        Method::Subscribe | Method::Notify | Method::Message | Method::Publish => {
             return Some((405, allow()));
         }
         Method::Invite
@@ -134,11 +137,16 @@ fn objection(request: &Message) -> Option<(u16, Vec<Extra>)> {
         | Method::Register
         | Method::Options
         | Method::Info
+        | Method::Refer
         | Method::Update => {}
     }
     let unknown: Vec<Bytes> = [Name::Require, Name::ProxyRequire]
         .iter()
         .flat_map(|name| headers.list(name))
+        .filter(|option| {
+            let known = |known: &&str| option.eq_ignore_ascii_case(known.as_bytes());
+            !SUPPORTED.iter().any(known)
+        })
         .collect();
     if !unknown.is_empty() {
         let list = unknown.join(&b", "[..]);

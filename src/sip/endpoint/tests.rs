@@ -3,4 +3,5 @@
 mod calls;
 mod network;
 mod peers;
+mod refers;
 mod registering;

@@ -42,6 +42,7 @@ impl Endpoint {
             SessionTimer::Repeat2xx => self.repeat_2xx(leg),
             SessionTimer::NoAck => self.give_up_ack(leg),
             SessionTimer::Progress => self.repeat_progress(leg),
+            SessionTimer::Referral => self.referral_lapses(leg),
             SessionTimer::GiveUp => {
                 if let Some(session) = self.sessions.get(&leg)
                     && let Phase::Inviting { invite, .. } = session.phase
@@ -98,11 +99,15 @@ impl Endpoint {
                 Report::TimedOut(Owner::Leg(leg), id) => {
                     if self.is_invite(leg, id) {
                         self.handle_no_response(leg, 408);
+                    } else {
+                        self.handle_notify_failure(leg, id);
                     }
                 }
                 Report::Broken(Owner::Leg(leg), id) => {
                     if self.is_invite(leg, id) {
                         self.handle_no_response(leg, 503);
+                    } else {
+                        self.handle_notify_failure(leg, id);
                     }
                 }
                 Report::TimedOut(Owner::Registration(id), _)

@@ -30,6 +30,7 @@ use crate::id::{OperatorName, TrunkName};
 use crate::sip::dialog::Dialog;
 use crate::sip::flow::Flow;
 use crate::sip::message::Message;
+use crate::sip::refer::Referral;
 use crate::sip::transaction::table::TransactionId;
 use crate::time::Duration;
 
@@ -68,11 +69,19 @@ pub enum SessionTimer {
     Progress,
     /// A cancelled INVITE of ours got no final response within 64·T1.
     GiveUp,
+    /// A REFER of which nothing more is heard.
+    Referral,
 }
 
 impl SessionTimer {
     /// All of them.
-    pub const ALL: [Self; 4] = [Self::Repeat2xx, Self::NoAck, Self::Progress, Self::GiveUp];
+    pub const ALL: [Self; 5] = [
+        Self::Repeat2xx,
+        Self::NoAck,
+        Self::Progress,
+        Self::GiveUp,
+        Self::Referral,
+    ];
 }
 
 /// Where a session stands.
@@ -158,6 +167,10 @@ pub struct Session {
     pub unacked: Option<Unacked>,
     /// The peer's reoffer that waits for an answer.
     pub reoffer: Option<Reoffer>,
+    /// The peer's REFER that is not over.
+    pub referral: Option<Referral>,
+    /// The peer has sent one.
+    pub referred: bool,
     /// Forks of our INVITE that answered too late and got a BYE, by tag.
     pub forks: BTreeSet<String>,
     /// Its transactions.
@@ -181,6 +194,8 @@ impl Session {
             hung_up: None,
             unacked: None,
             reoffer: None,
+            referral: None,
+            referred: false,
             forks: BTreeSet::new(),
             open: BTreeSet::new(),
             merge: None,

@@ -8,10 +8,13 @@ use bytes::Bytes;
 use crate::id::{FlowId, LegId, OperatorName, Origin, TrunkName};
 use crate::net::Net as Range;
 use crate::rng::Rng;
+use crate::sip::auth::digest;
 use crate::sip::endpoint::{
     Algorithm, Credentials, Directory, Endpoint, EndpointConfig, EndpointEvent, HoldId, TrunkEntry,
 };
 use crate::sip::flow::{Flow, Transport};
+use crate::sip::message::Message;
+use crate::sip::parse::parse;
 use crate::sip::session::{Cause, OutgoingInvite, SessionCommand, SessionEvent};
 use crate::sip::uri::Uri;
 use crate::time::{Duration, Instant, Now, Wall};
@@ -56,6 +59,8 @@ pub struct Net {
     pub events: Vec<Vec<EndpointEvent>>,
     /// First lines that were sent, `from→to line`.
     pub trace: Vec<String>,
+    /// Whole messages that were sent, and to whom.
+    pub wire: Vec<(usize, Bytes)>,
     pub holds: Vec<HoldId>,
     /// Per mille.
     pub loss: u32,
@@ -85,13 +90,18 @@ impl Net {
             TrunkEntry::at(TrunkName::from(name), peers)
         };
         let olena = Credentials::from_password("olena", "clinic.example", "correct horse");
+        let taras = Credentials::from_password("taras", "clinic.example", "battery staple");
         let ends = (0..4)
             .map(|of| {
                 let mut end = Endpoint::new(config.clone(), rng.fork(), now);
                 let directory = if of == PBX {
                     Directory {
                         trunks: vec![trunk("carrier", CARRIER)],
-                        users: [(OperatorName::from("olena"), olena.clone())].into(),
+                        users: [
+                            (OperatorName::from("olena"), olena.clone()),
+                            (OperatorName::from("taras"), taras.clone()),
+                        ]
+                        .into(),
                     }
                 } else {
                     Directory {
@@ -108,6 +118,7 @@ impl Net {
             ends,
             events: vec![Vec::new(); 4],
             trace: Vec::new(),
+            wire: Vec::new(),
             holds: Vec::new(),
             loss: 0,
             doubling: 0,
@@ -168,6 +179,7 @@ impl Net {
                 continue;
             };
             let text = format!("{of}→{to} {line}");
+            self.wire.push((to, transmit.bytes.clone()));
             let block = self
                 .blocked
                 .iter_mut()
@@ -263,6 +275,21 @@ impl Net {
         self.sessions(of).iter().map(word).collect()
     }
 
+    /// The last request of a method that went to `to`.
+    pub fn request_to(&self, to: usize, method: &str) -> Message {
+        let start = format!("{method} ");
+        let mut sent = self.wire.iter().rev();
+        let found = sent.find(|(at, bytes)| *at == to && bytes.starts_with(start.as_bytes()));
+        parse(&found.unwrap().1).unwrap()
+    }
+
+    /// Answers the last request of a method that went to `from`.
+    pub fn answer_last(&mut self, from: usize, method: &str, status: u16) {
+        let request = self.request_to(from, method);
+        let response = Message::response_to(&request, status);
+        self.inject(from, PBX, &response.to_bytes());
+    }
+
     /// The last response that went from the exchange to `to`: its status.
     pub fn status(&self, to: usize) -> Option<u16> {
         let start = format!("{PBX}→{to} SIP/2.0 ");
@@ -277,6 +304,46 @@ impl Net {
             .iter()
             .filter(|line| line.starts_with(start))
             .count()
+    }
+
+    /// The value of Authorization with which a user of the exchange sends a request.
+    pub fn digest(&mut self, user: &str, method: &str, uri: &str) -> String {
+        let mut rng = self.rng.fork();
+        let challenges = self.ends[PBX]
+            .authority
+            .challenges(self.now, &mut rng, false);
+        let nonce = challenges[0].split('"').nth(3).unwrap().to_owned();
+        let password = match user {
+            "olena" => "correct horse",
+            _ => "battery staple",
+        };
+        let known = Credentials::from_password(user, "clinic.example", password);
+        let algorithm = Algorithm::Md5;
+        let response = digest::response(algorithm, &known.md5, &nonce, None, method, uri);
+        format!(
+            "Digest username=\"{user}\", realm=\"clinic.example\", nonce=\"{nonce}\", uri=\"{uri}\", response=\"{response}\""
+        )
+    }
+
+    /// A phone of a user registers from an address, with this Contact and more header lines.
+    pub fn register(&mut self, from: usize, user: &str, seq: u32, contact: &str, more: &str) {
+        let uri = "sip:clinic.example";
+        let digest = self.digest(user, "REGISTER", uri);
+        let text = format!(
+            "REGISTER {uri} SIP/2.0
+Via: SIP/2.0/{} 10.0.0.7:5060;rport;branch=z9hG4bKr{user}{seq}
+From: <sip:{user}@clinic.example>;tag=t
+To: <sip:{user}@clinic.example>
+Call-ID: reg{user}
+CSeq: {seq} REGISTER
+Contact: {contact}
+Authorization: {digest}
+{more}Content-Length: 0
+
+",
+            self.transport.as_str()
+        );
+        self.send_text(from, &text);
     }
 
     /// `from` calls `to`.

@@ -39,7 +39,7 @@ fn refusals_are_those_of_the_rfc() {
     let mut net = Net::new();
     for (text, status) in [
         (request("MESSAGE", 1, ""), 405),
-        (request("REFER", 2, ""), 405),
+        (request("REFER", 2, ""), 403),
         (request("DANCE", 3, ""), 501),
         (request("PRACK", 4, ""), 481),
         (request("BYE", 5, ""), 481),
@@ -154,7 +154,7 @@ fn nobody_ends_anothers_call() {
             "Content-Type: application/dtmf-relay\nContent-Length: 1\n\nx",
         )),
     );
-    assert_eq!(net.status(CARRIER), Some(415));
+    assert_eq!(net.status(CARRIER), Some(400));
     net.send_text(CARRIER, &inside(request("BYE", 6, "")));
     assert_eq!(net.status(CARRIER), Some(500));
     net.send_text(CARRIER, &inside(request("BYE", 10, "")));
