@@ -151,4 +151,26 @@ mod tests {
         assert!(!limiter.admit(at(0), "2001:db8::2".parse().unwrap()));
         assert!(limiter.admit(at(0), "2001:db8:0:1::2".parse().unwrap()));
     }
+
+    #[test]
+    fn a_million_addresses_are_no_more_memory_than_the_table_has_room_for() {
+        let mut limiter = Limiter::new(50, 200);
+        for number in 0..1_000_000_u32 {
+            let now = Instant::from_nanos(u64::from(number) * 1_000);
+            assert!(limiter.admit(now, IpAddr::V4((0x0a00_0000 + number).into())));
+        }
+        assert_eq!(limiter.cells.len(), limits::LIMITER_ADDRESSES);
+        assert_eq!(limiter.order.len(), limits::LIMITER_ADDRESSES);
+    }
+
+    #[test]
+    fn a_million_hosts_of_one_ipv6_network_are_one_address() {
+        let mut limiter = Limiter::new(50, 200);
+        let admitted = (0..1_000_000_u32).filter(|number| {
+            let host = (0x2001_0db8_u128 << 96) + u128::from(*number);
+            limiter.admit(at(0), IpAddr::V6(host.into()))
+        });
+        assert_eq!(admitted.count(), 200);
+        assert_eq!((limiter.cells.len(), limiter.order.len()), (1, 1));
+    }
 }

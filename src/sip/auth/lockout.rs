@@ -9,18 +9,62 @@ use crate::limits;
 use crate::sip::limiter::prefix;
 use crate::time::{Duration, Instant};
 
-/// Failures are counted, and silence lasts, this long.
+/// Silence lasts this long, and failures add up over at least as long.
 const WINDOW: Duration = Duration::from_secs(60);
+/// Failures are counted by slots of this length, so that no minute of any start escapes.
+const SLOT: Duration = Duration::from_secs(10);
+/// The slots that are looked back over: those of a window and the one under way.
+const SLOTS: usize = 7;
 /// Failures of one user at one address in a window that bring silence.
 const FAILURES: u32 = 20;
 /// Users that failed at one address in a window that bring silence to the address.
 const USERS: usize = 20;
 
+/// What one user failed at one address.
 #[derive(Clone, Copy, Debug)]
 struct Count {
-    since: Instant,
-    failures: u32,
+    /// Failures of the latest slots, the newest first.
+    failures: [u32; SLOTS],
+    newest: u64,
     silent_until: Instant,
+}
+
+impl Count {
+    const fn new(now: Instant) -> Self {
+        Self {
+            failures: [0; SLOTS],
+            newest: slot(now),
+            silent_until: Instant::START,
+        }
+    }
+
+    /// Lets slots that are over grow old.
+    fn turn(&mut self, now: Instant) {
+        let over = slot(now).saturating_sub(self.newest);
+        let over = usize::try_from(over).unwrap_or(SLOTS).min(SLOTS);
+        self.newest = self.newest.max(slot(now));
+        self.failures.rotate_right(over % SLOTS);
+        self.failures.iter_mut().take(over).for_each(|old| *old = 0);
+    }
+
+    fn recent(&self) -> u32 {
+        self.failures.iter().sum()
+    }
+
+    fn fail(&mut self, now: Instant) {
+        self.turn(now);
+        if let Some(newest) = self.failures.first_mut() {
+            *newest += 1;
+        }
+        if self.recent() >= FAILURES {
+            self.failures = [0; SLOTS];
+            self.silent_until = now + WINDOW;
+        }
+    }
+}
+
+const fn slot(now: Instant) -> u64 {
+    now.as_nanos() / (SLOT.as_secs() * 1_000_000_000)
 }
 
 #[derive(Debug, Default)]
@@ -69,22 +113,12 @@ impl Lockout {
         found.seen = self.clock;
         self.order.insert(self.clock, address);
 
-        found
-            .users
-            .retain(|_, count| now.since(count.since) < WINDOW || count.silent_until > now);
-        let count = found.users.entry(user).or_insert(Count {
-            since: now,
-            failures: 0,
-            silent_until: Instant::START,
+        found.users.retain(|_, count| {
+            count.turn(now);
+            count.recent() > 0 || count.silent_until > now
         });
-        count.failures += 1;
-        if count.failures >= FAILURES {
-            *count = Count {
-                since: now,
-                failures: 0,
-                silent_until: now + WINDOW,
-            };
-        }
+        let count = found.users.entry(user).or_insert(Count::new(now));
+        count.fail(now);
         if found.users.len() >= USERS {
             found.silent_until = now + WINDOW;
             found.users.clear();
@@ -135,6 +169,22 @@ mod tests {
     }
 
     #[test]
+    fn no_minute_of_any_start_has_more_than_nineteen_failures() {
+        for start in (0..120).step_by(7) {
+            let mut lockout = Lockout::default();
+            let start = Instant::START + Duration::from_secs(start);
+            lockout.fail(start, HOME, 1);
+            let burst = start + Duration::from_secs(55);
+            (0..18).for_each(|_| lockout.fail(burst, HOME, 1));
+            let later = start + Duration::from_secs(62);
+            assert!(!lockout.silences_user(later, HOME, 1));
+            lockout.fail(later, HOME, 1);
+            lockout.fail(later, HOME, 1);
+            assert!(lockout.silences_user(later, HOME, 1));
+        }
+    }
+
+    #[test]
     fn twenty_users_silence_their_address() {
         let mut lockout = Lockout::default();
         let now = Instant::START;
@@ -145,5 +195,44 @@ mod tests {
         assert!(lockout.silences(now, HOME));
         assert!(!lockout.silences(now, AWAY));
         assert!(!lockout.silences(now + WINDOW, HOME));
+    }
+
+    #[test]
+    fn a_user_counts_by_the_last_failure_and_not_by_the_first() {
+        let mut lockout = Lockout::default();
+        let at = |secs| Instant::START + Duration::from_secs(secs);
+        lockout.fail(at(0), HOME, 0);
+        lockout.fail(at(59), HOME, 0);
+        for user in 1..20 {
+            assert!(!lockout.silences(at(62), HOME), "{user}");
+            lockout.fail(at(62), HOME, user);
+        }
+        assert!(lockout.silences(at(62), HOME));
+    }
+
+    #[test]
+    fn a_million_addresses_are_no_more_memory_than_the_table_has_room_for() {
+        let mut lockout = Lockout::default();
+        for number in 0..1_000_000_u32 {
+            let now = Instant::START + Duration::from_micros(u64::from(number));
+            lockout.fail(now, IpAddr::V4((0x0a00_0000 + number).into()), 1);
+        }
+        assert_eq!(lockout.addresses.len(), limits::LOCKOUT_ADDRESSES);
+        assert_eq!(lockout.order.len(), limits::LOCKOUT_ADDRESSES);
+        let users = lockout.addresses.values().map(|found| found.users.len());
+        assert_eq!(users.sum::<usize>(), limits::LOCKOUT_ADDRESSES);
+    }
+
+    #[test]
+    fn a_million_users_of_one_ipv6_network_are_one_address_with_few_of_them() {
+        let mut lockout = Lockout::default();
+        for number in 0..1_000_000_u32 {
+            let now = Instant::START + Duration::from_micros(u64::from(number));
+            let host = (0x2001_0db8_u128 << 96) + u128::from(number);
+            lockout.fail(now, IpAddr::V6(host.into()), u128::from(number));
+        }
+        assert_eq!((lockout.addresses.len(), lockout.order.len()), (1, 1));
+        let found = lockout.addresses.values().next().unwrap();
+        assert!(found.users.len() < USERS);
     }
 }

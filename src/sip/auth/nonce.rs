@@ -175,4 +175,17 @@ mod tests {
         assert_eq!(nonces.check(now, id(0), 1, 8), Use::Stale);
         assert_eq!(nonces.check(now, id(1), 1, 8), Use::Replayed);
     }
+
+    #[test]
+    fn a_million_nonces_in_their_life_are_no_more_memory_than_the_table_has_room_for() {
+        let mut nonces = Nonces::default();
+        let now = Instant::from_nanos(1_000_000_000);
+        for number in 0..1_000_000_u64 {
+            let made = Instant::from_nanos(number * 1_000);
+            let salt = number;
+            nonces.remember(now, NonceId { made, salt }, 1, u128::from(number));
+        }
+        assert_eq!(nonces.used.len(), limits::NONCES);
+        assert!(nonces.used.values().all(|counts| counts.len() <= COUNTS));
+    }
 }
