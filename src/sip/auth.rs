@@ -62,6 +62,9 @@ pub struct Authority {
     secret: Secret,
     nonces: Nonces,
     lockout: Lockout,
+    /// Every digest computed so far: its algorithm, and how long the secret part of its text was.
+    #[cfg(test)]
+    pub(in crate::sip) worked: Vec<(Algorithm, usize)>,
 }
 
 impl Authority {
@@ -74,6 +77,8 @@ impl Authority {
             secret,
             nonces: Nonces::default(),
             lockout: Lockout::default(),
+            #[cfg(test)]
+            worked: Vec::new(),
         }
     }
 
@@ -171,9 +176,15 @@ impl Authority {
         }
         let name = OperatorName::from(user);
         let known = users.get(&name);
-        // An unknown user costs the same work as a known one with a wrong password.
-        let nobody = format!("{mark:032x}");
+        // An unknown user costs the same work as a known one with a wrong password: the same digest
+        // over as many bytes.
+        let nobody = match algorithm {
+            Algorithm::Md5 => format!("{mark:032x}"),
+            Algorithm::Sha256 => format!("{mark:032x}{mark:032x}"),
+        };
         let ha1 = known.map_or(nobody.as_str(), |known| known.ha1(algorithm));
+        #[cfg(test)]
+        self.worked.push((algorithm, ha1.len()));
         let ours = digest::response(algorithm, ha1, nonce, protection, claim.method, uri);
         let theirs = response.to_ascii_lowercase();
         let matches = bool::from(ours.as_bytes().ct_eq(theirs.as_bytes()));

@@ -5,3 +5,4 @@ mod network;
 mod peers;
 mod refers;
 mod registering;
+mod strangers;
