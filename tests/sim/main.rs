@@ -18,3 +18,4 @@ mod races;
 mod rehearsals;
 mod reload;
 mod script;
+mod strangers;
