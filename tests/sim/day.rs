@@ -45,12 +45,12 @@ pub fn run(calls: u32, seed: u64, inspect_every: u64) -> World {
     world
 }
 
-/// A day on which everybody is patient and willing: whoever is not answered was lost by the network.
-pub fn calm(calls: u32, gap: Duration, lost: u32) -> World {
+/// A day on which everybody is patient and willing, and no packet is lost.
+pub fn calm(calls: u32, gap: Duration) -> World {
     let plan = clinic(40);
     let mut settings = settings(plan.clone(), 5);
     settings.network = Quality {
-        lost,
+        lost: 0,
         ..Quality::LOSSY
     };
     settings.inspect_every = 8;

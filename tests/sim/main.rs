@@ -14,6 +14,7 @@ mod engine_script;
 mod hall;
 mod ladders;
 mod load;
+mod loss;
 mod races;
 mod rehearsals;
 mod reload;
