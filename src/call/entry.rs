@@ -439,15 +439,6 @@ impl Call {
         }
     }
 
-    /// What the operator's phone shows as the caller's name.
-    pub(super) fn display(&self) -> String {
-        let parts = [
-            self.decision.city.as_deref(),
-            self.decision.campaign.as_deref(),
-        ];
-        parts.into_iter().flatten().collect::<Vec<_>>().join(" · ")
-    }
-
     /// The notice that the plan wants before a recording.
     pub(super) fn notice_phrase(&self) -> Option<&Phrase> {
         self.plan.recording.as_ref()?.announce.as_ref()

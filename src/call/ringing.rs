@@ -10,6 +10,7 @@ use super::leg::{Leg, Sip};
 use super::message::{CallEffect, CallTimer, Contact, Measured, News, World};
 use super::offer::{Offer, Phone};
 use super::phase::Phase;
+use super::screen::Shown;
 use crate::acd::message::AcdInput;
 use crate::id::{LegId, OperatorName, QueueName};
 use crate::media::command::MediaCommand;
@@ -92,7 +93,8 @@ impl Call {
         port: u16,
         fx: &mut Effects,
     ) {
-        let display = self.display();
+        let operator = self.rung(leg);
+        let shown = operator.map_or_else(Shown::default, |operator| self.shown_to(&operator));
         let from_user = self.facts.from.as_deref().unwrap_or("anonymous").to_owned();
         let Some(offer) = self
             .offers
@@ -117,8 +119,8 @@ impl Call {
         self.open.insert(leg);
         let Contact { uri, flow, routes } = phone.contact.clone();
         let invite = OutgoingInvite {
-            from_display: display,
-            headers: vec![("X-Strowger-Call-Id", self.facts.id.to_string())],
+            from_display: shown.display,
+            headers: shown.headers,
             routes,
             ..OutgoingInvite::new(uri, flow, &from_user, sdp)
         };

@@ -8,6 +8,7 @@ mod cases;
 mod dialled;
 mod floor;
 mod places;
+mod screen;
 mod spoken;
 
 use std::collections::BTreeMap;
@@ -15,7 +16,7 @@ use std::collections::BTreeMap;
 use sha2::{Digest as _, Sha256};
 
 use super::diagnose::{Place, Problem, Problems, Severity};
-use super::plan::{Dialplan, Position, Screen};
+use super::plan::{Dialplan, Position};
 use super::read::{Fields, Name, cut, scalar, shown};
 use super::schema;
 use super::secrets::{Secrets, resolve};
@@ -270,7 +271,7 @@ fn read(root: &Node, whole: bool, hash: String, problems: &mut Problems<'_>) -> 
         queues,
         whisper_max: whispers.max,
         outbound: None,
-        screen: Screen::default(),
+        screen: screen::screen(&top, problems),
         recording,
         tests: Vec::new(),
     };

@@ -164,6 +164,13 @@ pub struct Screen {
     pub card: Option<String>,
 }
 
+impl Screen {
+    /// The names that its texts may hold in braces.
+    pub const NAMES: [&str; 9] = [
+        "city", "source", "campaign", "site", "queue", "operator", "from", "to", "call_id",
+    ];
+}
+
 impl Default for Screen {
     fn default() -> Self {
         Self {

@@ -23,6 +23,7 @@ pub const PLAN: Words = Words {
         "operators",
         "queues",
         "whisper",
+        "screen",
         "recording",
         "tests",
     ],
@@ -124,6 +125,12 @@ pub const AFTER: Words = Words {
 /// `whisper`.
 pub const WHISPER: Words = Words {
     known: &["uk", "ru", "en", "max", "accept"],
+    later: &[],
+};
+
+/// `screen`.
+pub const SCREEN: Words = Words {
+    known: &["display", "transliterate", "card"],
     later: &[],
 };
 

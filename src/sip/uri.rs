@@ -13,7 +13,7 @@ use std::net::SocketAddr;
 use std::ops::Range;
 use std::str::FromStr;
 
-pub use escape::unescape;
+pub use escape::{escape_all, unescape};
 pub use host::Host;
 pub(crate) use host::{check_host, split_port};
 

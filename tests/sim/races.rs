@@ -211,3 +211,24 @@ fn two_answers_in_the_same_millisecond_make_one_talk() {
         free(&hall);
     }
 }
+
+#[test]
+fn the_phone_shows_where_the_call_comes_from() {
+    let pool = "pools: { ads: { site: odesa, source: google_ads } }\n";
+    let plan = PLAN.replace("{ site: odesa, to:", "{ pool: ads, to:") + pool;
+    for (screen, shown) in [
+        ("", "Одеса · Google Ads"),
+        ("screen: { transliterate: true }", "Odesa - Google Ads"),
+        (
+            "screen: { display: \"{campaign}, {city}: {from}\" }",
+            "Одеса: +380671112233",
+        ),
+    ] {
+        let plan = format!("{plan}{screen}\n");
+        let mut hall = Hall::new(&plan, &[&[answer(2_000, 20_000)]], 1, false);
+        hall.call(10_000, NUMBER, LONG, LONG);
+        hall.finish();
+        let story = hall.world.phone_story(hall.phones[0]).unwrap();
+        assert_eq!(story.displays, [shown]);
+    }
+}

@@ -29,6 +29,21 @@ pub fn unescape(text: &str) -> Cow<'_, str> {
     Cow::Owned(String::from_utf8_lossy(&plain).into_owned())
 }
 
+/// Escapes everything but the unreserved characters of RFC 3986 2.3, so that what comes out is one
+/// value wherever it stands in an address.
+#[must_use]
+pub fn escape_all(value: &str) -> String {
+    let mut text = String::with_capacity(value.len());
+    for byte in value.bytes() {
+        if byte.is_ascii_alphanumeric() || b"-._~".contains(&byte) {
+            text.push(char::from(byte));
+        } else {
+            text.push_str(&format!("%{byte:02X}"));
+        }
+    }
+    text
+}
+
 /// Adds `user` to `text`, escaping what a user part may not hold (RFC 3261 25.1).
 pub(super) fn escape_user(user: &str, text: &mut String) {
     for byte in user.bytes() {
