@@ -108,8 +108,9 @@ fn relay(from: &mut Relay, to: &mut Relay, bytes: &mut [u8]) -> bool {
     let far_end = from.target().unwrap();
     match from.receive(Instant::START, far_end, bytes) {
         Received::Carried { carried, .. } => {
-            to.forward(Instant::START, &carried, bytes);
-            true
+            let mut length = 0;
+            to.forward(Instant::START, &carried, bytes, |sent| length = sent.len());
+            length > 0
         }
         Received::Stranger | Received::Garbage => false,
     }
@@ -128,16 +129,7 @@ fn packet(index: u32) -> Vec<u8> {
 
 fn far_end(socket: &UdpSocket, codec: Codec) -> Remote {
     let address = socket.local_addr().unwrap();
-    Remote {
-        address,
-        learn: Learn::Phone(address.ip()),
-        codec,
-        payload_type: codec.payload_type(),
-        telephone_event: None,
-        ptime: 20,
-        send: true,
-        receive: true,
-    }
+    Remote::new(address, Learn::Phone(address.ip()), codec)
 }
 
 fn cpu() -> Duration {

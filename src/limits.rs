@@ -11,6 +11,8 @@ pub const SIP_HEAD_BYTES: usize = 32_768;
 pub const SIP_HEADERS: usize = 256;
 /// Media lines in one session description; more is a 488.
 pub const SDP_MEDIA_LINES: usize = 32;
+/// Keys of one media line that are looked at; the rest is passed over.
+pub const SDP_CRYPTO_LINES: usize = 16;
 /// Trunks of earlier dialplans that are remembered, so that a call that began before a reload can still
 /// be cancelled; past it the oldest is forgotten.
 pub const FORMER_TRUNKS: usize = 64;
@@ -142,6 +144,8 @@ pub const RECORDING_FLUSH: Duration = Duration::from_millis(500);
 pub const RECORDING_BLOCK: Duration = Duration::from_millis(100);
 /// An RTP packet over this is dropped and counted as garbage.
 pub const RTP_PACKET_BYTES: usize = 1_500;
+/// What encryption adds to a packet of ours at most: the index and tag of SRTCP (RFC 3711 3.4).
+pub const SRTP_TRAILER_BYTES: usize = 16;
 /// A sequence number this far ahead of its stream is taken for a new stream (RFC 3550 A.1).
 pub const RTP_DROPOUT: u16 = 3_000;
 /// A sequence number up to this far behind its stream is late; further, it is taken for a new stream

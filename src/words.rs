@@ -123,6 +123,52 @@ pub enum Srtp {
     Required,
 }
 
+/// A suite of SDES-SRTP (RFC 4568 6.2).
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+pub enum SrtpSuite {
+    /// With a tag of 80 bits.
+    AesCm128HmacSha1Tag80,
+    /// With a tag of 32 bits on RTP, and of 80 bits on RTCP.
+    AesCm128HmacSha1Tag32,
+}
+
+impl SrtpSuite {
+    /// The word of SDP.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::AesCm128HmacSha1Tag80 => "AES_CM_128_HMAC_SHA1_80",
+            Self::AesCm128HmacSha1Tag32 => "AES_CM_128_HMAC_SHA1_32",
+        }
+    }
+}
+
+/// What one side of an encrypted stream encrypts with: a secret, which is never shown.
+#[derive(Clone, PartialEq, Eq)]
+pub struct SrtpKey {
+    /// How.
+    pub suite: SrtpSuite,
+    /// The master key, 16 bytes, and the master salt, 14 bytes.
+    pub master: [u8; 30],
+    /// The name of the key that each packet carries before its tag; mostly none.
+    pub mki: Box<[u8]>,
+}
+
+impl std::fmt::Debug for SrtpKey {
+    fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(out, "SrtpKey({})", self.suite.as_str())
+    }
+}
+
+/// The keys of both directions of an encrypted stream; each side names its own (RFC 4568 5.1.2).
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct SrtpKeys {
+    /// Ours.
+    pub ours: SrtpKey,
+    /// The peer's.
+    pub theirs: SrtpKey,
+}
+
 /// How a call that an operator began ended; it never enters the sum of the offered ones.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Serialize)]
 #[serde(rename_all = "snake_case")]

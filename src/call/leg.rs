@@ -38,7 +38,6 @@ pub struct Leg {
     codecs: Vec<Codec>,
     address: IpAddr,
     session: u64,
-    offered: Option<Bytes>,
     agreed: Option<Negotiated>,
 }
 
@@ -62,7 +61,6 @@ impl Leg {
             codecs,
             address: media_address(flow, settings),
             session,
-            offered: None,
             agreed: None,
         }
     }
@@ -83,9 +81,7 @@ impl Leg {
 
     /// Our offer, remembered until its answer comes. None while no port is open.
     pub fn offer(&mut self) -> Option<Bytes> {
-        let offer = offer_answer::offer(self.local.as_mut()?, &self.codecs);
-        self.offered = Some(offer.clone());
-        Some(offer)
+        Some(offer_answer::offer(self.local.as_mut()?, &self.codecs))
     }
 
     /// Answers the peer's offer. None while no port is open.
@@ -102,10 +98,10 @@ impl Leg {
 
     /// Takes the peer's answer to our offer; false when it is no answer to it.
     pub fn accept(&mut self, answer: &[u8]) -> bool {
-        let Some(offered) = self.offered.take() else {
+        let Some(local) = &mut self.local else {
             return false;
         };
-        match offer_answer::accept(&offered, answer) {
+        match offer_answer::accept(local, answer) {
             Ok(agreed) => {
                 self.agreed = Some(agreed);
                 true
@@ -116,8 +112,8 @@ impl Leg {
 
     /// Whether our offer still waits for its answer.
     #[must_use]
-    pub const fn awaits_answer(&self) -> bool {
-        self.offered.is_some()
+    pub fn awaits_answer(&self) -> bool {
+        self.local.as_ref().is_some_and(Local::awaits_answer)
     }
 
     /// The codec agreed on, if any.
@@ -147,6 +143,8 @@ impl Leg {
             codec: agreed.codec,
             payload_type: agreed.payload_type,
             telephone_event: agreed.telephone_event,
+            our_telephone_event: agreed.our_telephone_event,
+            comfort_noise: agreed.comfort_noise,
             ptime: agreed.ptime,
             send: agreed.send,
             receive: agreed.receive,

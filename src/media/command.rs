@@ -33,14 +33,37 @@ pub struct Remote {
     pub codec: Codec,
     /// The payload type the peer uses for it.
     pub payload_type: u8,
-    /// The payload type the peer uses for telephone events.
+    /// The payload type the peer wants telephone events under.
     pub telephone_event: Option<u8>,
+    /// The payload type under which the peer sends them, if it keeps to what we asked for.
+    pub our_telephone_event: Option<u8>,
+    /// The peer takes and sends comfort noise (RFC 3389).
+    pub comfort_noise: bool,
     /// Milliseconds of sound the peer wants in a packet.
     pub ptime: u8,
     /// We send sound to the peer (it is not holding us).
     pub send: bool,
     /// The peer sends sound to us.
     pub receive: bool,
+}
+
+impl Remote {
+    /// A far end of the plainest kind: `codec` under its usual number, 20 ms, both ways.
+    #[must_use]
+    pub const fn new(address: SocketAddr, learn: Learn, codec: Codec) -> Self {
+        Self {
+            address,
+            learn,
+            codec,
+            payload_type: codec.payload_type(),
+            telephone_event: None,
+            our_telephone_event: None,
+            comfort_noise: false,
+            ptime: 20,
+            send: true,
+            receive: true,
+        }
+    }
 }
 
 /// Where a recording goes and what its manifest says from the start.

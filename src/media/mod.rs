@@ -4,6 +4,7 @@
 pub mod command;
 pub mod manifest;
 pub mod outbound;
+pub mod packetiser;
 pub mod playout;
 pub mod reception;
 pub mod recorder;

@@ -10,7 +10,8 @@
 //! ```
 //!
 //! Each arrow into `Playing` or `Relaying` begins a talk spurt: the marker is set, the sequence goes
-//! on by one and the timestamp by the time that has passed.
+//! on by one and the timestamp by the time that has passed. A party whose packets are cut anew is
+//! `Renumbered` in place of `Relaying`: its timestamps are followed, its sequence is not.
 
 use crate::limits;
 use crate::rng::Rng;
@@ -41,6 +42,7 @@ enum Feed {
     Quiet,
     Playing,
     Relaying(Rebase),
+    Renumbered { ssrc: u32, timestamp_shift: u32 },
 }
 
 /// How the numbers of a relayed stream become ours.
@@ -104,8 +106,8 @@ impl Outbound {
         }
     }
 
-    /// The header of the next 20 ms of our own sound.
-    pub fn play(&mut self, now: Instant, payload_type: u8) -> Header {
+    /// The header of the next `samples` of our own sound.
+    pub fn play(&mut self, now: Instant, payload_type: u8, samples: u32) -> Header {
         let marker = !matches!(self.feed, Feed::Playing);
         let timestamp = if marker {
             self.next_spurt(now)
@@ -114,7 +116,7 @@ impl Outbound {
         };
         self.feed = Feed::Playing;
         self.sequence = self.sequence.wrapping_add(1);
-        self.note_newest(now, timestamp, FRAME);
+        self.note_newest(now, timestamp, samples);
         self.header(marker, payload_type, self.sequence, timestamp)
     }
 
@@ -146,6 +148,34 @@ impl Outbound {
         }
         let marker = header.marker || order == Order::Other;
         Some(self.header(marker, payload_type, sequence, timestamp))
+    }
+
+    /// The header of `samples` of the other party's sound that were cut anew, the first of them at
+    /// `timestamp` of its stream `ssrc`.
+    pub fn renumber(
+        &mut self,
+        now: Instant,
+        (ssrc, timestamp): (u32, u32),
+        payload_type: u8,
+        samples: u32,
+    ) -> Header {
+        let follows = match self.feed {
+            Feed::Renumbered {
+                ssrc: known,
+                timestamp_shift,
+            } if known == ssrc => Some(timestamp.wrapping_add(timestamp_shift))
+                .filter(|mapped| apart(*mapped, self.timestamp) <= jump()),
+            Feed::Renumbered { .. } | Feed::Quiet | Feed::Playing | Feed::Relaying(_) => None,
+        };
+        let marker = follows.is_none();
+        let mapped = follows.unwrap_or_else(|| self.next_spurt(now));
+        self.feed = Feed::Renumbered {
+            ssrc,
+            timestamp_shift: mapped.wrapping_sub(timestamp),
+        };
+        self.sequence = self.sequence.wrapping_add(1);
+        self.note_newest(now, mapped, samples);
+        self.header(marker, payload_type, self.sequence, mapped)
     }
 
     /// A packet of the other party is not passed on: the next one takes its number.
@@ -257,9 +287,9 @@ mod tests {
     #[test]
     fn music_prompt_and_party_are_one_stream() {
         let mut out = Outbound::new(&mut Rng::new([3; 32]));
-        let first = out.play(at(0), 8);
+        let first = out.play(at(0), 8, FRAME);
         assert!(first.marker);
-        let second = out.play(at(20), 8);
+        let second = out.play(at(20), 8, FRAME);
         assert!(!second.marker);
         assert_eq!(second.timestamp, first.timestamp.wrapping_add(160));
         let party = out.relay(at(50), &source(65_535, 9), 8, 160).unwrap();
@@ -271,7 +301,7 @@ mod tests {
         assert!(!next.marker);
         assert_eq!(next.sequence, party.sequence.wrapping_add(1));
         assert_eq!(next.timestamp, party.timestamp.wrapping_add(160));
-        let music = out.play(at(71), 8);
+        let music = out.play(at(71), 8, FRAME);
         assert!(music.marker);
         assert_eq!(music.sequence, next.sequence.wrapping_add(1));
         assert_eq!(music.timestamp, next.timestamp.wrapping_add(160));
@@ -324,11 +354,30 @@ mod tests {
     }
 
     #[test]
+    fn what_is_cut_anew_follows_its_timestamps_under_our_own_numbers() {
+        let mut out = Outbound::new(&mut Rng::new([3; 32]));
+        let first = out.renumber(at(0), (77, 1000), 8, 240);
+        let second = out.renumber(at(30), (77, 1240), 8, 240);
+        let after_gap = out.renumber(at(200), (77, 2200), 8, 240);
+        assert!(first.marker && !second.marker && !after_gap.marker);
+        for (header, sequence, timestamp) in [(second, 1, 240), (after_gap, 2, 1200)] {
+            assert_eq!(header.sequence, first.sequence.wrapping_add(sequence));
+            assert_eq!(header.timestamp, first.timestamp.wrapping_add(timestamp));
+        }
+        let other = out.renumber(at(230), (78, 5), 8, 240);
+        assert!(other.marker);
+        assert_eq!(other.timestamp, after_gap.timestamp.wrapping_add(240));
+        let relayed = out.relay(at(260), &source(9, 245), 8, 160).unwrap();
+        assert!(relayed.marker);
+        assert_eq!(relayed.sequence, other.sequence.wrapping_add(1));
+    }
+
+    #[test]
     fn a_stall_is_a_gap_in_the_timestamps_and_none_in_the_sequence() {
         let mut out = Outbound::new(&mut Rng::new([3; 32]));
-        let first = out.play(at(0), 8);
+        let first = out.play(at(0), 8, FRAME);
         out.skip_frames(5);
-        let second = out.play(at(120), 8);
+        let second = out.play(at(120), 8, FRAME);
         assert_eq!(second.timestamp, first.timestamp.wrapping_add(6 * 160));
         assert_eq!(second.sequence, first.sequence.wrapping_add(1));
     }

@@ -6,14 +6,15 @@
 //! tick ─▶ a frame of what plays ─▶ bytes to send
 //! ```
 //!
-//! A leg that plays something hears that and not the other party. Nothing here allocates per packet,
-//! and nothing here decides where a call goes.
+//! A leg that plays something hears that and not the other party. A packet that is as long as the far
+//! end wants it is rewritten where it lies; others are cut anew. Nothing here allocates per packet, and
+//! nothing here decides where a call goes.
 
 use std::net::SocketAddr;
-use std::ops::Range;
 
 use super::command::Remote;
 use super::outbound::Outbound;
+use super::packetiser::{self, Packetiser};
 use super::playout::{FRAME_BYTES, Playout};
 use super::reception::Reception;
 use super::source::{Sender, Source};
@@ -21,13 +22,10 @@ use crate::id::PlayId;
 use crate::limits;
 use crate::rng::Rng;
 use crate::rtp::g711;
-use crate::rtp::packet::{HEADER_BYTES, Packet};
+use crate::rtp::packet::{COMFORT_NOISE, HEADER_BYTES, Header, Packet};
 use crate::rtp::telephone_event::{Presses, TelephoneEvent};
 use crate::time::{Duration, Instant};
 use crate::words::Codec;
-
-/// The bytes of a packet with 20 ms of sound.
-pub const FRAME_PACKET: usize = HEADER_BYTES + FRAME_BYTES;
 
 /// The media of one leg.
 #[derive(Debug)]
@@ -35,6 +33,9 @@ pub struct Relay {
     remote: Option<Remote>,
     source: Option<Source>,
     outbound: Outbound,
+    packetiser: Packetiser,
+    /// The stream that is cut anew, and the timestamp that is due in it.
+    recut: Option<(u32, u32)>,
     playing: Option<(PlayId, Playout)>,
     presses: Presses,
     reception: Reception,
@@ -77,6 +78,8 @@ pub enum Content {
     Sound(Codec),
     /// A key.
     Event(TelephoneEvent),
+    /// How loud the silence is that follows (RFC 3389).
+    Noise,
 }
 
 /// What a tick made.
@@ -86,8 +89,8 @@ pub enum Tick {
     Idle,
     /// A frame passed that the far end does not take.
     Muted,
-    /// A packet to send.
-    Send,
+    /// A frame was sent, or waits for the rest of its packet.
+    Sounded,
     /// This playout came to its end in the frame before.
     Played(PlayId),
 }
@@ -99,6 +102,8 @@ impl Relay {
             remote: None,
             source: None,
             outbound: Outbound::new(rng),
+            packetiser: Packetiser::new(20),
+            recut: None,
             playing: None,
             presses: Presses::default(),
             reception: Reception::default(),
@@ -113,17 +118,21 @@ impl Relay {
             Some(source) => source.reopen(&remote),
             None => self.source = Some(Source::new(&remote)),
         }
+        self.packetiser = Packetiser::new(remote.ptime);
+        self.recut = None;
         self.remote = Some(remote);
         self.quiet = (now, false);
     }
 
     /// Plays something in place of what the leg heard before; none stops what plays.
     pub fn play(&mut self, playing: Option<(PlayId, Playout)>) {
+        self.begin_anew();
         self.playing = playing;
     }
 
     /// Ends what plays; from now on sound is due from the far end.
     pub fn bridge(&mut self, now: Instant) {
+        self.begin_anew();
         self.playing = None;
         self.bridged = true;
         self.quiet = (now, false);
@@ -172,7 +181,7 @@ impl Relay {
         self.quiet = (now, false);
         let lost = self.reception.take(&packet.header);
         let digit = match content {
-            Content::Sound(_) => None,
+            Content::Sound(_) | Content::Noise => None,
             Content::Event(event) => {
                 let header = packet.header;
                 self.presses.take(header.ssrc, header.timestamp, event)
@@ -185,64 +194,173 @@ impl Relay {
         }
     }
 
-    /// Makes the other party's packet, in `buffer`, one of ours to this leg's far end; the range
-    /// holds the bytes to send. None when this leg does not hear it.
+    /// Makes the other party's packet, in `buffer`, one of ours to this leg's far end, or several, or
+    /// none when this leg does not hear it yet or at all.
     pub fn forward(
         &mut self,
         now: Instant,
         carried: &Carried,
         buffer: &mut [u8],
-    ) -> Option<Range<usize>> {
+        mut send: impl FnMut(&[u8]),
+    ) {
         if self.playing.is_some() {
-            return None;
+            return;
         }
         if self.target().is_none() {
             self.outbound.pause();
-            return None;
+            self.begin_anew();
+            return;
         }
-        let remote = self.remote.as_ref()?;
-        let Packet { header, payload } = &carried.packet;
-        let header = match carried.content {
-            Content::Sound(codec) => {
-                let samples = u32::try_from(payload.len()).ok()?;
-                g711::convert(codec, remote.codec, buffer.get_mut(payload.clone())?);
-                self.outbound
-                    .relay(now, header, remote.payload_type, samples)?
-            }
-            Content::Event(event) => {
-                let Some(payload_type) = remote.telephone_event else {
-                    self.outbound.leave_out(header);
-                    return None;
-                };
-                let samples = u32::from(event.duration);
-                self.outbound.relay(now, header, payload_type, samples)?
-            }
+        let Some(remote) = &self.remote else {
+            return;
         };
-        header.write_before(buffer, payload)
+        let Packet { header, payload } = &carried.packet;
+        let (payload_type, samples) = match carried.content {
+            Content::Sound(codec) => {
+                let Some(sound) = buffer.get_mut(payload.clone()) else {
+                    return;
+                };
+                g711::convert(codec, remote.codec, sound);
+                let stays = self.recut.is_none_or(|(ssrc, _)| ssrc != header.ssrc);
+                if sound.len() != self.packetiser.size() || !stays {
+                    return self.cut_anew(now, *header, &*sound, send);
+                }
+                (Some(remote.payload_type), samples_in(payload.len()))
+            }
+            Content::Event(event) => (remote.telephone_event, u32::from(event.duration)),
+            Content::Noise => (remote.comfort_noise.then_some(COMFORT_NOISE), 0),
+        };
+        let Some(payload_type) = payload_type else {
+            return self.outbound.leave_out(header);
+        };
+        let header = if let Some((ssrc, _)) = self.recut.filter(|(ssrc, _)| *ssrc == header.ssrc) {
+            let stream = (ssrc, header.timestamp);
+            let renumbered = self.outbound.renumber(now, stream, payload_type, samples);
+            Some(Header {
+                marker: header.marker,
+                ..renumbered
+            })
+        } else {
+            self.begin_anew();
+            self.outbound.relay(now, header, payload_type, samples)
+        };
+        if let Some(range) = header.and_then(|header| header.write_before(buffer, payload))
+            && let Some(packet) = buffer.get(range)
+        {
+            send(packet);
+        }
     }
 
-    /// The next 20 ms of what plays, as a packet in `out`.
-    pub fn tick(&mut self, now: Instant, out: &mut [u8; FRAME_PACKET]) -> Tick {
+    /// Cuts a party's sound into packets as long as this leg's far end wants them. What is lost on the
+    /// way becomes silence when it is short, and a gap in the timestamps when it is not; what comes
+    /// late has lost its place.
+    fn cut_anew(
+        &mut self,
+        now: Instant,
+        header: Header,
+        sound: &[u8],
+        mut send: impl FnMut(&[u8]),
+    ) {
+        let Some(codec) = self.remote.as_ref().map(|remote| remote.codec) else {
+            return;
+        };
+        let due = match self.recut {
+            Some((ssrc, due)) if ssrc == header.ssrc => due,
+            Some(_) | None => {
+                self.packetiser.clear();
+                header.timestamp
+            }
+        };
+        let (ahead, behind) = (
+            header.timestamp.wrapping_sub(due),
+            due.wrapping_sub(header.timestamp),
+        );
+        if (1..g711::RATE).contains(&behind) {
+            return;
+        }
+        // A gap of up to a packet is filled, a longer one only to the end of the packet under way.
+        let size = self.packetiser.size();
+        let (gap, jumps) = match usize::try_from(ahead) {
+            Ok(gap) if gap <= size => (gap, false),
+            Ok(_) | Err(_) => ((size - self.packetiser.held()) % size, true),
+        };
+        let source = (header.ssrc, due);
+        self.cut(now, source, packetiser::silence(codec, gap), &mut send);
+        if jumps {
+            self.packetiser.clear();
+        }
+        let source = (header.ssrc, header.timestamp);
+        let samples = samples_in(sound.len());
+        self.cut(now, source, sound, &mut send);
+        self.recut = Some((header.ssrc, header.timestamp.wrapping_add(samples)));
+    }
+
+    /// Sends the packets that a piece of sound fills; `source` is its stream and its timestamp.
+    fn cut(
+        &mut self,
+        now: Instant,
+        (ssrc, timestamp): (u32, u32),
+        mut sound: &[u8],
+        mut send: impl FnMut(&[u8]),
+    ) {
+        let Some(payload_type) = self.remote.as_ref().map(|remote| remote.payload_type) else {
+            return;
+        };
+        let size = self.packetiser.size();
+        let samples = samples_in(size);
+        let mut first = timestamp.wrapping_sub(samples_in(self.packetiser.held()));
+        while let Some(packet) = self.packetiser.fill(&mut sound) {
+            let header = self
+                .outbound
+                .renumber(now, (ssrc, first), payload_type, samples);
+            first = first.wrapping_add(samples);
+            put(header, packet, size, &mut send);
+        }
+    }
+
+    /// What follows has nothing to do with what waits for the rest of its packet.
+    const fn begin_anew(&mut self) {
+        self.packetiser.clear();
+        self.recut = None;
+    }
+
+    /// The next 20 ms of what plays.
+    pub fn tick(&mut self, now: Instant, mut send: impl FnMut(&[u8])) -> Tick {
         let (Some((play, playout)), Some(remote)) = (&mut self.playing, &self.remote) else {
             return Tick::Idle;
         };
-        let (header, payload) = out.split_at_mut(HEADER_BYTES);
-        let sounds = match payload.first_chunk_mut::<FRAME_BYTES>() {
-            Some(payload) => playout.frame(remote.codec, payload),
-            None => false,
-        };
+        let mut frame = [0; FRAME_BYTES];
+        let sounds = playout.frame(remote.codec, &mut frame);
+        let play = *play;
         if !sounds {
-            let play = *play;
             self.playing = None;
-            return Tick::Played(play);
         }
-        let payload_type = remote.payload_type;
-        if self.target().is_none() {
+        let takes = remote.send && self.source.as_ref().and_then(Source::target).is_some();
+        if !takes {
             self.outbound.pause();
-            return Tick::Muted;
+            self.packetiser.clear();
+            return if sounds {
+                Tick::Muted
+            } else {
+                Tick::Played(play)
+            };
         }
-        header.copy_from_slice(&self.outbound.play(now, payload_type).to_bytes());
-        Tick::Send
+        let (codec, payload_type) = (remote.codec, remote.payload_type);
+        let (size, held) = (self.packetiser.size(), self.packetiser.held());
+        let mut sound = if sounds {
+            &frame[..]
+        } else {
+            packetiser::silence(codec, (size - held) % size)
+        };
+        while let Some(packet) = self.packetiser.fill(&mut sound) {
+            let header = self.outbound.play(now, payload_type, samples_in(size));
+            put(header, packet, size, &mut send);
+        }
+        if sounds {
+            Tick::Sounded
+        } else {
+            Tick::Played(play)
+        }
     }
 
     /// Ticks were missed; see [`Outbound::skip_frames`].
@@ -270,6 +388,26 @@ impl Relay {
     }
 }
 
+/// Sends a packet of `size` bytes of sound under its header.
+fn put(
+    header: Header,
+    packet: &mut [u8; packetiser::PACKET_BYTES],
+    size: usize,
+    mut send: impl FnMut(&[u8]),
+) {
+    if let Some(place) = packet.first_chunk_mut() {
+        *place = header.to_bytes();
+    }
+    if let Some(packet) = packet.get(..HEADER_BYTES + size) {
+        send(packet);
+    }
+}
+
+/// G.711 has a byte a sample.
+fn samples_in(bytes: usize) -> u32 {
+    u32::try_from(bytes).unwrap_or(u32::MAX)
+}
+
 /// Reads a packet of a kind that was agreed on. The static numbers of both laws are taken even where
 /// only one was agreed on, because some carriers switch without asking.
 fn read(remote: &Remote, bytes: &[u8]) -> Option<(Packet, Content)> {
@@ -278,12 +416,14 @@ fn read(remote: &Remote, bytes: &[u8]) -> Option<(Packet, Content)> {
     let number = packet.header.payload_type;
     let content = if number == remote.payload_type {
         Content::Sound(remote.codec)
-    } else if Some(number) == remote.telephone_event {
+    } else if [remote.our_telephone_event, remote.telephone_event].contains(&Some(number)) {
         Content::Event(TelephoneEvent::parse(payload)?)
     } else if number == Codec::Pcma.payload_type() {
         Content::Sound(Codec::Pcma)
     } else if number == Codec::Pcmu.payload_type() {
         Content::Sound(Codec::Pcmu)
+    } else if number == COMFORT_NOISE && remote.comfort_noise {
+        Content::Noise
     } else {
         return None;
     };

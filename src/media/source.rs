@@ -128,16 +128,7 @@ mod tests {
     use crate::words::Codec;
 
     fn remote(address: &str, learn: Learn) -> Remote {
-        Remote {
-            address: address.parse().unwrap(),
-            learn,
-            codec: Codec::Pcma,
-            payload_type: 8,
-            telephone_event: None,
-            ptime: 20,
-            send: true,
-            receive: true,
-        }
+        Remote::new(address.parse().unwrap(), learn, Codec::Pcma)
     }
 
     fn phone(address: &str) -> Remote {

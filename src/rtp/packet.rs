@@ -10,6 +10,9 @@ use rtp_rs::{RtpReader, RtpReaderError};
 /// The bytes of a header without contributing sources and extensions.
 pub const HEADER_BYTES: usize = 12;
 
+/// The payload type of comfort noise at 8000 Hz (RFC 3551 table 4).
+pub const COMFORT_NOISE: u8 = 13;
+
 /// The fields of a packet that a relay looks at.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Header {

@@ -9,8 +9,9 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 
 use sdp_types::{Attribute, Connection, Media, Session};
 
+use super::crypto::Crypto;
 use crate::limits;
-use crate::words::Codec;
+use crate::words::{Codec, Srtp};
 
 /// Who sends (RFC 3264 5.1), from the view of the description's author.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -73,9 +74,13 @@ pub enum Refusal {
         limits::SDP_MEDIA_LINES
     )]
     Crowded,
-    /// No stream of sound over plain RTP is open in it.
-    #[error("no open audio stream over RTP/AVP in the session description")]
+    /// No stream of sound is open in it.
+    #[error("no open audio stream in the session description")]
     NoAudio,
+    /// The sound is carried as we do not carry it: over DTLS, encrypted where nothing is to be, or
+    /// plain where everything is to be encrypted.
+    #[error("the audio stream's profile is not spoken here")]
+    Profile,
     /// The stream has neither PCMA nor PCMU, or none that was offered.
     #[error("no common codec: PCMA or PCMU at 8000 Hz is needed")]
     NoCodec,
@@ -87,6 +92,57 @@ pub enum Refusal {
 impl Refusal {
     /// The status of the response that says so.
     pub const STATUS: u16 = 488;
+
+    /// The code and text of its Warning (RFC 3261 20.43).
+    #[must_use]
+    pub const fn warning(self) -> (u16, &'static str) {
+        match self {
+            Self::Unreadable => (399, "The session description cannot be read"),
+            Self::Crowded => (399, "The session description has too many media lines"),
+            Self::NoAudio => (304, "Audio is the only media type available"),
+            Self::Profile => (302, "The profile of the audio stream is not available"),
+            Self::NoCodec => (305, "PCMA or PCMU is needed"),
+            Self::NoAddress => (301, "An address of this network's family is needed"),
+        }
+    }
+}
+
+/// How the sound is carried (the protocol of a media line).
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Profile {
+    /// RFC 3551.
+    Avp,
+    /// RFC 4585; taken for [`Profile::Avp`], as no feedback is ever needed for sound.
+    Avpf,
+    /// RFC 3711.
+    Savp,
+    /// RFC 5124; taken for [`Profile::Savp`].
+    Savpf,
+}
+
+impl Profile {
+    /// The word of a media line.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Avp => "RTP/AVP",
+            Self::Avpf => "RTP/AVPF",
+            Self::Savp => "RTP/SAVP",
+            Self::Savpf => "RTP/SAVPF",
+        }
+    }
+
+    /// Whether it is never plain.
+    #[must_use]
+    pub const fn is_secure(self) -> bool {
+        matches!(self, Self::Savp | Self::Savpf)
+    }
+
+    fn parse(text: &str) -> Option<Self> {
+        [Self::Avp, Self::Avpf, Self::Savp, Self::Savpf]
+            .into_iter()
+            .find(|profile| text.eq_ignore_ascii_case(profile.as_str()))
+    }
 }
 
 /// One media line, so much of it as an answer must mirror (RFC 3264 6).
@@ -107,14 +163,24 @@ pub struct MediaLine {
 pub struct Voice {
     /// Its place among the media lines.
     pub line: usize,
+    /// How it is carried.
+    pub profile: Profile,
+    /// The keys its author offers or answers with, those that the policy wants to hear of.
+    pub crypto: Vec<Crypto>,
     /// Where its author wants the packets; the unspecified address is a hold of old.
     pub address: SocketAddr,
     /// Our codecs in its author's order, with its author's payload types.
     pub codecs: Vec<(Codec, u8)>,
     /// The payload type of telephone events at 8000 Hz.
     pub telephone_event: Option<u8>,
+    /// Comfort noise (RFC 3389) under its number, 13, is understood.
+    pub comfort_noise: bool,
     /// Milliseconds of sound its author wants in a packet; 20 where what is asked cannot be done.
     pub ptime: u8,
+    /// Where its author wants RTCP (RFC 3605), when that is not the port after RTP's.
+    pub rtcp: Option<SocketAddr>,
+    /// RTP and RTCP may share a port (RFC 5761).
+    pub rtcp_mux: bool,
     /// Who sends, the hold of old taken into account.
     pub direction: Direction,
 }
@@ -131,18 +197,19 @@ pub struct Description {
 }
 
 impl Description {
-    /// Reads a description and finds its voice stream, at an address of the family of `ours`.
+    /// Reads a description and finds its voice stream, at an address of the family of `ours`,
+    /// encrypted or not as `srtp` says.
     ///
     /// # Errors
     /// Why it is of no use.
-    pub fn parse(text: &[u8], ours: IpAddr) -> Result<Self, Refusal> {
+    pub fn parse(text: &[u8], ours: IpAddr, srtp: Srtp) -> Result<Self, Refusal> {
         let text = String::from_utf8_lossy(text);
         let session =
             Session::parse(needed_lines(&text).as_bytes()).map_err(|_| Refusal::Unreadable)?;
         if session.medias.len() > limits::SDP_MEDIA_LINES {
             return Err(Refusal::Crowded);
         }
-        let voice = find_voice(&session, ours)?;
+        let voice = find_voice(&session, ours, srtp)?;
         let origin = text.lines().find_map(|line| line.strip_prefix("o="));
         Ok(Self {
             origin: origin.unwrap_or_default().trim_end().to_owned(),
@@ -173,34 +240,56 @@ fn mirrored(media: &Media) -> MediaLine {
     }
 }
 
-/// The first audio line that is open, plain RTP, and has a codec of ours; what the lines before it
-/// lack is told when there is none.
-fn find_voice(session: &Session, ours: IpAddr) -> Result<Voice, Refusal> {
+/// The first audio line that is open, of a profile and with a codec of ours, an encrypted one before
+/// all others; when there is none, what the lines lack.
+fn find_voice(session: &Session, ours: IpAddr, srtp: Srtp) -> Result<Voice, Refusal> {
+    let mut plain = None;
     let mut refusal = Refusal::NoAudio;
     for (line, media) in session.medias.iter().enumerate() {
-        let is_voice = media.media.eq_ignore_ascii_case("audio")
-            && media.proto.eq_ignore_ascii_case("RTP/AVP")
-            && media.port != 0;
-        if !is_voice {
+        if !media.media.eq_ignore_ascii_case("audio") || media.port == 0 {
             continue;
         }
-        match read_voice(session, line, media, ours) {
-            Ok(voice) => return Ok(voice),
+        let voice = match Profile::parse(&media.proto) {
+            Some(profile) => read_voice(session, line, profile, media, ours),
+            None => Err(Refusal::Profile),
+        };
+        match voice.and_then(|voice| obey(voice, srtp)) {
+            Ok(voice) if !voice.crypto.is_empty() => return Ok(voice),
+            Ok(voice) => {
+                plain.get_or_insert(voice);
+            }
             Err(why) => refusal = why,
         }
     }
-    Err(refusal)
+    plain.ok_or(refusal)
+}
+
+/// Whether a stream may be used. Keys on a plain profile are an offer to encrypt that may be taken
+/// or left (RFC 8643), but is no promise: who insists wants the secure profile.
+fn obey(mut voice: Voice, srtp: Srtp) -> Result<Voice, Refusal> {
+    let keys = !voice.crypto.is_empty();
+    let allowed = match (srtp, voice.profile.is_secure()) {
+        (Srtp::Off, secure) => {
+            voice.crypto.clear();
+            !secure
+        }
+        (Srtp::Optional, secure) => keys || !secure,
+        (Srtp::Required, secure) => keys && secure,
+    };
+    allowed.then_some(voice).ok_or(Refusal::Profile)
 }
 
 fn read_voice(
     session: &Session,
     line: usize,
+    profile: Profile,
     media: &Media,
     ours: IpAddr,
 ) -> Result<Voice, Refusal> {
     let maps = rtpmaps(media);
     let mut codecs = Vec::new();
     let mut telephone_event = None;
+    let mut comfort_noise = false;
     for format in media.fmt.split_ascii_whitespace() {
         let Some(payload_type) = format.parse::<u8>().ok().filter(|&number| number < 128) else {
             continue;
@@ -212,6 +301,7 @@ fn read_voice(
             Some(Encoding::TelephoneEvent) if telephone_event.is_none() => {
                 telephone_event = Some(payload_type);
             }
+            Some(Encoding::ComfortNoise) => comfort_noise = true,
             Some(Encoding::Voice(_) | Encoding::TelephoneEvent) | None => {}
         }
     }
@@ -227,10 +317,18 @@ fn read_voice(
     };
     Ok(Voice {
         line,
+        profile,
+        crypto: values(&media.attributes, "crypto")
+            .filter_map(Crypto::parse)
+            .take(limits::SDP_CRYPTO_LINES)
+            .collect(),
         address: SocketAddr::new(address, media.port),
         codecs,
         telephone_event,
+        comfort_noise,
         ptime: ptime(media),
+        rtcp: rtcp(media, address),
+        rtcp_mux: has(&media.attributes, "rtcp-mux"),
         direction,
     })
 }
@@ -238,7 +336,11 @@ fn read_voice(
 enum Encoding {
     Voice(Codec),
     TelephoneEvent,
+    ComfortNoise,
 }
+
+/// The payload type of comfort noise at 8000 Hz (RFC 3551 table 4).
+pub const COMFORT_NOISE: u8 = 13;
 
 /// The `rtpmap` of each payload type, the first one where there are several.
 fn rtpmaps(media: &Media) -> BTreeMap<u8, &str> {
@@ -257,6 +359,9 @@ fn rtpmaps(media: &Media) -> BTreeMap<u8, &str> {
 fn encoding(payload_type: u8, maps: &BTreeMap<u8, &str>) -> Option<Encoding> {
     const CODECS: [Codec; 2] = [Codec::Pcma, Codec::Pcmu];
     let Some(map) = maps.get(&payload_type) else {
+        if payload_type == COMFORT_NOISE {
+            return Some(Encoding::ComfortNoise);
+        }
         return CODECS
             .into_iter()
             .find(|codec| codec.payload_type() == payload_type)
@@ -269,6 +374,9 @@ fn encoding(payload_type: u8, maps: &BTreeMap<u8, &str>) -> Option<Encoding> {
     }
     if name.eq_ignore_ascii_case("telephone-event") {
         return Some(Encoding::TelephoneEvent);
+    }
+    if name.eq_ignore_ascii_case("CN") {
+        return (payload_type == COMFORT_NOISE).then_some(Encoding::ComfortNoise);
     }
     CODECS
         .into_iter()
@@ -319,13 +427,34 @@ fn direction(session: &Session, media: &Media) -> Direction {
         .unwrap_or(Direction::SendRecv)
 }
 
-/// What is asked, when whole frames of 10 ms make it and a packet holds it; 20 otherwise.
+/// What is asked, when whole frames of 10 ms make it and a packet holds it, else 20; never more than
+/// the longest packet that is taken, in whole frames (RFC 8866 6.4).
 fn ptime(media: &Media) -> u8 {
-    values(&media.attributes, "ptime")
-        .next()
-        .and_then(|value| value.trim().parse().ok())
-        .filter(|ptime| (10..=60).contains(ptime) && ptime % 10 == 0)
-        .unwrap_or(20)
+    let read = |name| {
+        let value = values(&media.attributes, name).next()?;
+        value.trim().parse::<u8>().ok()
+    };
+    let asked = read("ptime").filter(|ptime| (10..=60).contains(ptime) && ptime % 10 == 0);
+    let longest = read("maxptime").map_or(60, |longest| longest.clamp(10, 60) / 10 * 10);
+    asked.unwrap_or(20).min(longest)
+}
+
+/// `a=rtcp:port [IN IP4 address]` (RFC 3605 2.1).
+fn rtcp(media: &Media, address: IpAddr) -> Option<SocketAddr> {
+    let mut words = values(&media.attributes, "rtcp")
+        .next()?
+        .split_ascii_whitespace();
+    let port = words.next()?.parse().ok().filter(|&port: &u16| port != 0)?;
+    let own = words.nth(2).and_then(|own| own.parse::<IpAddr>().ok());
+    let own = own.map(|own| own.to_canonical());
+    // RTCP elsewhere than RTP would be somebody else's: a port of the same host is what we follow.
+    (own.is_none_or(|own| own == address)).then(|| SocketAddr::new(address, port))
+}
+
+fn has(attributes: &[Attribute], name: &str) -> bool {
+    attributes
+        .iter()
+        .any(|attribute| attribute.attribute.trim() == name)
 }
 
 fn values<'a>(attributes: &'a [Attribute], name: &'a str) -> impl Iterator<Item = &'a str> {
@@ -342,7 +471,8 @@ mod tests {
     const FOUR: IpAddr = IpAddr::V4(Ipv4Addr::LOCALHOST);
 
     fn read(text: &str) -> Result<Voice, Refusal> {
-        Description::parse(text.as_bytes(), FOUR).map(|description| description.voice)
+        let read = Description::parse(text.as_bytes(), FOUR, Srtp::Off);
+        read.map(|description| description.voice)
     }
 
     fn stream(lines: &str) -> Result<Voice, Refusal> {
@@ -363,7 +493,7 @@ mod tests {
             );
         }
         let old_code_page = b"v=0\r\no=\xce\xeb\xe5\xed\xe0 1 1 IN IP4 h\r\ns=\xce\xeb\xe5\xed\xe0\r\nc=IN IP4 192.0.2.4\r\nm=audio 4000 RTP/AVP 8\r\n";
-        assert!(Description::parse(old_code_page, FOUR).is_ok());
+        assert!(Description::parse(old_code_page, FOUR, Srtp::Off).is_ok());
         for text in [
             "",
             "m=audio",
@@ -431,7 +561,11 @@ mod tests {
     fn the_address_of_our_family_is_taken() {
         let both = "m=audio 4000 RTP/AVP 0\r\nc=IN IP6 2001:db8::1\r\nc=IN IP4 192.0.2.9\r\n";
         assert_eq!(stream(both).unwrap().address.to_string(), "192.0.2.9:4000");
-        let six = Description::parse(format!("v=0\r\n{both}").as_bytes(), [1_u16; 8].into());
+        let six = Description::parse(
+            format!("v=0\r\n{both}").as_bytes(),
+            [1_u16; 8].into(),
+            Srtp::Off,
+        );
         assert_eq!(six.unwrap().voice.address.to_string(), "[2001:db8::1]:4000");
         let mapped = "v=0\r\nc=IN IP6 ::ffff:192.0.2.2\r\nm=audio 4000 RTP/AVP 0\r\n";
         assert_eq!(read(mapped).unwrap().address.to_string(), "192.0.2.2:4000");

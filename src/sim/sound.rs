@@ -401,16 +401,7 @@ mod tests {
             let (leg, call) = (leg(number), call(of));
             sound.handle(at(0), MediaCommand::Open { leg, call }, &mut out);
             let address = ([127, 0, 0, 1], 4000 + u16::try_from(number).unwrap()).into();
-            let remote = Remote {
-                address,
-                learn: Learn::Phone(address.ip()),
-                codec: Codec::Pcma,
-                payload_type: 8,
-                telephone_event: None,
-                ptime: 20,
-                send: true,
-                receive: true,
-            };
+            let remote = Remote::new(address, Learn::Phone(address.ip()), Codec::Pcma);
             sound.handle(at(0), MediaCommand::Connect { leg, remote }, &mut out);
         }
         let caller = ([127, 0, 0, 1], 4001).into();

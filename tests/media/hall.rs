@@ -158,14 +158,9 @@ impl Hall {
 /// A far end.
 pub fn remote(address: SocketAddr, codec: Codec, learn: Learn) -> Remote {
     Remote {
-        address,
-        learn,
-        codec,
-        payload_type: codec.payload_type(),
         telephone_event: Some(101),
-        ptime: 20,
-        send: true,
-        receive: true,
+        our_telephone_event: Some(101),
+        ..Remote::new(address, learn, codec)
     }
 }
 

@@ -36,7 +36,6 @@ enum Cue {
 /// One call under way.
 struct OnLeg {
     caller: usize,
-    offer: Bytes,
     handset: Option<Handset>,
     /// There is sound, so the leg's last word comes from the handset.
     heard: bool,
@@ -149,12 +148,11 @@ impl Carrier {
         };
         let offer = offer_answer::offer(&mut handset.local, &CODECS);
         caller.calls();
-        let leg = self.line.dial(&caller.from, caller.to, offer.clone());
+        let leg = self.line.dial(&caller.from, caller.to, offer);
         let now = self.line.now().mono;
         self.cues.set(Cue::HangUp(leg), now + caller.patience);
         let call = OnLeg {
             caller: index,
-            offer,
             handset: Some(handset),
             heard: false,
         };
@@ -216,7 +214,7 @@ impl Carrier {
         let Some(handset) = &mut call.handset else {
             return;
         };
-        if let Ok(agreed) = offer_answer::accept(&call.offer, answer) {
+        if let Ok(agreed) = offer_answer::accept(&mut handset.local, answer) {
             let ears = self.ears.clone();
             handset.connect(leg, Voice::Caller, &agreed, &mut self.rng, ears);
             call.heard = true;

@@ -16,14 +16,9 @@ fn at(millis: u64) -> Instant {
 fn remote(address: &str, codec: Codec, telephone_event: Option<u8>) -> Remote {
     let address: SocketAddr = address.parse().unwrap();
     Remote {
-        address,
-        learn: Learn::Phone(address.ip()),
-        codec,
-        payload_type: codec.payload_type(),
         telephone_event,
-        ptime: 20,
-        send: true,
-        receive: true,
+        our_telephone_event: telephone_event,
+        ..Remote::new(address, Learn::Phone(address.ip()), codec)
     }
 }
 
@@ -51,6 +46,19 @@ fn carried(relay: &mut Relay, from: &str, bytes: &[u8]) -> Carried {
     }
 }
 
+/// The packets that go to the far end of `to` for one that came.
+fn forward(to: &mut Relay, now: Instant, carried: &Carried, buffer: &mut [u8]) -> Vec<Vec<u8>> {
+    let mut sent = Vec::new();
+    to.forward(now, carried, buffer, |bytes| sent.push(bytes.to_vec()));
+    sent
+}
+
+/// The header of a packet and its payload.
+fn read_back(bytes: &[u8]) -> (Header, &[u8]) {
+    let packet = Packet::parse(bytes).unwrap();
+    (packet.header, &bytes[packet.payload])
+}
+
 #[test]
 fn a_packet_goes_over_with_the_other_legs_numbers_and_law() {
     let mut caller = leg(1, remote(CARRIER, Codec::Pcma, Some(101)));
@@ -59,13 +67,13 @@ fn a_packet_goes_over_with_the_other_legs_numbers_and_law() {
     operator.bridge(at(0));
     let mut packet = bytes(8, 100, 1600, &[g711::silence(Codec::Pcma); 160]);
     let sound = carried(&mut caller, CARRIER, &packet);
-    let range = operator.forward(at(0), &sound, &mut packet).unwrap();
-    let out = Packet::parse(&packet[range.clone()]).unwrap();
-    assert_eq!(out.header.payload_type, 0);
-    assert!(out.header.marker);
-    assert_ne!(out.header.ssrc, 5);
+    let sent = forward(&mut operator, at(0), &sound, &mut packet);
+    let (out, payload) = read_back(&sent[0]);
+    assert_eq!(out.payload_type, 0);
+    assert!(out.marker);
+    assert_ne!(out.ssrc, 5);
     // The sample 8 of A-law is the µ-law code 254, by table 4 of G.711.
-    assert_eq!(packet[range][out.payload], [254; 160]);
+    assert_eq!(payload, [254; 160]);
 
     let press = TelephoneEvent {
         code: 5,
@@ -74,16 +82,13 @@ fn a_packet_goes_over_with_the_other_legs_numbers_and_law() {
     };
     let mut packet = bytes(101, 101, 1760, &press.to_bytes());
     let event = carried(&mut caller, CARRIER, &packet);
-    let range = operator.forward(at(20), &event, &mut packet).unwrap();
-    let after = Packet::parse(&packet[range.clone()]).unwrap();
-    assert_eq!(after.header.payload_type, 96);
-    assert_eq!(after.header.ssrc, out.header.ssrc);
-    assert_eq!(after.header.sequence, out.header.sequence.wrapping_add(1));
-    assert_eq!(
-        after.header.timestamp,
-        out.header.timestamp.wrapping_add(160)
-    );
-    assert_eq!(packet[range][after.payload], press.to_bytes());
+    let sent = forward(&mut operator, at(20), &event, &mut packet);
+    let (after, payload) = read_back(&sent[0]);
+    assert_eq!(after.payload_type, 96);
+    assert_eq!(after.ssrc, out.ssrc);
+    assert_eq!(after.sequence, out.sequence.wrapping_add(1));
+    assert_eq!(after.timestamp, out.timestamp.wrapping_add(160));
+    assert_eq!(payload, press.to_bytes());
 }
 
 #[test]
@@ -109,8 +114,8 @@ fn a_digit_is_reported_once_and_not_sent_to_a_phone_without_events() {
             panic!("{received:?}");
         };
         digits.extend(digit);
-        if let Some(range) = operator.forward(at(0), &carried, &mut packet) {
-            sequences.push(Packet::parse(&packet[range]).unwrap().header.sequence);
+        for sent in forward(&mut operator, at(0), &carried, &mut packet) {
+            sequences.push(read_back(&sent).0.sequence);
         }
     }
     assert_eq!(digits, "9");
@@ -173,17 +178,14 @@ fn what_plays_is_heard_instead_of_the_party_and_ends_with_its_name() {
     operator.play(Some((PlayId(7), Playout::new(vec![sound], false))));
     let mut packet = bytes(8, 1, 0, &[213; 160]);
     let party = carried(&mut caller, CARRIER, &packet);
-    assert_eq!(operator.forward(at(0), &party, &mut packet), None);
-    let mut out = [0; FRAME_PACKET];
+    assert!(forward(&mut operator, at(0), &party, &mut packet).is_empty());
     let mut headers = Vec::new();
-    for tick in 0..2 {
-        assert_eq!(operator.tick(at(20 * tick), &mut out), Tick::Send);
-        headers.push(Packet::parse(&out).unwrap().header);
-    }
-    assert_eq!(operator.tick(at(40), &mut out), Tick::Played(PlayId(7)));
-    assert_eq!(operator.tick(at(60), &mut out), Tick::Idle);
-    let range = operator.forward(at(60), &party, &mut packet).unwrap();
-    headers.push(Packet::parse(&packet[range]).unwrap().header);
+    let mut tick = |now| operator.tick(now, |bytes| headers.push(read_back(bytes).0));
+    assert_eq!([tick(at(0)), tick(at(20))], [Tick::Sounded; 2]);
+    assert_eq!(tick(at(40)), Tick::Played(PlayId(7)));
+    assert_eq!(tick(at(60)), Tick::Idle);
+    let sent = forward(&mut operator, at(60), &party, &mut packet);
+    headers.push(read_back(&sent[0]).0);
     let steps: Vec<u32> = headers
         .windows(2)
         .map(|pair| pair[1].timestamp.wrapping_sub(pair[0].timestamp))
@@ -205,9 +207,9 @@ fn a_held_leg_gets_nothing_and_its_playout_still_ends() {
     );
     let sound: Arc<[i16]> = vec![1000; 160].into();
     operator.play(Some((PlayId(1), Playout::new(vec![sound], false))));
-    let mut out = [0; FRAME_PACKET];
-    assert_eq!(operator.tick(at(0), &mut out), Tick::Muted);
-    assert_eq!(operator.tick(at(20), &mut out), Tick::Played(PlayId(1)));
+    let mut tick = |now| operator.tick(now, |_| panic!("a held leg was sent something"));
+    assert_eq!(tick(at(0)), Tick::Muted);
+    assert_eq!(tick(at(20)), Tick::Played(PlayId(1)));
 }
 
 #[test]
@@ -234,4 +236,193 @@ fn silence_counts_on_a_bridged_leg_alone_and_is_said_once() {
     caller.connect(at(6_000_000), remote(CARRIER, Codec::Pcma, None));
     caller.unbridge();
     assert!(!caller.falls_silent(at(7_000_000), minute));
+}
+
+/// RFC 3264 5.1 and RFC 8866 6.4: each side gets packets as long as it asked for.
+#[test]
+fn each_far_end_gets_packets_of_the_length_it_asked_for() {
+    for (from, to) in [
+        (20_u8, 30_u8),
+        (30, 20),
+        (20, 10),
+        (60, 20),
+        (20, 60),
+        (20, 20),
+    ] {
+        let mut caller = leg(1, remote(CARRIER, Codec::Pcma, None));
+        let mut operator = leg(
+            2,
+            Remote {
+                ptime: to,
+                ..remote(PHONE, Codec::Pcma, None)
+            },
+        );
+        caller.bridge(at(0));
+        operator.bridge(at(0));
+        let (size, wanted) = (usize::from(from) * 8, usize::from(to) * 8);
+        let mut sent = Vec::new();
+        for index in 0..60_u16 {
+            let timestamp = u32::from(index) * u32::from(from) * 8;
+            let sound = vec![u8::try_from(index).unwrap(); size];
+            let mut packet = bytes(8, index, timestamp, &sound);
+            let carried = carried(&mut caller, CARRIER, &packet);
+            let now = at(u64::from(index) * u64::from(from));
+            sent.extend(forward(&mut operator, now, &carried, &mut packet));
+        }
+        let whole: Vec<u8> = sent
+            .iter()
+            .flat_map(|it| read_back(it).1.to_vec())
+            .collect();
+        assert!(whole.len() + wanted > 60 * size, "{from} to {to}");
+        let said = whole.iter().enumerate();
+        assert!(
+            said.into_iter()
+                .all(|(at, byte)| usize::from(*byte) == at / size)
+        );
+        for pair in sent.windows(2) {
+            let ((before, sound), (after, _)) = (read_back(&pair[0]), read_back(&pair[1]));
+            assert_eq!(sound.len(), wanted);
+            assert_eq!(after.sequence, before.sequence.wrapping_add(1));
+            let step = u32::try_from(wanted).unwrap();
+            assert_eq!(after.timestamp, before.timestamp.wrapping_add(step));
+            assert!(!after.marker);
+        }
+    }
+}
+
+#[test]
+fn music_comes_in_packets_of_the_length_asked_for() {
+    for ptime in [10, 20, 30, 40, 50, 60] {
+        let mut caller = leg(
+            1,
+            Remote {
+                ptime,
+                ..remote(CARRIER, Codec::Pcma, None)
+            },
+        );
+        let sound: Arc<[i16]> = vec![1000; 8000].into();
+        caller.play(Some((PlayId(1), Playout::new(vec![sound], false))));
+        let mut sizes = Vec::new();
+        let mut timestamps = Vec::new();
+        for index in 0..51 {
+            let ticked = caller.tick(at(index * 20), |bytes| {
+                let (header, sound) = read_back(bytes);
+                sizes.push(sound.len());
+                timestamps.push(header.timestamp);
+            });
+            assert_eq!(ticked == Tick::Played(PlayId(1)), index == 50);
+        }
+        let size = usize::from(ptime) * 8;
+        assert_eq!(sizes, vec![size; 8000_usize.div_ceil(size)], "{ptime}");
+        let steps = timestamps.windows(2).map(|it| it[1].wrapping_sub(it[0]));
+        assert!(steps.into_iter().all(|step| step == u32::from(ptime) * 8));
+    }
+}
+
+#[test]
+fn what_is_lost_late_or_doubled_keeps_its_place_when_packets_are_cut_anew() {
+    let mut caller = leg(1, remote(CARRIER, Codec::Pcma, None));
+    let mut operator = leg(
+        2,
+        Remote {
+            ptime: 40,
+            ..remote(PHONE, Codec::Pcma, None)
+        },
+    );
+    let mut sent = Vec::new();
+    // Packets 2 and 6 to 19 are lost, 3 comes twice, 20 before 21 and once more after it.
+    for index in [0_u16, 1, 3, 3, 4, 5, 20, 21, 20, 22, 23] {
+        let sound = [u8::try_from(index).unwrap(); 160];
+        let mut packet = bytes(8, index, u32::from(index) * 160, &sound);
+        let carried = carried(&mut caller, CARRIER, &packet);
+        let now = at(u64::from(index) * 20);
+        sent.extend(forward(&mut operator, now, &carried, &mut packet));
+    }
+    let base = read_back(&sent[0]).0.timestamp;
+    let heard: Vec<_> = sent
+        .iter()
+        .map(|packet| {
+            let (header, sound) = read_back(packet);
+            let place = header.timestamp.wrapping_sub(base) / 160;
+            (place, sound[0], sound[319])
+        })
+        .collect();
+    let silence = g711::silence(Codec::Pcma);
+    assert_eq!(
+        heard,
+        [
+            (0, 0, 1),
+            (2, silence, 3),
+            (4, 4, 5),
+            (20, 20, 21),
+            (22, 22, 23)
+        ]
+    );
+}
+
+/// RFC 3389 4: comfort noise goes to who said that it understands it.
+#[test]
+fn comfort_noise_goes_to_who_understands_it_and_leaves_no_hole_elsewhere() {
+    for understood in [true, false] {
+        let noisy = |address| Remote {
+            comfort_noise: true,
+            ..remote(address, Codec::Pcma, None)
+        };
+        let mut caller = leg(1, noisy(CARRIER));
+        let mut operator = leg(
+            2,
+            if understood {
+                noisy(PHONE)
+            } else {
+                remote(PHONE, Codec::Pcma, None)
+            },
+        );
+        let mut sent = Vec::new();
+        for (sequence, payload_type) in [(1, 8), (2, 13), (3, 8)] {
+            let sound = vec![213; if payload_type == 13 { 1 } else { 160 }];
+            let timestamp = u32::from(sequence) * 160;
+            let mut packet = bytes(payload_type, sequence, timestamp, &sound);
+            let carried = carried(&mut caller, CARRIER, &packet);
+            sent.extend(forward(&mut operator, at(0), &carried, &mut packet));
+        }
+        let kinds: Vec<u8> = sent.iter().map(|it| read_back(it).0.payload_type).collect();
+        let wanted: &[u8] = if understood { &[8, 13, 8] } else { &[8, 8] };
+        assert_eq!(kinds, wanted);
+        let (first, last) = (read_back(&sent[0]).0, read_back(sent.last().unwrap()).0);
+        let steps = u16::try_from(sent.len()).unwrap() - 1;
+        assert_eq!(last.sequence, first.sequence.wrapping_add(steps));
+        assert_eq!(last.timestamp, first.timestamp.wrapping_add(320));
+    }
+    let mut stranger = leg(1, remote(CARRIER, Codec::Pcma, None));
+    let noise = bytes(13, 1, 0, &[40]);
+    let from = CARRIER.parse().unwrap();
+    assert_eq!(stranger.receive(at(0), from, &noise), Received::Garbage);
+}
+
+/// RFC 3264 5.1: each side names the number it wants to receive events under.
+#[test]
+fn keys_are_heard_under_either_number_and_sent_under_the_peers() {
+    let mut phone = leg(
+        1,
+        Remote {
+            our_telephone_event: Some(101),
+            ..remote(PHONE, Codec::Pcma, Some(110))
+        },
+    );
+    let mut caller = leg(2, remote(CARRIER, Codec::Pcma, Some(96)));
+    for (number, timestamp) in [(101, 0), (110, 8000)] {
+        let press = TelephoneEvent {
+            code: 7,
+            end: true,
+            duration: 160,
+        };
+        let mut packet = bytes(number, 1, timestamp, &press.to_bytes());
+        let received = phone.receive(at(0), PHONE.parse().unwrap(), &packet);
+        let Received::Carried { carried, digit, .. } = received else {
+            panic!("{received:?}");
+        };
+        assert_eq!(digit, Some('7'));
+        let sent = forward(&mut caller, at(0), &carried, &mut packet);
+        assert_eq!(read_back(&sent[0]).0.payload_type, 96);
+    }
 }

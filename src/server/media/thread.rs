@@ -20,7 +20,7 @@ use crate::id::{CallId, LegId};
 use crate::limits;
 use crate::media::command::{MediaCommand, MediaEvent};
 use crate::media::recorder::Side;
-use crate::media::relay::{Carried, Content, FRAME_PACKET, Received, Relay, Tick};
+use crate::media::relay::{Carried, Content, Received, Relay, Tick};
 use crate::media::track::Stamp;
 use crate::rng::Rng;
 use crate::server::clock::Clock;
@@ -103,12 +103,6 @@ pub(super) struct Leg {
     pub(super) peer: Option<usize>,
     /// Its channel, when the call is recorded.
     pub(super) side: Option<Side>,
-}
-
-impl Leg {
-    fn send(&self, bytes: &[u8]) {
-        self.port.send(self.relay.target(), bytes);
-    }
 }
 
 /// Registers what wakes the thread besides its legs.
@@ -206,11 +200,9 @@ impl MediaThread {
         let Some(peer) = peer.and_then(|peer| self.legs.get_mut(peer)?.as_mut()) else {
             return;
         };
-        if let Some(range) = peer.relay.forward(now, carried, buffer)
-            && let Some(bytes) = buffer.get(range)
-        {
-            peer.send(bytes);
-        }
+        let (target, port) = (peer.relay.target(), &peer.port);
+        peer.relay
+            .forward(now, carried, buffer, |bytes| port.send(target, bytes));
     }
 
     fn record(
@@ -298,10 +290,10 @@ impl MediaThread {
 
 /// Sends the next 20 ms of what plays to a leg.
 fn play_frame(parts: &Parts, now: Instant, leg: &mut Leg) {
-    let mut packet = [0; FRAME_PACKET];
-    match leg.relay.tick(now, &mut packet) {
-        Tick::Idle | Tick::Muted => {}
-        Tick::Send => leg.send(&packet),
+    let (target, port) = (leg.relay.target(), &leg.port);
+    let tick = leg.relay.tick(now, |bytes| port.send(target, bytes));
+    match tick {
+        Tick::Idle | Tick::Muted | Tick::Sounded => {}
         Tick::Played(play) => (parts.events)(MediaEvent::Played { leg: leg.id, play }),
     }
 }
