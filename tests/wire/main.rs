@@ -1,8 +1,9 @@
-//! The whole server against programs that we did not write: sipp as the carrier, baresip as the
-//! operators' phones and as a second kind of carrier. Real sockets, real sound, a few real seconds.
+//! The whole server against programs that we did not write: sipp as the carrier and as phones,
+//! Kamailio as the carrier's edge, baresip as the operators' phones and as a second kind of carrier.
+//! Real sockets, real sound, a few real seconds.
 //!
 //! Nothing here waits a fixed time: a test waits for an event of the webhook, or for a process to
-//! end, with a deadline. `./test` installs the two programs; without them the tests say so and fail.
+//! end, with a deadline. `./test` installs these programs; without them the tests say so and fail.
 
 #![allow(
     clippy::expect_used,
@@ -14,7 +15,11 @@
 
 mod baresip;
 mod carrier;
+mod clinic;
+mod dialects;
 mod hook;
+mod kamailio;
 mod queue_calls;
 mod rig;
+mod sipp;
 mod sound;

@@ -22,6 +22,7 @@ pub const CALLER: f64 = 440.0;
 pub struct Rig {
     pub folder: tempfile::TempDir,
     pub sip: SocketAddr,
+    pub tcp: SocketAddr,
     pub http: SocketAddr,
     pub carrier: SocketAddr,
     child: Child,
@@ -31,11 +32,16 @@ pub struct Rig {
 impl Rig {
     /// Starts a server with a trunk at a free port, two operators and one queue.
     pub fn start(hook: &Hook) -> Self {
-        let folder = tempfile::tempdir().unwrap();
         let carrier = free_port();
+        Self::with_plan(hook, carrier, &plan_text(carrier))
+    }
+
+    /// Starts a server with a plan of the test's own.
+    pub fn with_plan(hook: &Hook, carrier: SocketAddr, text: &str) -> Self {
+        let folder = tempfile::tempdir().unwrap();
         write_prompts(&folder.path().join("prompts"));
         let plan = folder.path().join("plan.yaml");
-        fs::write(&plan, plan_text(carrier)).unwrap();
+        fs::write(&plan, text).unwrap();
         let config = folder.path().join("strowger.yaml");
         fs::write(&config, settings_text(folder.path(), hook.address)).unwrap();
         let mut child = Command::new(env!("CARGO_BIN_EXE_strowger"))
@@ -59,12 +65,14 @@ impl Rig {
         let mut rig = Self {
             folder,
             sip: carrier,
+            tcp: carrier,
             http: carrier,
             carrier,
             child,
             log,
         };
         rig.sip = rig.logged("udp://");
+        rig.tcp = rig.logged("tcp://");
         rig.http = rig.logged("metrics at http://");
         rig
     }

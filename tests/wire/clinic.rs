@@ -1,0 +1,283 @@
+//! A server with many small clinics side by side: each scene has a trunk, a number, a queue and
+//! operators of its own, so that all of them play at the same time and none hears of another.
+
+use std::fmt::Write as _;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::time::Duration;
+
+use serde_json::Value;
+
+use crate::hook::Hook;
+use crate::kamailio::Kamailio;
+use crate::rig::Rig;
+use crate::sipp::{Role, Sipp, free};
+
+/// One caller's scenario against the scenarios of the phones.
+#[derive(Clone)]
+pub struct Scene {
+    caller: &'static str,
+    phones: Vec<&'static str>,
+    tcp: bool,
+    long: bool,
+    queue: &'static str,
+    missed: Option<Vec<&'static str>>,
+}
+
+impl Scene {
+    /// A carrier's call that is answered by the one phone there is.
+    pub fn new(caller: &'static str, phone: &'static str) -> Self {
+        Self {
+            caller,
+            phones: vec![phone],
+            tcp: false,
+            long: false,
+            queue: "",
+            missed: None,
+        }
+    }
+
+    /// Over TCP, both sides.
+    pub fn tcp(mut self) -> Self {
+        self.tcp = true;
+        self
+    }
+
+    /// It takes longer than others: some timer of the RFC has to run out.
+    pub fn long(mut self) -> Self {
+        self.long = true;
+        self
+    }
+
+    /// Words of its queue, each with a comma before it.
+    pub fn queue(mut self, words: &'static str) -> Self {
+        self.queue = words;
+        self
+    }
+
+    /// The call is missed, and so is the ringing of its phone, for a reason.
+    pub fn missed(mut self, why: &'static str) -> Self {
+        self.missed = Some(vec![why]);
+        self
+    }
+
+    /// The caller leaves while the phone rings, for which nobody blames the operator.
+    pub fn left(mut self) -> Self {
+        self.missed = Some(Vec::new());
+        self
+    }
+}
+
+/// A server with its scenes.
+pub struct Clinic {
+    pub hook: Hook,
+    pub rig: Rig,
+    scenes: Vec<Scene>,
+    /// The proxy that all carriers are behind, if there is one.
+    edge: Option<Kamailio>,
+}
+
+/// Where a carrier's proxy stands.
+const EDGE: Ipv4Addr = Ipv4Addr::new(127, 1, 255, 1);
+
+const SOON: Duration = Duration::from_secs(30);
+
+impl Clinic {
+    /// Starts the server with a plan for the scenes.
+    pub fn open(scenes: &[Scene]) -> Self {
+        Self::start(scenes, None)
+    }
+
+    /// The same with every carrier behind one proxy that speaks UDP with them, and with us UDP or TCP.
+    pub fn behind_proxy(scenes: &[Scene], tcp: bool) -> Self {
+        let address = free(EDGE.into());
+        let mut clinic = Self::start(scenes, Some(address));
+        let server = if tcp {
+            format!("{};transport=tcp", clinic.rig.tcp)
+        } else {
+            clinic.rig.sip.to_string()
+        };
+        let folder = clinic.rig.folder.path();
+        clinic.edge = Some(Kamailio::edge(folder, address, &server));
+        clinic
+    }
+
+    fn start(scenes: &[Scene], edge: Option<SocketAddr>) -> Self {
+        let hook = Hook::start();
+        let rig = Rig::with_plan(&hook, free(host(0, 0)), &plan(scenes, edge));
+        Self {
+            hook,
+            rig,
+            scenes: scenes.to_vec(),
+            edge: None,
+        }
+    }
+
+    /// Plays all scenes and judges their ends.
+    pub fn play(&mut self) {
+        let folder = self.rig.folder.path().to_owned();
+        let mut players = Vec::new();
+        for (at, scene) in self.scenes.iter().enumerate() {
+            for (seat, scenario) in scene.phones.iter().enumerate() {
+                let role = scene.phone(at, seat, scenario);
+                players.push(Sipp::phone(&folder, &role, self.server(scene)));
+            }
+        }
+        self.hook
+            .wait_for("operator.registered", players.len(), SOON);
+        for (at, scene) in self.scenes.iter().enumerate() {
+            players.push(Sipp::begins(&folder, &scene.carrier(at), self.gate(scene)));
+        }
+        let wrong: Vec<String> = players
+            .iter_mut()
+            .filter_map(|player| player.end().err())
+            .collect();
+        assert!(wrong.is_empty(), "{}", wrong.join("\n\n"));
+        self.hook.wait_for("call.ended", self.scenes.len(), SOON);
+        for (at, scene) in self.scenes.iter().enumerate() {
+            let ended = self.of(at, "call.ended");
+            assert_eq!(ended.len(), 1, "{}: one end", scene.caller);
+            let title = format!("{} {:?}", scene.caller, scene.phones);
+            let Some(why) = &scene.missed else {
+                assert_eq!(ended[0]["outcome"], "answered", "{title}");
+                continue;
+            };
+            assert_eq!(ended[0]["outcome"], "missed", "{title}");
+            let rang = self.of(at, "operator.missed");
+            let whys: Vec<_> = rang.iter().map(|it| &it["missed_reason"]).collect();
+            assert_eq!(whys, why.as_slice(), "{title}");
+        }
+    }
+
+    fn server(&self, scene: &Scene) -> SocketAddr {
+        if scene.tcp {
+            self.rig.tcp
+        } else {
+            self.rig.sip
+        }
+    }
+
+    /// Where a carrier sends its calls.
+    fn gate(&self, scene: &Scene) -> SocketAddr {
+        let edge = self.edge.as_ref().map(|edge| edge.address);
+        edge.unwrap_or_else(|| self.server(scene))
+    }
+
+    /// The data of the events of a type that belong to a scene.
+    pub fn of(&self, scene: usize, kind: &str) -> Vec<Value> {
+        let number = format!("+38{}", number(scene));
+        self.hook
+            .of(kind)
+            .map(|event| event["data"].clone())
+            .filter(|data| data["to"] == number.as_str())
+            .collect()
+    }
+}
+
+impl Scene {
+    fn carrier(&self, at: usize) -> Role {
+        let address = free(host(at, 1));
+        Role {
+            scenario: self.caller,
+            address,
+            tcp: self.tcp,
+            words: vec![
+                ("number", number(at)),
+                ("user", "carrier".to_owned()),
+                ("me", format!("<sip:+380671112233@{}>", address.ip())),
+                ("rtp", "6000".to_owned()),
+            ],
+        }
+    }
+
+    fn phone(&self, at: usize, seat: usize, scenario: &'static str) -> Role {
+        let user = user(at, seat);
+        Role {
+            scenario,
+            address: free(host(at, 2 + u8::try_from(seat).unwrap())),
+            tcp: self.tcp,
+            words: vec![
+                ("me", format!("<sip:{user}@strowger.test>")),
+                ("user", user),
+                (
+                    "stay",
+                    format!("{{{{pause {}}}}}", if self.long { 70_000 } else { 25_000 }),
+                ),
+                ("rtp", "6000".to_owned()),
+            ],
+        }
+    }
+}
+
+/// Every party has an address of its own on the loopback network.
+fn host(scene: usize, party: u8) -> IpAddr {
+    IpAddr::V4(Ipv4Addr::new(127, 1, u8::try_from(scene).unwrap(), party))
+}
+
+fn number(scene: usize) -> String {
+    format!("08003{scene:05}")
+}
+
+fn user(scene: usize, seat: usize) -> String {
+    format!("operator-{scene}-{seat}")
+}
+
+fn user_number(scene: usize, seat: usize) -> String {
+    format!("{}", 200 + scene * 10 + seat)
+}
+
+fn trunk(at: usize, address: IpAddr) -> String {
+    format!("carrier-{at}: {{ peers: [\"{address}\"], media: [127.0.0.0/8] }}")
+}
+
+fn plan(scenes: &[Scene], edge: Option<SocketAddr>) -> String {
+    let (mut trunks, mut numbers, mut operators, mut queues) = Default::default();
+    for (at, scene) in scenes.iter().enumerate() {
+        let add = |section: &mut String, line: String| writeln!(section, "  {line}").unwrap();
+        if edge.is_none() {
+            add(&mut trunks, trunk(at, host(at, 1)));
+        }
+        add(
+            &mut numbers,
+            format!(
+                "\"{}\": {{ site: odesa, campaign: імплантація, to: queue.queue-{at} }}",
+                number(at)
+            ),
+        );
+        let mut names = Vec::new();
+        for seat in 0..scene.phones.len() {
+            let user = user(at, seat);
+            let short = user_number(at, seat);
+            add(
+                &mut operators,
+                format!("{user}: {{ name: Олена, number: \"{short}\", password: secret-{user} }}"),
+            );
+            names.push(user);
+        }
+        let (names, words) = (names.join(", "), scene.queue);
+        add(
+            &mut queues,
+            format!(
+                "queue-{at}: {{ operators: {{ names: [{names}] }}, ring: 1s, wrap_up: 0s, max_wait: 60s{words} }}"
+            ),
+        );
+    }
+    if let Some(edge) = edge {
+        writeln!(trunks, "  {}", trunk(0, edge.ip())).unwrap();
+    }
+    format!(
+        "version: 1
+country: UA
+timezone: Europe/Kyiv
+language: uk
+sites:
+  odesa: {{ city: Одеса, from: з Одеси }}
+trunks:
+{trunks}numbers:
+{numbers}operators:
+{operators}queues:
+{queues}whisper:
+  uk: \"Дзвінок {{from}}, {{campaign}}\"
+recording: {{ keep: 90d }}
+"
+    )
+}

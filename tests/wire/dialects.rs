@@ -1,0 +1,72 @@
+//! What carriers and phones say to us in their different ways, one scenario of sipp for each.
+
+use crate::clinic::{Clinic, Scene};
+
+/// The dialects of carriers, over UDP.
+#[test]
+fn a_carrier_speaks_as_the_rfcs_let_it() {
+    let scenes = [
+        Scene::new("carrier_calls", "phone_answers"),
+        Scene::new("carrier_holds", "phone_answers"),
+        Scene::new("carrier_offers_late", "phone_answers"),
+        Scene::new("carrier_asks", "phone_answers"),
+        Scene::new("carrier_cancels", "phone_rings_out")
+            .queue(", answer: operator")
+            .left(),
+        Scene::new("carrier_cancels_late", "phone_answers"),
+        Scene::new("carrier_loops", "phone_hangs_up").queue(", answer: operator"),
+        Scene::new("carrier_dials_tel", "phone_hangs_up"),
+        Scene::new("carrier_calls", "phone_answers").tcp(),
+        Scene::new("carrier_holds", "phone_answers").tcp(),
+        Scene::new("carrier_forgets_ack", "phone_answers").long(),
+    ];
+    Clinic::open(&scenes).play();
+}
+
+/// The ways of phones, over UDP and TCP.
+#[test]
+fn a_phone_does_what_its_operator_does() {
+    let ways = [
+        Scene::new("carrier_listens", "phone_hangs_up"),
+        Scene::new("carrier_waits", "phone_declines").missed("declined"),
+        Scene::new("carrier_waits", "phone_is_busy").missed("busy"),
+        Scene::new("carrier_waits", "phone_is_off").missed("declined"),
+        Scene::new("carrier_waits", "phone_rings_out").missed("no_answer"),
+        Scene::new("carrier_waits", "phone_crosses_cancel").missed("no_answer"),
+        Scene::new("carrier_waits", "phone_is_cut_by_whisper").missed("declined"),
+        Scene::new("carrier_listens", "phone_holds"),
+        Scene::new("carrier_calls", "phone_forks"),
+    ];
+    let both: Vec<_> = ways
+        .iter()
+        .cloned()
+        .chain(ways.iter().cloned().map(Scene::tcp))
+        .collect();
+    Clinic::open(&both).play();
+}
+
+/// Calls through the carrier's own proxy, which stays in their way: every request of a dialog goes by
+/// its route set (RFC 3261 12.2.1.1, 16.12), from both sides.
+#[test]
+fn a_carrier_behind_a_record_routing_proxy() {
+    Clinic::behind_proxy(&proxied(), false).play();
+}
+
+/// The same proxy between UDP and TCP, which puts itself into the route twice (RFC 5658).
+#[test]
+fn a_carrier_behind_a_proxy_that_changes_the_transport() {
+    Clinic::behind_proxy(&proxied(), true).play();
+}
+
+fn proxied() -> [Scene; 6] {
+    [
+        Scene::new("carrier_calls", "phone_answers"),
+        Scene::new("carrier_listens", "phone_hangs_up"),
+        Scene::new("carrier_holds", "phone_answers"),
+        Scene::new("carrier_offers_late", "phone_answers"),
+        Scene::new("carrier_cancels", "phone_rings_out")
+            .queue(", answer: operator")
+            .left(),
+        Scene::new("carrier_waits", "phone_declines").missed("declined"),
+    ]
+}
