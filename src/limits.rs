@@ -66,6 +66,21 @@ pub const NONCE_LIFE: Duration = Duration::from_secs(120);
 pub const CALLS: usize = 2_000;
 /// New calls a second unless the settings say otherwise; more get 503 with Retry-After.
 pub const CALLS_PER_SECOND: u32 = 100;
+/// Calls one operator can be in at once, those on hold included; one more is refused with 486.
+pub const CALLS_OF_AN_OPERATOR: usize = 8;
+/// A colleague's phone rings this long before the caller hears that nobody answers.
+pub const RING_DIRECT: Duration = Duration::from_secs(60);
+/// A number outside rings this long; carriers end it sooner as a rule.
+pub const RING_OUTSIDE: Duration = Duration::from_secs(180);
+/// Ways to a number outside that one call tries.
+pub const WAYS: usize = 16;
+/// Phones of one operator that ring together; one that comes up beside them does not ring.
+pub const PHONES_OF_AN_OPERATOR: usize = 16;
+/// Redirections (RFC 3261 8.1.3.4) that one call follows; one more ends the attempt.
+pub const REDIRECTIONS: u8 = 3;
+/// An operator who transferred a call and is still on the line this long after it went well is hung
+/// up.
+pub const TRANSFEROR_LEAVES: Duration = Duration::from_secs(2);
 /// Callers waiting in one queue; one more leaves it with `queue_full`.
 pub const QUEUE_WAITING: usize = 1_000;
 /// A phone that missed a caller is not offered the same caller for at least this long, whatever the

@@ -7,6 +7,7 @@
 //! It sends no SIP, plays nothing and knows no call: the engine carries its words.
 
 mod callers;
+mod engagements;
 mod floor;
 mod matching;
 mod staff;
@@ -104,6 +105,16 @@ impl Desk {
             AcdInput::Bridged { operator, ticket } => {
                 self.bridged(now, &operator, ticket, effects);
             }
+            AcdInput::Engage {
+                operator,
+                ticket,
+                call,
+            } => self.engage(now, &operator, ticket, call, effects),
+            AcdInput::Spoke {
+                operator,
+                ticket,
+                queue,
+            } => self.spoke(&operator, ticket, &queue),
             AcdInput::Released { operator, ticket } => {
                 self.released(now, &operator, ticket, effects);
             }
@@ -231,7 +242,13 @@ impl Desk {
         let to = operator.at_rest();
         let pause = operator.pause.clone();
         let pause = pause.filter(|_| to == OperatorState::Paused);
-        self.shift(now, name, to, pause.as_deref().unwrap_or(reason), effects);
+        if to != operator.state() || to != OperatorState::Talking {
+            self.shift(now, name, to, pause.as_deref().unwrap_or(reason), effects);
+        }
+        if let Some(operator) = self.operators.get_mut(name) {
+            // Whoever is engaged talks on, and is bound by that alone.
+            operator.hold = None;
+        }
     }
 
     /// The one place where an operator's state changes: every index follows from here.

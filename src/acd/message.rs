@@ -89,7 +89,27 @@ pub enum AcdInput {
         /// Whose ticket it was.
         ticket: TicketId,
     },
-    /// The operator's leg of a bridged call, or of a whisper whose caller left, is over.
+    /// The operator is busy with a call outside any queue: dials, or is rung directly. A phone that
+    /// rings for a queue stops. A ticket that holds the operator already goes over to this call.
+    Engage {
+        /// The operator.
+        operator: OperatorName,
+        /// Names this engagement.
+        ticket: TicketId,
+        /// The call.
+        call: CallId,
+    },
+    /// An engaged operator speaks with a caller of a queue, so that its paperwork follows.
+    Spoke {
+        /// The operator.
+        operator: OperatorName,
+        /// The engagement.
+        ticket: TicketId,
+        /// The queue.
+        queue: QueueName,
+    },
+    /// The operator's leg of a bridged call, of a whisper whose caller left, or of an engagement is
+    /// over.
     Released {
         /// The operator.
         operator: OperatorName,

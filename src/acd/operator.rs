@@ -11,7 +11,10 @@
 //! ```
 //!
 //! Paused stands beside Available: whoever asked for a pause goes there wherever the arrows say
-//! Available, and comes back when the pause ends.
+//! Available, and comes back when the pause ends. Engaged, with a call outside any queue, is Talking
+//! too; only when the last of all calls is over do the arrows from Talking go on.
+
+use std::collections::BTreeMap;
 
 use super::message::AcdEffect;
 use crate::id::{CallId, OperatorName, QueueName, TicketId};
@@ -28,6 +31,14 @@ pub(super) struct Hold {
     pub(super) wrap_up: Option<Duration>,
 }
 
+/// A call outside any queue that an operator is busy with.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) struct Engagement {
+    pub(super) call: CallId,
+    /// The paperwork that follows, where the caller came by a queue.
+    pub(super) wrap_up: Option<Duration>,
+}
+
 /// One operator.
 #[derive(Clone, Debug)]
 pub struct Operator {
@@ -41,6 +52,10 @@ pub struct Operator {
     pub(super) phone: bool,
     pub(super) pause: Option<String>,
     pub(super) hold: Option<Hold>,
+    /// Calls outside any queue.
+    pub(super) engaged: BTreeMap<TicketId, Engagement>,
+    /// Paperwork of talks that are over while another one goes on.
+    pub(super) paperwork: Option<Duration>,
     /// The queues served, with the level.
     pub(super) queues: Vec<(QueueName, u8)>,
     /// No longer in the plan; forgotten when the talk is over.
@@ -58,6 +73,8 @@ impl Operator {
             phone: false,
             pause: None,
             hold: None,
+            engaged: BTreeMap::new(),
+            paperwork: None,
             queues: Vec::new(),
             retired: false,
         }
@@ -99,10 +116,17 @@ impl Operator {
         self.hold.as_ref().map(|hold| hold.ticket)
     }
 
-    /// The call of that ticket.
+    /// The call of that ticket, or else the first of those the operator is engaged with.
     #[must_use]
     pub fn call(&self) -> Option<CallId> {
-        self.hold.as_ref().map(|hold| hold.call)
+        self.tickets().map(|(_, call)| call).next()
+    }
+
+    /// Every ticket that binds the operator, with its call: the queue's, then the engagements.
+    pub fn tickets(&self) -> impl Iterator<Item = (TicketId, CallId)> + '_ {
+        let held = self.hold.iter().map(|hold| (hold.ticket, hold.call));
+        let engaged = self.engaged.iter();
+        held.chain(engaged.map(|(ticket, engagement)| (*ticket, engagement.call)))
     }
 
     /// The queue of that ticket.
@@ -119,6 +143,11 @@ impl Operator {
         self.ticket() == Some(ticket)
     }
 
+    /// A talk outside any queue is over.
+    pub(super) fn hung_up(&mut self, now: Instant) {
+        self.idle_since = now;
+    }
+
     /// The phone was rung in vain. Whoever is away from the desk would otherwise be the longest idle
     /// for ever, and each caller would begin with a phone that nobody answers.
     pub(super) fn rung_in_vain(&mut self, now: Instant) {
@@ -132,7 +161,9 @@ impl Operator {
 
     /// Where the operator goes when nothing binds any more.
     pub(super) fn at_rest(&self) -> OperatorState {
-        if !self.phone || self.retired {
+        if !self.engaged.is_empty() {
+            OperatorState::Talking
+        } else if !self.phone || self.retired {
             OperatorState::LoggedOut
         } else if self.pause.is_some() {
             OperatorState::Paused

@@ -7,14 +7,17 @@
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 
+use super::dial::Dial;
 use super::ending::Farewell;
 use super::facts::CallFacts;
 use super::leg::{Leg, Sip};
 use super::message::{CallEffect, CallInput, CallTimer, Gate, News, Told, World};
 use super::offer::Offer;
 use super::phase::{Notice, Phase};
+use super::seat::Seat;
 use crate::acd::message::AcdInput;
 use crate::dialplan::decide::Decision;
+use crate::dialplan::dial::Dialled;
 use crate::dialplan::plan::{Answer, Dialplan};
 use crate::id::{CallId, LegId, OperatorName, QueueName, TicketId};
 use crate::media::command::{MediaCommand, MediaEvent};
@@ -44,6 +47,12 @@ pub struct Call {
     pub(super) stands_in: Option<QueueName>,
     pub(super) offers: BTreeMap<OperatorName, Offer>,
     pub(super) operator: Option<Leg>,
+    /// The operators on the line, by their legs.
+    pub(super) seats: BTreeMap<LegId, Seat>,
+    /// Who is dialled once the call is let in; none when it goes to a queue.
+    pub(super) dials: Option<Dialled>,
+    /// Who is rung outside any queue.
+    pub(super) dial: Option<Dial>,
     pub(super) music: Option<Phrase>,
     /// Every leg the call ever had; the engine forgets them with the call.
     pub(super) adopted: Vec<LegId>,
@@ -98,6 +107,13 @@ impl Call {
         self.ended() && self.farewell.is_none() && !self.recording
     }
 
+    /// The operators it holds, with the ticket of each. One who is still being rung for a queue is
+    /// none of them.
+    pub fn seats(&self) -> impl Iterator<Item = &Seat> {
+        let rung = self.dial.iter().filter_map(|dial| dial.seat.as_ref());
+        self.seats.values().chain(rung)
+    }
+
     /// Every leg the call ever had.
     pub fn legs(&self) -> impl Iterator<Item = LegId> {
         self.adopted.iter().copied()
@@ -137,8 +153,15 @@ impl Call {
                 );
             }
             CallInput::Exhausted(reason) => self.exhausted(world, reason, fx),
-            // This call dials nobody outside.
-            CallInput::Ways(_) => {}
+            CallInput::Reached {
+                operator,
+                contacts,
+                busy,
+            } => self.reached(world, &operator, contacts, busy, fx),
+            CallInput::Ways(ways) => self.ways(world, ways, fx),
+            CallInput::PhoneUp { operator, contact } => {
+                self.phone_up(world, &operator, contact, fx);
+            }
             CallInput::Committed(gate) => self.committed(world, gate, fx),
             CallInput::Timer(timer) => self.handle_timer(world, timer, fx),
             CallInput::HangUp(cause) => self.hang_up(world, cause, fx),
@@ -150,15 +173,28 @@ impl Call {
         match event {
             SessionEvent::Incoming { .. } => {}
             SessionEvent::Cancelled { leg, .. } => self.caller_cancelled(world, leg, fx),
-            SessionEvent::Progress { leg, code, .. } => {
-                if code >= 180 {
+            SessionEvent::Progress { leg, code, answer } => {
+                if self.dials_on(leg) {
+                    self.try_heard(leg, code, answer.as_deref(), fx);
+                } else if code >= 180 {
                     self.phone_rings(world, leg, fx);
                 }
             }
             SessionEvent::Answered { leg, answer, peer } => {
-                self.phone_answered(world, leg, answer.as_deref(), peer, fx);
+                if self.dials_on(leg) {
+                    self.try_answered(world, leg, answer.as_deref(), peer, fx);
+                } else {
+                    self.phone_answered(world, leg, answer.as_deref(), peer, fx);
+                }
             }
-            SessionEvent::Rejected { leg, code, .. } => self.phone_rejected(world, leg, code, fx),
+            SessionEvent::Rejected { leg, code, .. } => {
+                if self.dials_on(leg) {
+                    Self::media(MediaCommand::Close { leg }, fx);
+                    self.try_failed(world, leg, code, fx);
+                } else {
+                    self.phone_rejected(world, leg, code, fx);
+                }
+            }
             SessionEvent::Confirmed { leg, answer } => {
                 self.confirmed(world, leg, answer.as_deref(), fx);
             }
@@ -219,6 +255,8 @@ impl Call {
             CallTimer::MediaOpen(leg) => self.port_failed(world, leg, fx),
             CallTimer::Whisper => self.whisper_cut(world, fx),
             CallTimer::Notice => self.notice_over(world, fx),
+            CallTimer::TrunkSilent(leg) => self.trunk_silent(world, leg, fx),
+            CallTimer::Dial => self.rang_out(world, fx),
             CallTimer::Length => self.hang_up(world, super::cause::TOO_LONG, fx),
             CallTimer::Recording => self.recording = false,
         }
@@ -257,7 +295,7 @@ impl Call {
     fn counts_on(&self, leg: LegId) -> bool {
         let caller = leg == self.caller.id && self.caller.sip != Sip::Over;
         let operator = self.operator.as_ref().is_some_and(|it| it.id == leg);
-        caller || operator || self.rung(leg).is_some()
+        caller || operator || self.rung(leg).is_some() || self.dials_on(leg)
     }
 
     fn finish_if_over(&self, fx: &mut Effects) {

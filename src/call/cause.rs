@@ -3,7 +3,7 @@
 //! Only the causes this product gives itself; what a peer says is read, never passed on.
 
 use crate::sip::session::Cause;
-use crate::words::MissReason;
+use crate::words::{CallResult, MissReason};
 
 /// The other side hung up.
 pub const NORMAL: Cause = Cause {
@@ -65,6 +65,52 @@ pub const FAULT: Cause = Cause {
     q850: Some(41),
     text: "Server fault",
 };
+
+/// Who was dialled rang long enough.
+pub const RANG_OUT: Cause = Cause {
+    sip: 480,
+    q850: Some(19),
+    text: "No answer",
+};
+
+/// What a final response of the far side becomes for the one who dialled: the cause of RFC 3398 8.2.6.1
+/// beside the code. A code that speaks of our own dealings with the far side says nothing to others.
+#[must_use]
+pub const fn of_response(code: u16) -> Cause {
+    let (sip, q850, text) = match code {
+        404 => (404, 1, "Unallocated number"),
+        410 => (410, 22, "Number changed"),
+        408 | 480 => (480, 19, "No answer"),
+        484 => (484, 28, "Invalid number format"),
+        486 => (486, 17, "User busy"),
+        488 | 606 => (488, 88, "No codec in common"),
+        403 => (403, 21, "Call rejected"),
+        600 => (600, 17, "User busy"),
+        603 => (603, 21, "Call rejected"),
+        604 => (604, 1, "Unallocated number"),
+        500 => (500, 41, "Temporary failure"),
+        502 => (502, 38, "Network out of order"),
+        503 => (503, 41, "Temporary failure"),
+        504 => (504, 102, "Recovery on timer expiry"),
+        300..400 => (480, 20, "Subscriber absent"),
+        _ => (502, 38, "Network out of order"),
+    };
+    Cause {
+        sip,
+        q850: Some(q850),
+        text,
+    }
+}
+
+/// How a call that an operator placed ended, by the final response of the far side.
+#[must_use]
+pub const fn result_of(code: u16) -> CallResult {
+    match code {
+        486 | 600 | 603 => CallResult::Busy,
+        408 | 480 => CallResult::NoAnswer,
+        _ => CallResult::Failed,
+    }
+}
 
 /// What a phone's final response says about its operator.
 #[must_use]

@@ -4,13 +4,14 @@ use super::call::{Call, Effects};
 use super::cause;
 use super::leg::Sip;
 use super::message::{CallEffect, CallTimer, Gate, News, World};
-use super::phase::{Phase, Whispering};
+use super::phase::Phase;
+use super::seat::Seat;
 use crate::acd::message::AcdInput;
 use crate::id::LegId;
 use crate::limits;
 use crate::media::command::MediaCommand;
 use crate::sip::session::{Cause, SessionCommand};
-use crate::words::{MissedReason, Outcome};
+use crate::words::{CallResult, Direction, MissedReason, Outcome};
 
 /// The last message of the caller's leg; it waits for the disk.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -62,13 +63,13 @@ impl Call {
             CallTimer::MediaOpen(self.caller.id),
             CallTimer::Whisper,
             CallTimer::Notice,
+            CallTimer::Dial,
             CallTimer::Length,
         ] {
             fx.push_back(CallEffect::StopTimer(timer));
         }
         self.facts.ended_at = Some(world.now.wall);
-        self.facts.outcome = Some(outcome);
-        self.facts.reason = reason;
+        self.judge(outcome, reason);
         self.facts.talk = self.bridged.map(|at| world.now.mono.since(at));
         self.facts
             .wait
@@ -86,9 +87,10 @@ impl Call {
                 fx,
             );
         }
-        let gone = match outcome {
-            Outcome::Answered => cause::NORMAL,
-            Outcome::Missed | Outcome::Blocked | Outcome::Test => cause::CALLER_LEFT,
+        let gone = if self.bridged.is_some() {
+            cause::NORMAL
+        } else {
+            cause::CALLER_LEFT
         };
         for (_, offer) in std::mem::take(&mut self.offers) {
             for (leg, phone) in offer.phones {
@@ -99,6 +101,7 @@ impl Call {
                 );
             }
         }
+        self.drop_dial(&gone, fx);
         if let Some(leg) = self.operator.take() {
             self.end_leg(leg.id, leg.sip, gone, fx);
         }
@@ -108,7 +111,7 @@ impl Call {
             },
             fx,
         );
-        self.leave_floor(&before, fx);
+        self.leave_floor(fx);
         self.farewell = Some(farewell);
         self.tell(News::Ended, fx);
         fx.push_back(CallEffect::Commit(Gate::Ended));
@@ -125,7 +128,7 @@ impl Call {
     }
 
     /// Gives ticket and operator back to the distributor, whose own news go out before the end does.
-    fn leave_floor(&mut self, before: &Phase, fx: &mut Effects) {
+    fn leave_floor(&mut self, fx: &mut Effects) {
         if std::mem::take(&mut self.queued) {
             Self::acd(
                 AcdInput::Leave {
@@ -134,17 +137,34 @@ impl Call {
                 fx,
             );
         }
-        match before {
-            Phase::Talking { operator } | Phase::Whispering(Whispering { operator, .. }) => {
-                Self::acd(
-                    AcdInput::Released {
-                        operator: operator.clone(),
-                        ticket: self.ticket,
-                    },
-                    fx,
-                );
+        for (_, Seat { operator, ticket }) in std::mem::take(&mut self.seats) {
+            Self::acd(AcdInput::Released { operator, ticket }, fx);
+        }
+    }
+
+    /// Writes down how it ended. Whoever has been bridged is answered, whatever came after; a call
+    /// that an operator placed has a result, and never enters the sum of outcomes.
+    fn judge(&mut self, outcome: Outcome, reason: Option<MissedReason>) {
+        let answered = self.bridged.is_some();
+        if self.facts.direction == Direction::Inbound {
+            self.facts.outcome = Some(if answered { Outcome::Answered } else { outcome });
+            self.facts.reason = reason.filter(|_| !answered);
+            return;
+        }
+        let unanswered = match reason {
+            Some(MissedReason::Abandoned) | None => CallResult::Cancelled,
+            Some(MissedReason::QueueFull) => CallResult::Busy,
+            Some(MissedReason::Timeout | MissedReason::NoOperators | MissedReason::OffHours) => {
+                CallResult::NoAnswer
             }
-            Phase::Opening { .. } | Phase::Waiting | Phase::Ended => {}
+            Some(MissedReason::Interrupted | MissedReason::Refused | MissedReason::Unrouted) => {
+                CallResult::Failed
+            }
+        };
+        if answered {
+            self.facts.result = Some(CallResult::Answered);
+        } else {
+            self.facts.result.get_or_insert(unanswered);
         }
     }
 
@@ -222,8 +242,8 @@ impl Call {
 
     fn caller_left(&mut self, world: &World<'_>, farewell: Farewell, fx: &mut Effects) {
         match self.phase {
-            Phase::Talking { .. } => self.end(world, Outcome::Answered, None, farewell, fx),
-            Phase::Opening { .. } | Phase::Waiting | Phase::Whispering(_) => {
+            Phase::Talking => self.end(world, Outcome::Answered, None, farewell, fx),
+            Phase::Opening { .. } | Phase::Waiting | Phase::Whispering(_) | Phase::Dialling => {
                 self.end(
                     world,
                     Outcome::Missed,
@@ -237,6 +257,11 @@ impl Call {
     }
 
     fn operator_gone(&mut self, world: &mut World<'_>, leg: LegId, fx: &mut Effects) {
+        if self.dials_on(leg) {
+            Self::media(MediaCommand::Close { leg }, fx);
+            self.try_failed(world, leg, 500, fx);
+            return;
+        }
         let answered = self.operator.as_mut().filter(|of| of.id == leg);
         let Some(of) = answered else {
             Self::media(MediaCommand::Close { leg }, fx);
@@ -246,11 +271,11 @@ impl Call {
         of.sip = Sip::Over;
         match self.phase {
             Phase::Whispering(_) => self.operator_left_whisper(world, fx),
-            Phase::Talking { .. } => {
+            Phase::Talking => {
                 let farewell = self.farewell_for(cause::NORMAL);
                 self.end(world, Outcome::Answered, None, farewell, fx);
             }
-            Phase::Opening { .. } | Phase::Waiting | Phase::Ended => {}
+            Phase::Opening { .. } | Phase::Waiting | Phase::Dialling | Phase::Ended => {}
         }
     }
 
@@ -258,8 +283,8 @@ impl Call {
     pub(super) fn hang_up(&mut self, world: &World<'_>, cause: Cause, fx: &mut Effects) {
         let farewell = self.farewell_for(cause);
         match self.phase {
-            Phase::Talking { .. } => self.end(world, Outcome::Answered, None, farewell, fx),
-            Phase::Opening { .. } | Phase::Waiting | Phase::Whispering(_) => {
+            Phase::Talking => self.end(world, Outcome::Answered, None, farewell, fx),
+            Phase::Opening { .. } | Phase::Waiting | Phase::Whispering(_) | Phase::Dialling => {
                 self.end(
                     world,
                     Outcome::Missed,

@@ -10,13 +10,15 @@ use super::facts::CallFacts;
 use super::leg::{Leg, Sip};
 use super::message::{CallEffect, CallTimer, Gate, Measured, News, World};
 use super::phase::{Notice, Phase};
+use super::seat::Seat;
 use crate::acd::message::AcdInput;
 use crate::dialplan::decide::Decision;
+use crate::dialplan::dial::Dialled;
 use crate::dialplan::plan::{Answer, Dialplan};
-use crate::id::{CallId, LegId, QueueName, TicketId, TrunkName};
+use crate::id::{CallId, LegId, OperatorName, QueueName, TicketId};
 use crate::limits;
 use crate::media::command::{Learn, MediaCommand};
-use crate::sip::session::{IncomingInvite, SessionCommand};
+use crate::sip::session::{IncomingInvite, SessionCommand, Source};
 use crate::words::{Codec, Direction, LeftReason, MissedReason, Outcome, Phrase};
 
 /// What a call is made of.
@@ -28,14 +30,14 @@ pub struct Arrival<'a> {
     pub ticket: TicketId,
     /// The caller's leg.
     pub leg: LegId,
-    /// The carrier.
-    pub trunk: TrunkName,
     /// What the INVITE said.
     pub invite: &'a IncomingInvite,
     /// The plan that decided.
     pub plan: Arc<Dialplan>,
     /// What it decided.
     pub decision: Decision,
+    /// Whom it is for, when no queue is asked.
+    pub dials: Option<Dialled>,
 }
 
 impl Call {
@@ -46,6 +48,7 @@ impl Call {
         world: &mut World<'_>,
         fx: &mut Effects,
     ) -> Self {
+        let source = arrival.invite.source.clone();
         let mut call = Self::new(arrival, world);
         fx.push_back(CallEffect::Adopt(call.caller.id));
         call.tell(News::Started, fx);
@@ -65,7 +68,11 @@ impl Call {
             call.bid_farewell(fx);
             return call;
         }
-        if call.way.is_empty() {
+        if let Source::Operator(operator) = source {
+            let leg = call.caller.id;
+            call.sit(world, leg, operator, fx);
+        }
+        if call.way.is_empty() && call.dials.is_none() {
             call.tell(News::Unrouted, fx);
             let farewell = Farewell::Reject {
                 code: 404,
@@ -82,7 +89,7 @@ impl Call {
         }
         call.tell(
             News::Routed {
-                targets: call.way.clone(),
+                targets: call.targets(),
                 rule: call
                     .decision
                     .rule
@@ -109,22 +116,37 @@ impl Call {
             id,
             ticket,
             leg,
-            trunk,
             invite,
             plan,
             decision,
+            dials,
         } = arrival;
-        let rules = plan.trunks.get(&trunk);
-        let learn = Learn::Trunk(rules.map_or_else(|| Arc::from([]), |rules| rules.media.clone()));
+        let (trunk, placed_by) = match &invite.source {
+            Source::Trunk(trunk) => (Some(trunk.clone()), None),
+            Source::Operator(operator) => (None, Some(operator.clone())),
+        };
+        let rules = trunk.as_ref().and_then(|trunk| plan.trunks.get(trunk));
+        let learn = match &placed_by {
+            Some(_) => Self::phone_media(invite.flow.peer.ip()),
+            None => Learn::Trunk(rules.map_or_else(|| Arc::from([]), |rules| rules.media.clone())),
+        };
         let codecs = rules.map_or_else(
             || vec![Codec::Pcma, Codec::Pcmu],
             |rules| rules.codecs.clone(),
         );
+        let direction = match (&placed_by, &dials) {
+            (None, _) => Direction::Inbound,
+            (Some(_), Some(Dialled::Outside { .. })) => Direction::Outbound,
+            (Some(_), Some(Dialled::Operator(_) | Dialled::Queues(_)) | None) => {
+                Direction::Internal
+            }
+        };
         let text = |text: &Option<String>| text.as_deref().map(Arc::from);
         let facts = CallFacts {
             id,
-            direction: Direction::Inbound,
+            direction,
             trunk,
+            placed_by,
             from: text(&decision.from),
             to: Arc::from(decision.to.as_str()),
             site: decision.site.clone(),
@@ -138,6 +160,7 @@ impl Call {
             wait: None,
             talk: None,
             outcome: None,
+            result: None,
             reason: None,
             plan: Arc::from(plan.hash.as_str()),
             attempts: std::collections::VecDeque::new(),
@@ -148,8 +171,8 @@ impl Call {
             .as_ref()
             .and_then(|rec| rec.announce.as_ref())
         {
-            Some(_) => Notice::Due,
-            None => Notice::Over,
+            Some(_) if direction == Direction::Inbound => Notice::Due,
+            Some(_) | None => Notice::Over,
         };
         let way = plan.way(&decision.targets);
         let caller = Leg::new(
@@ -178,6 +201,9 @@ impl Call {
             stands_in: None,
             offers: std::collections::BTreeMap::new(),
             operator: None,
+            seats: std::collections::BTreeMap::new(),
+            dials,
+            dial: None,
             music: None,
             farewell: None,
             recording: false,
@@ -213,6 +239,8 @@ impl Call {
         if leg == self.caller.id {
             self.caller.open(port);
             self.admit_if_ready(world, fx);
+        } else if self.dials_on(leg) {
+            self.try_port_open(world, leg, port, fx);
         } else {
             self.phone_port_open(world, leg, port, fx);
         }
@@ -221,7 +249,9 @@ impl Call {
     /// No port could be had.
     pub(super) fn port_failed(&mut self, world: &mut World<'_>, leg: LegId, fx: &mut Effects) {
         fx.push_back(CallEffect::StopTimer(CallTimer::MediaOpen(leg)));
-        if leg != self.caller.id {
+        if self.dials_on(leg) {
+            self.try_lost_port(world, leg, fx);
+        } else if leg != self.caller.id {
             self.phone_lost_port(world, leg, fx);
         } else if matches!(self.phase, Phase::Opening { .. }) {
             let farewell = Farewell::Reject {
@@ -276,6 +306,10 @@ impl Call {
         } else {
             self.caller_answer = self.caller.offer();
         }
+        if let Some(dialled) = self.dials.take() {
+            self.begin_dialling(world, dialled, fx);
+            return;
+        }
         // An INVITE without an offer cannot carry early media here: its answer comes in the ACK.
         match self.answer_mode() {
             Answer::Operator if self.caller_offer.is_some() => Self::session(
@@ -291,6 +325,11 @@ impl Call {
         fx.push_back(CallEffect::Measured(Measured::Setup(
             world.now.mono.since(self.since),
         )));
+        self.join(fx);
+    }
+
+    /// Takes a place in the first queue of the way.
+    pub(super) fn join(&mut self, fx: &mut Effects) {
         self.phase = Phase::Waiting;
         self.queued = true;
         Self::acd(
@@ -302,6 +341,29 @@ impl Call {
             },
             fx,
         );
+    }
+
+    /// Where the call goes, in the words of its event.
+    fn targets(&self) -> Vec<String> {
+        match &self.dials {
+            Some(Dialled::Operator(operator)) => vec![format!("operator.{operator}")],
+            Some(Dialled::Outside { number, .. }) => vec![number.clone()],
+            Some(Dialled::Queues(_)) | None => self.way.iter().map(ToString::to_string).collect(),
+        }
+    }
+
+    /// An operator is on the line by this leg, outside any queue.
+    fn sit(&mut self, world: &mut World<'_>, leg: LegId, operator: OperatorName, fx: &mut Effects) {
+        let ticket = world.minted.ticket();
+        Self::acd(
+            AcdInput::Engage {
+                operator: operator.clone(),
+                ticket,
+                call: self.id(),
+            },
+            fx,
+        );
+        self.seats.insert(leg, Seat { operator, ticket });
     }
 
     /// Sends the caller's 200 unless it has gone already.
@@ -416,7 +478,7 @@ impl Call {
         reason: LeftReason,
         fx: &mut Effects,
     ) {
-        if matches!(self.phase, Phase::Talking { .. }) {
+        if self.phase == Phase::Talking {
             return;
         }
         self.queued = false;

@@ -6,17 +6,29 @@ use std::sync::Arc;
 use crate::id::{CallId, LegId, OperatorName, QueueName, SiteName, TrunkName};
 use crate::limits;
 use crate::time::{Duration, Wall};
-use crate::words::{Direction, MissReason, MissedReason, Outcome};
+use crate::words::{CallResult, Direction, MissReason, MissedReason, Outcome};
 
-/// One attempt at an operator's phone.
+/// Who was rung.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Tried {
+    /// An operator's phone.
+    Operator {
+        /// Who.
+        operator: OperatorName,
+        /// For which queue; none when the operator was dialled.
+        queue: Option<QueueName>,
+    },
+    /// A number outside, by this carrier.
+    Trunk(TrunkName),
+}
+
+/// One attempt at a phone.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Attempt {
     /// The leg.
     pub leg: LegId,
     /// Who was rung.
-    pub operator: OperatorName,
-    /// For which queue.
-    pub queue: QueueName,
+    pub tried: Tried,
     /// When the INVITE was asked for.
     pub at: Wall,
     /// How it went; none while it is open.
@@ -39,9 +51,11 @@ pub struct CallFacts {
     pub id: CallId,
     /// Which way it goes.
     pub direction: Direction,
-    /// The carrier.
-    pub trunk: TrunkName,
-    /// The caller's number; none when it is withheld.
+    /// The carrier; none when none has to do with it.
+    pub trunk: Option<TrunkName>,
+    /// The operator who placed it.
+    pub placed_by: Option<OperatorName>,
+    /// The caller's number; none when it is withheld. An operator's short number or name.
     pub from: Option<Arc<str>>,
     /// The dialled number.
     pub to: Arc<str>,
@@ -65,8 +79,10 @@ pub struct CallFacts {
     pub wait: Option<Duration>,
     /// From the bridge to the end.
     pub talk: Option<Duration>,
-    /// How it ended.
+    /// How an inbound call ended.
     pub outcome: Option<Outcome>,
+    /// How a call that an operator placed ended.
+    pub result: Option<CallResult>,
     /// Why it was missed.
     pub reason: Option<MissedReason>,
     /// The hash of the dialplan that decided.

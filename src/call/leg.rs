@@ -110,6 +110,14 @@ impl Leg {
         }
     }
 
+    /// Takes sound before the answer: the same offer may still get its answer.
+    pub fn accept_early(&mut self, answer: &[u8]) -> bool {
+        let before = self.local.clone();
+        let taken = self.accept(answer);
+        self.local = before;
+        taken
+    }
+
     /// Whether our offer still waits for its answer.
     #[must_use]
     pub fn awaits_answer(&self) -> bool {

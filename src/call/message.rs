@@ -7,7 +7,7 @@ use bytes::Bytes;
 
 use super::facts::CallFacts;
 use crate::acd::message::AcdInput;
-use crate::id::{LegId, OperatorName, PlayId, QueueName, TrunkName};
+use crate::id::{LegId, OperatorName, PlayId, QueueName, TicketId, TrunkName};
 use crate::media::command::{MediaCommand, MediaEvent, Recorded};
 use crate::net::Net;
 use crate::sip::flow::Flow;
@@ -79,8 +79,24 @@ pub enum CallInput {
     },
     /// By the distributor: no queue is left to try.
     Exhausted(LeftReason),
+    /// By the engine: where an operator who was asked for by [`CallEffect::Reach`] is.
+    Reached {
+        /// Who.
+        operator: OperatorName,
+        /// The operator's phones; empty when there is none.
+        contacts: Vec<Contact>,
+        /// In a call already, or rung for one.
+        busy: bool,
+    },
     /// By the trunks: the ways to a number, the best first; empty when no carrier can be had.
     Ways(Vec<Way>),
+    /// By the engine: a phone of an operator who is being rung has just come up.
+    PhoneUp {
+        /// Who.
+        operator: OperatorName,
+        /// The phone.
+        contact: Contact,
+    },
     /// By the store: what was told before this gate is on disk.
     Committed(Gate),
     /// One of its timers is due.
@@ -105,10 +121,14 @@ pub enum CallTimer {
     Gate(Gate),
     /// A leg's media port has not opened.
     MediaOpen(LegId),
+    /// A carrier has not said a word to an INVITE.
+    TrunkSilent(LegId),
     /// The whisper's longest time is over.
     Whisper,
     /// The notice should have been heard by now.
     Notice,
+    /// Whoever was dialled has rung long enough.
+    Dial,
     /// The longest call is over.
     Length,
     /// The recording's last word has not come: forget the call without it.
@@ -117,11 +137,12 @@ pub enum CallTimer {
 
 impl CallTimer {
     /// The timers that are not a leg's.
-    pub const OF_A_CALL: [Self; 6] = [
+    pub const OF_A_CALL: [Self; 7] = [
         Self::Gate(Gate::Offered),
         Self::Gate(Gate::Ended),
         Self::Whisper,
         Self::Notice,
+        Self::Dial,
         Self::Length,
         Self::Recording,
     ];
@@ -133,8 +154,10 @@ impl CallTimer {
             Self::Gate(Gate::Offered) => "offered not committed",
             Self::Gate(Gate::Ended) => "outcome not committed",
             Self::MediaOpen(_) => "media port not open",
+            Self::TrunkSilent(_) => "carrier silent",
             Self::Whisper => "whisper at its longest",
             Self::Notice => "notice not heard",
+            Self::Dial => "rung long enough",
             Self::Length => "call at its longest",
             Self::Recording => "recording not finished",
         }
@@ -157,6 +180,11 @@ pub enum CallEffect {
     },
     /// The outside world shall know.
     Tell(Box<Told>),
+    /// Say [`CallInput::Reached`].
+    Reach {
+        /// Who is wanted.
+        operator: OperatorName,
+    },
     /// Say [`CallInput::Committed`] once everything told so far is on disk.
     Commit(Gate),
     /// Start or move a timer.
@@ -202,8 +230,8 @@ pub enum News {
     Started,
     /// `call.routed`.
     Routed {
-        /// The queues, in order.
-        targets: Vec<QueueName>,
+        /// The queues in order, or who was dialled.
+        targets: Vec<String>,
         /// `file:line` of the rule.
         rule: Option<String>,
     },
@@ -299,6 +327,8 @@ pub struct CallSettings {
 pub struct Minted {
     /// The last outbound leg.
     pub leg: u64,
+    /// The last ticket.
+    pub ticket: u64,
     /// The last playout.
     pub play: u64,
 }
@@ -311,6 +341,12 @@ impl Minted {
             origin: crate::id::Origin::Outbound,
             number: self.leg,
         }
+    }
+
+    /// A new ticket.
+    pub const fn ticket(&mut self) -> TicketId {
+        self.ticket += 1;
+        TicketId(self.ticket)
     }
 
     /// A new playout.

@@ -4,15 +4,19 @@
 //! holds no reference to the distributor, the endpoint or the media threads, only the ids of what is
 //! its own there.
 
+pub mod bridge;
 #[expect(
     clippy::module_inception,
     reason = "the noun of this room is the call itself"
 )]
 pub mod call;
 pub mod cause;
+pub mod dial;
+pub mod dialling;
 pub mod ending;
 pub mod entry;
 pub mod facts;
+pub mod hold;
 pub mod latin;
 pub mod leg;
 pub mod message;
@@ -20,5 +24,6 @@ pub mod offer;
 pub mod phase;
 pub mod ringing;
 pub mod screen;
+pub mod seat;
 pub mod talking;
 pub mod whisper;

@@ -1,12 +1,17 @@
 //! Where a call stands in its business. The SIP side of each leg is in [`super::leg`].
 //!
 //! ```text
-//! Opening ──committed, port──► Waiting ──phone answered──► Whispering ──whisper over──► Talking
-//!    │                          ▲  │                          │  │                         │
-//!    │                          │  └── caller leaves, way out ┼──┼───────────┐             │
-//!    │                          └──── operator hangs up ──────┘  │           ▼             ▼
-//!    └───────────────────────────────────────────────────────────┴────────► Ended ◄────────┘
+//!            in, to a queue                             whisper over
+//! Opening ───────────────────► Waiting ──► Whispering ────────────────► Talking
+//!    │                          ▲   ▲  answered  │                       │  ▲
+//!    │                          │   └────────────┘ operator hangs up     │  │
+//!    │                          └──────────────────── sent to a queue ───┤  │
+//!    │ an operator dials a colleague or a number      sent to somebody   │  │
+//!    └───────────────────────────────────────► Dialling ◄────────────────┘  │
+//!                                                  └───────── answered ─────┘
 //! ```
+//!
+//! From everywhere the way leads to Ended: the outcome is known, legs are being closed.
 
 use crate::id::{OperatorName, PlayId};
 use crate::time::Instant;
@@ -24,11 +29,10 @@ pub enum Phase {
     Waiting,
     /// An operator answered and hears the whisper; the caller hears music, or the notice.
     Whispering(Whispering),
+    /// Somebody is rung outside any queue (see [`super::dial`]).
+    Dialling,
     /// Bridged.
-    Talking {
-        /// With whom.
-        operator: OperatorName,
-    },
+    Talking,
     /// The outcome is known; legs are being closed.
     Ended,
 }

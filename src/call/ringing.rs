@@ -5,14 +5,16 @@ use std::net::IpAddr;
 
 use super::call::{Call, Effects};
 use super::cause;
-use super::facts::{Attempt, AttemptResult};
+use super::facts::{Attempt, AttemptResult, Tried};
 use super::leg::{Leg, Sip};
 use super::message::{CallEffect, CallTimer, Contact, Measured, News, World};
 use super::offer::{Offer, Phone};
 use super::phase::Phase;
 use super::screen::Shown;
+use super::seat::Seat;
 use crate::acd::message::AcdInput;
 use crate::id::{LegId, OperatorName, QueueName};
+use crate::limits;
 use crate::media::command::MediaCommand;
 use crate::sip::session::{Cause, OutgoingInvite, SessionCommand};
 use crate::words::{Codec, MissReason};
@@ -37,30 +39,10 @@ impl Call {
             },
             fx,
         );
-        let mut phones = BTreeMap::new();
-        for contact in contacts {
-            let id = world.minted.leg();
-            let leg = Leg::new(
-                id,
-                Sip::Unsent,
-                &contact.flow,
-                Self::phone_media(contact.flow.peer.ip()),
-                self.phone_codecs(),
-                id.number,
-                world.settings,
-            );
-            self.facts.attempt(Attempt {
-                leg: id,
-                operator: operator.clone(),
-                queue: queue.clone(),
-                at: world.now.wall,
-                result: None,
-            });
-            fx.push_back(CallEffect::Adopt(id));
-            self.adopted.push(id);
-            self.open_port(id, world, fx);
-            phones.insert(id, Phone { leg, contact });
-        }
+        let phones = contacts
+            .into_iter()
+            .map(|contact| self.phone(world, &operator, &queue, contact, fx))
+            .collect::<BTreeMap<_, _>>();
         let unreachable = phones.is_empty();
         self.offers.insert(
             operator.clone(),
@@ -77,8 +59,91 @@ impl Call {
         }
     }
 
+    /// A leg to a phone, which rings as soon as its port is open.
+    fn phone(
+        &mut self,
+        world: &mut World<'_>,
+        operator: &OperatorName,
+        queue: &QueueName,
+        contact: Contact,
+        fx: &mut Effects,
+    ) -> (LegId, Phone) {
+        let tried = Tried::Operator {
+            operator: operator.clone(),
+            queue: Some(queue.clone()),
+        };
+        let leg = self.outbound_leg(world, &contact, tried, fx);
+        (leg.id, Phone { leg, contact })
+    }
+
+    /// A new leg to an operator's phone, with its port asked for.
+    pub(super) fn outbound_leg(
+        &mut self,
+        world: &mut World<'_>,
+        contact: &Contact,
+        tried: Tried,
+        fx: &mut Effects,
+    ) -> Leg {
+        let id = world.minted.leg();
+        let leg = Leg::new(
+            id,
+            Sip::Unsent,
+            &contact.flow,
+            Self::phone_media(contact.flow.peer.ip()),
+            self.phone_codecs(),
+            id.number,
+            world.settings,
+        );
+        self.begin_attempt(world, id, tried, fx);
+        leg
+    }
+
+    /// A leg of ours comes into the call: its attempt is noted and its port asked for.
+    pub(super) fn begin_attempt(
+        &mut self,
+        world: &World<'_>,
+        leg: LegId,
+        tried: Tried,
+        fx: &mut Effects,
+    ) {
+        self.facts.attempt(Attempt {
+            leg,
+            tried,
+            at: world.now.wall,
+            result: None,
+        });
+        fx.push_back(CallEffect::Adopt(leg));
+        self.adopted.push(leg);
+        self.open_port(leg, world, fx);
+    }
+
+    /// A phone of somebody who is being rung has just come up: it rings too.
+    pub(super) fn phone_up(
+        &mut self,
+        world: &mut World<'_>,
+        operator: &OperatorName,
+        contact: Contact,
+        fx: &mut Effects,
+    ) {
+        if self.dial_phone_up(world, operator, &contact, fx) {
+            return;
+        }
+        let Some(offer) = self.offers.get(operator) else {
+            return;
+        };
+        let known = offer.phones.values().any(|phone| phone.contact == contact);
+        if known || offer.phones.len() >= limits::PHONES_OF_AN_OPERATOR {
+            return;
+        }
+        let queue = offer.queue.clone();
+        let (leg, phone) = self.phone(world, operator, &queue, contact, fx);
+        if let Some(offer) = self.offers.get_mut(operator) {
+            offer.phones.insert(leg, phone);
+        }
+    }
+
     /// The caller's codec first, so that nothing is converted when the phone has it too.
-    fn phone_codecs(&self) -> Vec<Codec> {
+    pub(super) fn phone_codecs(&self) -> Vec<Codec> {
         match self.caller.codec() {
             Some(Codec::Pcmu) => vec![Codec::Pcmu, Codec::Pcma],
             Some(Codec::Pcma) | None => vec![Codec::Pcma, Codec::Pcmu],
@@ -243,6 +308,11 @@ impl Call {
             },
             fx,
         );
+        let seat = Seat {
+            operator: operator.clone(),
+            ticket: self.ticket,
+        };
+        self.seats.insert(leg, seat);
         self.operator = Some(winner.leg);
         self.begin_whisper(world, operator, fx);
     }
@@ -347,7 +417,8 @@ impl Call {
                 Phase::Opening { .. }
                 | Phase::Waiting
                 | Phase::Whispering(_)
-                | Phase::Talking { .. },
+                | Phase::Dialling
+                | Phase::Talking,
             ) => cause::ELSEWHERE,
         };
         for (leg, phone) in &offer.phones {

@@ -4,15 +4,13 @@ use std::sync::Arc;
 
 use super::call::{Call, Effects};
 use super::cause;
-use super::leg::Sip;
 use super::message::{CallEffect, CallTimer, News, World};
 use super::phase::{Notice, Phase, Whispering};
 use super::whisper;
 use crate::acd::message::AcdInput;
 use crate::id::{LegId, OperatorName, PlayId};
 use crate::limits;
-use crate::media::command::{MediaCommand, RecordPlan, SegmentKind};
-use crate::sip::session::SessionCommand;
+use crate::media::command::MediaCommand;
 use crate::words::{MissReason, Outcome};
 
 impl Call {
@@ -176,28 +174,9 @@ impl Call {
             return;
         }
         let operator = whispering.operator.clone();
-        let Some(leg) = self.operator.as_ref().map(|leg| leg.id) else {
-            return;
-        };
         self.answer_caller(fx);
-        let record = self.record_plan(world, &operator);
-        self.recording = record.is_some();
-        self.facts.recorded = record.is_some();
-        self.facts.answered_at = Some(world.now.wall);
-        self.facts.wait = Some(world.now.mono.since(self.since));
-        self.bridged = Some(world.now.mono);
         self.queued = false;
-        self.phase = Phase::Talking {
-            operator: operator.clone(),
-        };
-        Self::media(
-            MediaCommand::Bridge {
-                caller: self.caller.id,
-                operator: leg,
-                record: record.map(Box::new),
-            },
-            fx,
-        );
+        self.bridge(world, fx);
         Self::acd(
             AcdInput::Bridged {
                 operator,
@@ -205,27 +184,7 @@ impl Call {
             },
             fx,
         );
-        self.tell(News::Bridged, fx);
-        if self.recording {
-            let recording = self.plan.recording.as_ref();
-            let keep = recording.and_then(|recording| recording.keep);
-            self.tell(News::RecordingStarted { keep }, fx);
-        }
-    }
-
-    fn record_plan(&self, world: &World<'_>, operator: &OperatorName) -> Option<RecordPlan> {
-        let recording = self.plan.recording.as_ref()?;
-        Some(RecordPlan {
-            call: self.id(),
-            started_at: world.now.wall,
-            to: self.facts.to.to_string(),
-            from: self.facts.from.as_deref().map(str::to_owned),
-            site: self.facts.site.as_ref().map(ToString::to_string),
-            queue: self.facts.queue.as_ref().map(ToString::to_string),
-            operator: operator.clone(),
-            kind: SegmentKind::Talk,
-            keep: recording.keep,
-        })
+        self.tell_bridged(fx);
     }
 
     /// The operator is gone before the bridge: a decline. The caller keeps the place.
@@ -247,6 +206,7 @@ impl Call {
         self.phase = Phase::Waiting;
         self.facts.operator = None;
         if let Some(leg) = self.operator.take() {
+            self.seats.remove(&leg.id);
             Self::media(MediaCommand::Close { leg: leg.id }, fx);
         }
         let reason = MissReason::Declined;
@@ -268,45 +228,9 @@ impl Call {
         );
     }
 
-    /// A new offer inside a dialog: a hold, or a phone that moved.
-    pub(super) fn reoffered(&mut self, leg: LegId, offer: Option<&[u8]>, fx: &mut Effects) {
-        let ended = self.ended();
-        let Some(of) = self
-            .leg_mut(leg)
-            .filter(|of| of.sip == Sip::Answered && !ended)
-        else {
-            let answer = Err(481);
-            Self::session(SessionCommand::AnswerReoffer { leg, answer }, fx);
-            return;
-        };
-        let held = of.held();
-        let answer = match offer {
-            Some(offer) => match of.answer(offer) {
-                Some(Ok(answer)) => Ok(answer),
-                Some(Err(_)) | None => Err(488),
-            },
-            None => of.offer().ok_or(500),
-        };
-        let remote = of.remote().filter(|_| offer.is_some() && answer.is_ok());
-        let now_held = of.held();
-        Self::session(SessionCommand::AnswerReoffer { leg, answer }, fx);
-        if let Some(remote) = remote {
-            Self::media(MediaCommand::Connect { leg, remote }, fx);
-        }
-        self.tell_hold(leg, held, now_held, fx);
-    }
-
-    /// A party of a talk put the other one on hold, or took it back.
-    pub(super) fn tell_hold(&self, leg: LegId, before: bool, held: bool, fx: &mut Effects) {
-        if before != held && matches!(self.phase, Phase::Talking { .. }) {
-            let by_operator = leg != self.caller.id;
-            self.tell(News::Held { held, by_operator }, fx);
-        }
-    }
-
     /// No sound came from a leg for too long.
     pub(super) fn silent(&mut self, world: &mut World<'_>, leg: LegId, fx: &mut Effects) {
-        if matches!(self.phase, Phase::Talking { .. }) && self.leg_mut(leg).is_some() {
+        if self.phase == Phase::Talking && self.leg_mut(leg).is_some() {
             fx.push_back(CallEffect::Note(format!("no RTP from leg {leg}")));
             let farewell = self.farewell_for(cause::SILENT);
             self.end(world, Outcome::Answered, None, farewell, fx);

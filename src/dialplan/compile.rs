@@ -7,6 +7,7 @@
 mod cases;
 mod dialled;
 mod floor;
+mod keys;
 mod places;
 mod screen;
 mod spoken;
@@ -16,6 +17,7 @@ use std::collections::BTreeMap;
 use sha2::{Digest as _, Sha256};
 
 use super::diagnose::{Place, Problem, Problems, Severity};
+use super::dial::keypad;
 use super::plan::{Dialplan, Position};
 use super::read::{Fields, Name, cut, scalar, shown};
 use super::schema;
@@ -244,8 +246,9 @@ fn read(root: &Node, whole: bool, hash: String, problems: &mut Problems<'_>) -> 
     let sites = places::sites(&top, &defaults, problems);
     let trunks = places::trunks(&top, &defaults, problems);
     let pools = places::pools(&top, &names, problems);
-    let operators = floor::operators(&top, &names, &defaults, problems);
-    let queues = floor::queues(&top, &names, &operators, problems);
+    let mut keys = keys::Keys::new(&defaults);
+    let operators = floor::operators(&top, &names, &mut keys, problems);
+    let queues = floor::queues(&top, &names, &operators, &mut keys, problems);
     let whispers = spoken::whispers(&top, problems);
     let recording = spoken::recording(&top, &defaults, problems);
     let context = dialled::Context {
@@ -272,10 +275,12 @@ fn read(root: &Node, whole: bool, hash: String, problems: &mut Problems<'_>) -> 
         whisper_max: whispers.max,
         outbound: None,
         screen: screen::screen(&top, problems),
+        keypad: BTreeMap::new(),
         recording,
         tests: Vec::new(),
     };
     dialled::check_ways(&plan, &top, problems);
+    plan.keypad = keypad(&plan);
     plan.tests = cases::tests(&top, &names, &plan, problems);
     plan
 }

@@ -3,6 +3,7 @@
 pub mod compile;
 pub mod decide;
 pub mod diagnose;
+pub mod dial;
 pub mod numbers;
 pub mod plan;
 pub mod read;

@@ -364,6 +364,8 @@ pub struct Dialplan {
     pub whisper_max: Duration,
     /// What operators may dial; none lets them dial each other alone.
     pub outbound: Option<Outbound>,
+    /// Names and short numbers of operators, queues and branches, with what dialling them means.
+    pub keypad: super::dial::Keypad,
     /// What their phones show.
     pub screen: Screen,
     /// Recording; none records nothing.

@@ -97,9 +97,9 @@ pub const QUEUE: Words = Words {
         "music",
         "answer",
         "after",
+        "number",
     ],
     later: &[
-        "number",
         "calendar",
         "widen",
         "max_size",

@@ -5,13 +5,15 @@ use std::sync::Arc;
 
 use super::engine::Engine;
 use super::output::Level;
+use super::placing;
 #[cfg(test)]
 use super::sabotage::When;
 use crate::call::call::{Call, Effects};
 use crate::call::entry::Arrival;
 use crate::call::message::World;
 use crate::dialplan::decide::Facts;
-use crate::id::{CallId, LegId, TicketId, TrunkName, Ulid};
+use crate::dialplan::dial::Dialled;
+use crate::id::{CallId, LegId, TrunkName, Ulid};
 use crate::limits;
 use crate::sip::session::{IncomingInvite, SessionCommand, Source};
 use crate::sip::uri::Uri;
@@ -20,33 +22,27 @@ use crate::time::{Duration, Now};
 impl Engine {
     /// Makes a call of a new INVITE, or refuses it.
     pub(super) fn handle_arrival(&mut self, now: Now, leg: LegId, invite: &IncomingInvite) {
-        let trunk = match &invite.source {
-            Source::Trunk(trunk) => trunk.clone(),
-            Source::Operator(operator) => {
-                let text = format!("{operator} tried to dial: calls from phones are not supported");
-                self.log(Level::Info, None, &text);
-                self.reject(now, leg, 403, None);
-                return;
-            }
-        };
+        if let Source::Operator(operator) = &invite.source {
+            return self.handle_placing(now, leg, invite, operator);
+        }
         if self.draining {
             self.turned_away += 1;
             self.reject(now, leg, 503, Some(limits::RETRY_AFTER_SECONDS));
             return;
         }
         let refused = self.active >= self.settings.calls || !self.arrival_allowed(now);
-        self.admit(now, trunk, leg, invite, refused);
+        self.admit(now, leg, invite, None, refused);
     }
 
-    fn admit(
+    pub(super) fn admit(
         &mut self,
         now: Now,
-        trunk: TrunkName,
         leg: LegId,
         invite: &IncomingInvite,
+        dialled: Option<Dialled>,
         refused: bool,
     ) {
-        self.tickets += 1;
+        let ticket = self.minted.ticket();
         let id = CallId(Ulid::new(now.wall, &mut self.rng));
         let mut effects = Effects::new();
         let mut world = World {
@@ -59,19 +55,26 @@ impl Engine {
         let arrived = catch_unwind(AssertUnwindSafe(|| {
             #[cfg(test)]
             self.sabotage.strike(When::Before);
-            let decision = self.plan.decide(&Facts {
-                trunk: trunk.clone(),
-                to: number_of(&invite.request_uri),
-                from: caller_number(invite),
-            });
+            let to = number_of(&invite.request_uri);
+            let decision = match (&invite.source, &dialled) {
+                (Source::Operator(operator), Some(dialled)) => {
+                    placing::decision(&self.plan, operator, dialled, &to)
+                }
+                (source, _) => self.plan.decide(&Facts {
+                    trunk: carrier(source),
+                    to,
+                    from: caller_number(invite),
+                }),
+            };
+            let dials = dialled.filter(|dialled| !matches!(dialled, Dialled::Queues(_)));
             let arrival = Arrival {
                 id,
-                ticket: TicketId(self.tickets),
+                ticket,
                 leg,
-                trunk,
                 invite,
                 plan: Arc::clone(&self.plan),
                 decision,
+                dials,
             };
             let call = Call::arrive(arrival, refused, &mut world, &mut effects);
             #[cfg(test)]
@@ -90,7 +93,7 @@ impl Engine {
         self.queue_effects(id, effects);
     }
 
-    fn reject(&mut self, now: Now, leg: LegId, code: u16, retry_after: Option<u32>) {
+    pub(super) fn reject(&mut self, now: Now, leg: LegId, code: u16, retry_after: Option<u32>) {
         self.endpoint.handle_command(
             now,
             SessionCommand::Reject {
@@ -102,7 +105,7 @@ impl Engine {
     }
 
     /// GCRA over all new calls, with a burst of one second.
-    fn arrival_allowed(&mut self, now: Now) -> bool {
+    pub(super) fn arrival_allowed(&mut self, now: Now) -> bool {
         let rate = self.settings.calls_per_second.max(1);
         let gap = Duration::from_secs(1) / rate;
         if self.next_arrival > now.mono + Duration::from_secs(1) {
@@ -113,8 +116,16 @@ impl Engine {
     }
 }
 
+/// The carrier whose rules read the numbers.
+fn carrier(source: &Source) -> TrunkName {
+    match source {
+        Source::Trunk(trunk) => trunk.clone(),
+        Source::Operator(_) => TrunkName::from(""),
+    }
+}
+
 /// The number in a URI: its user part without parameters, unescaped.
-fn number_of(uri: &Uri) -> String {
+pub(super) fn number_of(uri: &Uri) -> String {
     let user = uri.user_decoded().unwrap_or_default();
     user.split(';').next().unwrap_or_default().to_owned()
 }

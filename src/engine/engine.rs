@@ -17,6 +17,7 @@ use super::settings::EngineSettings;
 use super::view::View;
 use crate::acd::desk::Desk;
 use crate::acd::message::{AcdEffect, AcdInput};
+use crate::acd::operator::Operator;
 use crate::call::call::{Call, Effects};
 use crate::call::cause;
 use crate::call::message::{
@@ -30,6 +31,7 @@ use crate::limits;
 use crate::media::command::{MediaCommand, MediaEvent};
 use crate::rng::Rng;
 use crate::sip::endpoint::{Endpoint, EndpointEvent, HoldId, Transmit};
+use crate::sip::registrar::Binding;
 use crate::time::{Instant, Now, Timers, Wakeup};
 use crate::words::{OperatorState, Phrase, Prompt};
 
@@ -70,7 +72,6 @@ pub struct Engine {
     pub(super) active: usize,
     pub(super) legs: BTreeMap<LegId, CallId>,
     pub(super) minted: Minted,
-    pub(super) tickets: u64,
     asks: BTreeMap<AskId, Asked>,
     last_ask: u64,
     held: BTreeMap<HoldId, Vec<Transmit>>,
@@ -106,7 +107,6 @@ impl Engine {
             active: 0,
             legs: BTreeMap::new(),
             minted: Minted::default(),
-            tickets: 0,
             asks: BTreeMap::new(),
             last_ask: 0,
             held: BTreeMap::new(),
@@ -414,6 +414,7 @@ impl Engine {
                 self.step(now, id, CallInput::Ways(ways));
             }
             CallEffect::Tell(told) => self.tell(now, &told),
+            CallEffect::Reach { operator } => self.reach(now, id, operator),
             CallEffect::Commit(gate) => self.ask(Asked::Gate(id, gate)),
             CallEffect::SetTimer(timer, at) => self.timers.set(EngineTimer::Call(id, timer), at),
             CallEffect::StopTimer(timer) => {
@@ -444,8 +445,9 @@ impl Engine {
         };
         for leg in call.legs() {
             self.legs.remove(&leg);
-            self.timers
-                .cancel(&EngineTimer::Call(id, CallTimer::MediaOpen(leg)));
+            for timer in [CallTimer::MediaOpen(leg), CallTimer::TrunkSilent(leg)] {
+                self.timers.cancel(&EngineTimer::Call(id, timer));
+            }
         }
         for timer in CallTimer::OF_A_CALL {
             self.timers.cancel(&EngineTimer::Call(id, timer));
@@ -505,15 +507,39 @@ impl Engine {
         }
     }
 
+    /// Where an operator is whom a call wants outside any queue.
+    fn reach(&mut self, now: Now, call: CallId, operator: OperatorName) {
+        let known = self.desk.operator(&operator).is_some();
+        let contacts = if known {
+            self.contacts(&operator)
+        } else {
+            Vec::new()
+        };
+        let busy = self.desk.operator(&operator).and_then(Operator::call);
+        let busy = busy.is_some();
+        let reached = CallInput::Reached {
+            operator,
+            contacts,
+            busy,
+        };
+        self.step(now, call, reached);
+    }
+
     fn contacts(&self, operator: &OperatorName) -> Vec<Contact> {
-        self.endpoint
-            .bindings(operator)
-            .map(|binding| Contact {
-                uri: binding.contact.clone(),
-                flow: binding.flow,
-                routes: Vec::new(),
-            })
-            .collect()
+        self.endpoint.bindings(operator).map(contact_of).collect()
+    }
+
+    /// A phone came up: it rings too if its operator is being rung.
+    pub(super) fn ring_too(&mut self, now: Now, binding: &Binding) {
+        let operator = self.desk.operator(&binding.user);
+        let calls = operator.map(|operator| operator.tickets().map(|(_, call)| call));
+        for call in calls.into_iter().flatten().collect::<Vec<_>>() {
+            let phone_up = CallInput::PhoneUp {
+                operator: binding.user.clone(),
+                contact: contact_of(binding),
+            };
+            self.step(now, call, phone_up);
+        }
     }
 
     pub(super) fn log(&mut self, level: Level, call: Option<CallId>, text: &str) {
@@ -522,6 +548,14 @@ impl Engine {
             call,
             text: text.to_owned(),
         }));
+    }
+}
+
+fn contact_of(binding: &Binding) -> Contact {
+    Contact {
+        uri: binding.contact.clone(),
+        flow: binding.flow,
+        routes: Vec::new(),
     }
 }
 

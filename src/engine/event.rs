@@ -4,7 +4,7 @@
 
 use serde_json::{Map, Value, json};
 
-use crate::call::facts::{AttemptResult, CallFacts};
+use crate::call::facts::{AttemptResult, CallFacts, Tried};
 use crate::call::message::News;
 use crate::id::{CallId, EventId};
 use crate::ledger::callbacks::Callback;
@@ -43,7 +43,7 @@ fn moment(wall: Option<Wall>) -> Value {
 }
 
 /// The names of [`call_fields`].
-pub const CALL_FIELDS: [&str; 20] = [
+pub const CALL_FIELDS: [&str; 21] = [
     "id",
     "direction",
     "trunk",
@@ -60,6 +60,7 @@ pub const CALL_FIELDS: [&str; 20] = [
     "wait_s",
     "talk_s",
     "outcome",
+    "result",
     "reason",
     "plan",
     "legs",
@@ -89,6 +90,7 @@ pub fn call_fields(facts: &CallFacts) -> Map<String, Value> {
     put("wait_s", facts.wait.map_or(Value::Null, seconds));
     put("talk_s", facts.talk.map_or(Value::Null, seconds));
     put("outcome", json!(facts.outcome));
+    put("result", json!(facts.result));
     put("reason", json!(facts.reason));
     put("plan", json!(facts.plan));
     put("legs", Value::Array(legs(facts)));
@@ -98,20 +100,32 @@ pub fn call_fields(facts: &CallFacts) -> Map<String, Value> {
 }
 
 fn legs(facts: &CallFacts) -> Vec<Value> {
-    let caller = json!({ "leg": "caller", "at": moment(Some(facts.started_at)) });
+    let mut caller = Map::new();
+    caller.insert("leg".into(), json!("caller"));
+    caller.insert("at".into(), moment(Some(facts.started_at)));
+    if let Some(operator) = &facts.placed_by {
+        caller.insert("operator".into(), json!(operator));
+    }
+    let caller = Value::Object(caller);
     let attempts = facts.attempts.iter().map(|attempt| {
         let result = match attempt.result {
             None => Value::Null,
             Some(AttemptResult::Answered) => json!("answered"),
             Some(AttemptResult::Missed(reason)) => json!(reason),
         };
-        json!({
-            "leg": "operator",
-            "operator": attempt.operator,
-            "queue": attempt.queue,
-            "at": moment(Some(attempt.at)),
-            "result": result,
-        })
+        let at = moment(Some(attempt.at));
+        match &attempt.tried {
+            Tried::Operator { operator, queue } => json!({
+                "leg": "operator",
+                "operator": operator,
+                "queue": queue,
+                "at": at,
+                "result": result,
+            }),
+            Tried::Trunk(trunk) => {
+                json!({ "leg": "trunk", "trunk": trunk, "at": at, "result": result })
+            }
+        }
     });
     std::iter::once(caller).chain(attempts).collect()
 }

@@ -16,7 +16,7 @@ use crate::id::{CallId, LegId, QueueName};
 use crate::media::command::{MediaCommand, MediaEvent};
 use crate::sip::session::SessionCommand;
 use crate::time::{Duration, Now};
-use crate::words::{LeftReason, MissedReason, Outcome};
+use crate::words::{CallResult, Direction, LeftReason, MissedReason, Outcome};
 
 /// What was true of a call before the step that failed.
 pub(super) struct Before {
@@ -49,7 +49,9 @@ impl Before {
             | CallInput::Withdraw { .. }
             | CallInput::Left { .. }
             | CallInput::Exhausted(_)
+            | CallInput::Reached { .. }
             | CallInput::Ways(_)
+            | CallInput::PhoneUp { .. }
             | CallInput::Committed(_)
             | CallInput::Timer(_)
             | CallInput::HangUp(_) => None,
@@ -107,8 +109,9 @@ impl Engine {
                 .handle_command(now, SessionCommand::HangUp { leg, cause });
             self.outputs
                 .push_back(Output::Media(MediaCommand::Close { leg }));
-            self.timers
-                .cancel(&EngineTimer::Call(id, CallTimer::MediaOpen(leg)));
+            for timer in [CallTimer::MediaOpen(leg), CallTimer::TrunkSilent(leg)] {
+                self.timers.cancel(&EngineTimer::Call(id, timer));
+            }
         }
     }
 
@@ -135,12 +138,13 @@ impl Engine {
     fn release_floor(&mut self, now: Now, call: &Call, floor: &mut VecDeque<AcdEffect>) {
         let ticket = call.ticket();
         self.desk.handle(now, AcdInput::Leave { ticket }, floor);
-        let holder = self
-            .desk
-            .operators()
-            .find(|operator| operator.ticket() == Some(ticket))
-            .map(|operator| operator.name().clone());
-        if let Some(operator) = holder {
+        let operators = self.desk.operators();
+        let held = operators.flat_map(|operator| {
+            let tickets = operator.tickets();
+            let held = tickets.filter(|(_, of)| *of == call.id());
+            held.map(|(ticket, _)| (operator.name().clone(), ticket))
+        });
+        for (operator, ticket) in held.collect::<Vec<_>>() {
             let released = AcdInput::Released { operator, ticket };
             self.desk.handle(now, released, floor);
         }
@@ -180,12 +184,20 @@ impl Engine {
     fn tell_fault(&mut self, now: Now, call: &Call, answered: bool) {
         let mut facts = call.facts().clone();
         facts.ended_at = Some(now.wall);
-        facts.outcome = Some(if answered {
-            Outcome::Answered
+        if facts.direction == Direction::Inbound {
+            facts.outcome = Some(if answered {
+                Outcome::Answered
+            } else {
+                Outcome::Missed
+            });
+            facts.reason = (!answered).then_some(MissedReason::Interrupted);
         } else {
-            Outcome::Missed
-        });
-        facts.reason = (!answered).then_some(MissedReason::Interrupted);
+            facts.result = Some(if answered {
+                CallResult::Answered
+            } else {
+                CallResult::Failed
+            });
+        }
         facts.recorded &= answered;
         let news = News::Ended;
         self.tell(now, &Told { news, facts });

@@ -15,6 +15,7 @@ mod fault;
 pub mod floor;
 pub mod input;
 pub mod output;
+mod placing;
 #[cfg(test)]
 pub(crate) mod sabotage;
 pub mod settings;

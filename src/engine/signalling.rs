@@ -30,6 +30,9 @@ impl Engine {
             } => {
                 let operator = binding.user.clone();
                 self.tell_binding(now, &binding, changed);
+                if changed {
+                    self.ring_too(now, &binding);
+                }
                 self.outputs
                     .push_back(Output::Record(Record::Bound(binding)));
                 self.hold(now, hold);

@@ -14,7 +14,7 @@ use crate::media::command::MediaEvent;
 use crate::number::Masked;
 use crate::sip::registrar::Binding;
 use crate::time::Now;
-use crate::words::{MissedReason, Outcome};
+use crate::words::{Direction, MissedReason, Outcome};
 
 impl Engine {
     /// News of a call: an event, and what the ledger makes of it.
@@ -22,7 +22,7 @@ impl Engine {
         let facts = &told.facts;
         let (kind, mut data) = event::call_event(&told.news, facts);
         match told.news {
-            News::Started => self.outcomes.offered(),
+            News::Started if facts.direction == Direction::Inbound => self.outcomes.offered(),
             News::Ended => {
                 if let Some(outcome) = facts.outcome {
                     self.outcomes.ended(outcome);
@@ -30,7 +30,8 @@ impl Engine {
                 self.settle_callback(now, facts, &mut data);
                 self.log_call(facts);
             }
-            News::Routed { .. }
+            News::Started
+            | News::Routed { .. }
             | News::Unrouted
             | News::QueueJoined { .. }
             | News::QueueLeft { .. }
@@ -95,14 +96,7 @@ impl Engine {
                 .as_deref()
                 .map_or_else(|| "withheld".to_owned(), |from| Masked(from).to_string()),
             Masked(&facts.to),
-            word(facts.outcome.map(|outcome| match facts.reason {
-                Some(reason) => format!(
-                    "{} ({})",
-                    outcome.as_str(),
-                    json!(reason).as_str().unwrap_or_default()
-                ),
-                None => outcome.as_str().to_owned(),
-            })),
+            word(ending(facts)),
             word(facts.queue.as_ref().map(ToString::to_string)),
             word(facts.operator.as_ref().map(ToString::to_string)),
             facts.wait.unwrap_or_default().as_secs(),
@@ -242,4 +236,17 @@ impl Engine {
         self.outputs
             .push_back(Output::Record(Record::Event(Box::new(event))));
     }
+}
+
+/// How a call ended, in a word or two.
+fn ending(facts: &CallFacts) -> Option<String> {
+    let word = |value: Value| value.as_str().unwrap_or_default().to_owned();
+    let Some(outcome) = facts.outcome else {
+        return facts.result.map(|result| word(json!(result)));
+    };
+    let outcome = outcome.as_str();
+    Some(match facts.reason {
+        Some(reason) => format!("{outcome} ({})", word(json!(reason))),
+        None => outcome.to_owned(),
+    })
 }

@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use crate::call::phase::Phase;
 use crate::engine::Engine;
 use crate::engine::event::Event;
-use crate::id::{CallId, OperatorName};
+use crate::id::{CallId, OperatorName, TicketId};
 use crate::words::OperatorState;
 
 /// The story of one call, as its events tell it.
@@ -102,7 +102,8 @@ impl Watch {
             return;
         };
         if event.kind == "call.started" {
-            self.offered += 1;
+            let inbound = text(event, "direction").is_none_or(|it| it == "inbound");
+            self.offered += u64::from(inbound);
             let fresh = self.stories.insert(call, Story::default()).is_none();
             self.expect(fresh, || format!("{call} started twice"));
             return;
@@ -168,7 +169,9 @@ impl Watch {
 
     fn ended(&mut self, call: CallId, story: &mut Story, event: &Event) {
         story.ended = true;
-        let outcome = text(event, "outcome").unwrap_or_default();
+        let result = text(event, "result");
+        let outcome = text(event, "outcome").or_else(|| result.clone());
+        let outcome = outcome.unwrap_or_default();
         let reason = text(event, "reason");
         self.expect(story.queue.is_none(), || {
             format!("{call} ended in queue {:?}", story.queue)
@@ -190,7 +193,9 @@ impl Watch {
         if let Some(reason) = reason {
             *self.reasons.entry(reason).or_default() += 1;
         }
-        *self.outcomes.entry(outcome).or_default() += 1;
+        if result.is_none() {
+            *self.outcomes.entry(outcome).or_default() += 1;
+        }
     }
 
     fn operator_state(&mut self, event: &Event) {
@@ -211,29 +216,36 @@ impl Watch {
             let twice = tickets.insert(call, queue.is_some()).is_some();
             self.expect(!twice, || format!("{call} holds two tickets"));
         }
-        let mut held = BTreeMap::<CallId, Vec<(&OperatorName, OperatorState)>>::new();
+        let mut held =
+            BTreeMap::<CallId, BTreeMap<TicketId, (&OperatorName, OperatorState)>>::new();
         for operator in desk.operators() {
-            if let Some(call) = operator.call() {
+            for (ticket, call) in operator.tickets() {
                 let entry = (operator.name(), operator.state());
-                held.entry(call).or_default().push(entry);
+                held.entry(call).or_default().insert(ticket, entry);
             }
         }
         for call in engine.calls() {
             let id = call.id();
             let ticket = tickets.remove(&id);
-            let operators = held.remove(&id).unwrap_or_default();
-            let talks_with = |who: &OperatorName| matches!(operators.as_slice(), [(name, OperatorState::Talking)] if *name == who);
+            let mut operators = held.remove(&id).unwrap_or_default();
+            for seat in call.seats() {
+                let seated = operators.remove(&seat.ticket);
+                let right = seated == Some((&seat.operator, OperatorState::Talking));
+                self.expect(right, || {
+                    let who = &seat.operator;
+                    format!("{id} has {who} on the line, the distributor {seated:?}")
+                });
+            }
+            // Whoever is left is rung for the queue.
+            let rung = operators.values().all(|(_, state)| {
+                matches!(state, OperatorState::Reserved | OperatorState::Ringing)
+            });
             let right = match call.phase() {
-                Phase::Opening { .. } => operators.is_empty() && ticket.is_none(),
-                Phase::Waiting => {
-                    ticket == Some(true)
-                        && operators
-                            .iter()
-                            .all(|(_, state)| *state != OperatorState::Talking)
-                }
-                Phase::Whispering(whisper) => ticket == Some(true) && talks_with(&whisper.operator),
-                Phase::Talking { operator } => ticket == Some(false) && talks_with(operator),
-                Phase::Ended => ticket.is_none() && operators.len() <= 1,
+                Phase::Opening { .. } | Phase::Dialling => operators.is_empty(),
+                Phase::Waiting => ticket == Some(true) && rung,
+                Phase::Whispering(_) => ticket == Some(true) && operators.is_empty(),
+                Phase::Talking => ticket != Some(true) && operators.is_empty(),
+                Phase::Ended => ticket.is_none() && operators.is_empty(),
             };
             self.expect(right, || {
                 let phase = call.phase();

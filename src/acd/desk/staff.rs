@@ -146,6 +146,7 @@ impl Desk {
             return;
         }
         let Some(operator) = self.operators.get(name).filter(|o| o.holds(id)) else {
+            self.disengage(now, name, id, effects);
             return;
         };
         if self
@@ -156,14 +157,7 @@ impl Desk {
             self.tickets.remove(&id);
         }
         let wrap_up = operator.hold.as_ref().and_then(|hold| hold.wrap_up);
-        let wrap_up = wrap_up.unwrap_or(Duration::ZERO);
-        if operator.at_rest() == OperatorState::Available && wrap_up > Duration::ZERO {
-            self.shift(now, name, OperatorState::WrapUp, "released", effects);
-            self.timers
-                .set(Timer::WrapUp(name.clone()), now.mono + wrap_up);
-        } else {
-            self.rest(now, name, "released", effects);
-        }
+        self.hang_up(now, name, id, wrap_up, effects);
     }
 
     pub(super) fn phone_up(

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use super::*;
 use crate::call::entry::Arrival;
-use crate::call::message::{CallSettings, Contact, Minted};
+use crate::call::message::{CallSettings, Contact, Minted, Way};
 use crate::dialplan::compile::{Options, Source, compile};
 use crate::dialplan::decide::Facts;
 use crate::dialplan::diagnose::Severity;
@@ -82,6 +82,14 @@ fn operator(name: &str) -> OperatorName {
     OperatorName::from(name)
 }
 
+fn contact() -> Contact {
+    Contact {
+        uri: Uri::parse("sip:iryna@10.0.0.1").unwrap(),
+        flow: flow("10.0.0.1:5060"),
+        routes: Vec::new(),
+    }
+}
+
 /// A call, and as much of the world as answers it at once.
 #[derive(Clone)]
 struct Bench {
@@ -98,12 +106,29 @@ struct Bench {
     held: BTreeSet<OperatorName>,
     answered: Option<OperatorName>,
     queue: Option<QueueName>,
+    /// Operators on the line outside any queue.
+    engaged: BTreeMap<TicketId, OperatorName>,
     heard: Vec<News>,
     done: bool,
 }
 
 impl Bench {
     fn new(plan: &Arc<Dialplan>, offer: Option<&str>) -> Self {
+        Self::of(plan, offer, Sender::Trunk("kyivstar".into()), None)
+    }
+
+    /// A call that Ирина places.
+    fn placed(plan: &Arc<Dialplan>, offer: Option<&str>, dialled: Dialled) -> Self {
+        let iryna = Sender::Operator(operator("iryna"));
+        Self::of(plan, offer, iryna, Some(dialled))
+    }
+
+    fn of(
+        plan: &Arc<Dialplan>,
+        offer: Option<&str>,
+        source: Sender,
+        dials: Option<Dialled>,
+    ) -> Self {
         let mut prompts = BTreeMap::new();
         for (phrase, key) in plan.phrases().into_iter().zip(1_u128..) {
             let duration = Duration::from_secs(2);
@@ -130,12 +155,13 @@ impl Bench {
             held: BTreeSet::new(),
             answered: None,
             queue: None,
+            engaged: BTreeMap::new(),
             heard: Vec::new(),
             done: false,
         };
         let uri = Uri::parse("sip:0800301231@192.0.2.1").unwrap();
         let invite = IncomingInvite {
-            source: Sender::Trunk("kyivstar".into()),
+            source,
             flow: flow("203.0.113.10:5060"),
             request_uri: uri.clone(),
             to: uri.clone(),
@@ -155,10 +181,10 @@ impl Bench {
             id: CallId(Ulid::new(now.wall, &mut Rng::new([1; 32]))),
             ticket: TicketId(1),
             leg: CALLER,
-            trunk: "kyivstar".into(),
             invite: &invite,
             plan: Arc::clone(plan),
             decision,
+            dials,
         };
         bench.sessions.insert(CALLER, false);
         let mut effects = Effects::new();
@@ -234,8 +260,24 @@ impl Bench {
                     self.timers.remove(&timer);
                 }
                 CallEffect::Done => self.done = true,
+                CallEffect::Reach { operator } => {
+                    let contacts = vec![contact(); 2];
+                    let busy = false;
+                    self.feed(CallInput::Reached {
+                        operator,
+                        contacts,
+                        busy,
+                    });
+                }
+                CallEffect::Ways { .. } => {
+                    let way = Way {
+                        trunk: "kyivstar".into(),
+                        uri: contact().uri,
+                        flow: flow("203.0.113.10:5060"),
+                    };
+                    self.feed(CallInput::Ways(vec![way; 2]));
+                }
                 CallEffect::Commit(_)
-                | CallEffect::Ways { .. }
                 | CallEffect::Adopt(_)
                 | CallEffect::Disown(_)
                 | CallEffect::Measured(_)
@@ -290,12 +332,19 @@ impl Bench {
                     self.feed(CallInput::Withdraw { operator, reason });
                 }
             }
+            AcdInput::Released { ticket, .. } if self.engaged.remove(&ticket).is_some() => {}
             AcdInput::Missed { operator, .. } | AcdInput::Released { operator, .. } => {
                 self.held.remove(&operator);
                 self.answered = self.answered.take().filter(|who| *who != operator);
             }
             AcdInput::Bridged { .. } => self.leave_queue(LeftReason::Answered),
-            AcdInput::Ringing { .. }
+            AcdInput::Engage {
+                operator, ticket, ..
+            } => {
+                self.engaged.insert(ticket, operator);
+            }
+            AcdInput::Spoke { .. }
+            | AcdInput::Ringing { .. }
             | AcdInput::Floor(_)
             | AcdInput::PhoneUp { .. }
             | AcdInput::PhoneDown { .. }
@@ -316,11 +365,7 @@ impl Bench {
 
     /// Rings somebody on so many phones, unless the distributor would not.
     fn ring(&mut self, who: &str, phones: usize) {
-        let phone = Contact {
-            uri: Uri::parse("sip:iryna@10.0.0.1").unwrap(),
-            flow: flow("10.0.0.1:5060"),
-            routes: Vec::new(),
-        };
+        let phone = contact();
         if *self.call().phase() == Phase::Waiting && self.queue.is_some() {
             self.held.insert(operator(who));
             self.feed(CallInput::Offer {
@@ -369,6 +414,7 @@ impl Bench {
             self.sessions
         );
         assert_eq!(self.held, BTreeSet::new(), "operators are held: {trail}");
+        assert_eq!(self.engaged, BTreeMap::new(), "engaged: {trail}");
         assert_eq!(self.queue, None, "still in the queue: {trail}");
         let count = |wanted: fn(&News) -> bool| self.heard.iter().filter(|it| wanted(it)).count();
         assert_eq!(count(|news| *news == News::Ended), 1, "{trail}");
@@ -379,7 +425,8 @@ impl Bench {
         let call = self.call();
         for timer in self.timers.keys() {
             let known = CallTimer::OF_A_CALL.contains(timer)
-                || matches!(timer, CallTimer::MediaOpen(leg) if call.adopted.contains(leg));
+                || matches!(timer, CallTimer::MediaOpen(leg) | CallTimer::TrunkSilent(leg)
+                    if call.adopted.contains(leg));
             assert!(known, "{timer:?} is left: {trail}");
         }
     }
@@ -438,12 +485,51 @@ fn stations(plan: &Arc<Dialplan>, offer: Option<&str>) -> Vec<(&'static str, Ben
     assert!(matches!(noticed.call().phase(), Phase::Whispering(it) if !it.over));
     all.push(("notice over, whisper plays", noticed));
     bench.feed(CallInput::Timer(CallTimer::Notice));
-    assert!(matches!(bench.call().phase(), Phase::Talking { .. }));
+    assert!(matches!(bench.call().phase(), Phase::Talking));
     all.push(("talking", bench.clone()));
     bench.feed(CallInput::Session(SessionEvent::Bye { leg: phone(1) }));
     all.push(("ended, outcome not committed", bench.clone()));
     bench.feed(CallInput::Committed(Gate::Ended));
     all.push(("ended, legs closing", bench));
+    all
+}
+
+/// The stations of a call that an operator places, each with the way there.
+fn placed(
+    plan: &Arc<Dialplan>,
+    offer: Option<&str>,
+    dialled: &Dialled,
+) -> Vec<(&'static str, Bench)> {
+    let mut all = Vec::new();
+    let mut bench = Bench::placed(plan, offer, dialled.clone());
+    all.push(("placed", bench.clone()));
+    bench.feed(CallInput::Committed(Gate::Offered));
+    bench.open(CALLER);
+    assert_eq!(*bench.call().phase(), Phase::Dialling);
+    all.push(("dialling without ports", bench.clone()));
+    bench.open(phone(1));
+    all.push(("dialling", bench.clone()));
+    let sdp = Some(SDP.as_bytes().to_vec().into());
+    for (station, code, answer) in [("it rings", 180, None), ("early media", 183, sdp)] {
+        bench.feed(CallInput::Session(SessionEvent::Progress {
+            leg: phone(1),
+            code,
+            answer,
+        }));
+        all.push((station, bench.clone()));
+    }
+    bench.answers(phone(1));
+    assert_eq!(*bench.call().phase(), Phase::Talking);
+    all.push(("talking", bench.clone()));
+    if offer.is_none() {
+        bench.feed(CallInput::Session(SessionEvent::Confirmed {
+            leg: CALLER,
+            answer: Some(SDP.as_bytes().to_vec().into()),
+        }));
+        all.push(("talking, late answer came", bench.clone()));
+    }
+    bench.feed(CallInput::Session(SessionEvent::Bye { leg: phone(1) }));
+    all.push(("ended, not committed", bench));
     all
 }
 
@@ -456,6 +542,7 @@ fn about(leg: LegId, bench: &Bench) -> Vec<CallInput> {
         CallInput::Media(MediaEvent::Digit { leg, digit: '1' }),
         CallInput::Media(MediaEvent::Silent { leg }),
         CallInput::Timer(CallTimer::MediaOpen(leg)),
+        CallInput::Timer(CallTimer::TrunkSilent(leg)),
     ];
     for play in 0..=bench.minted.play {
         let play = PlayId(play);
@@ -502,8 +589,8 @@ fn about(leg: LegId, bench: &Bench) -> Vec<CallInput> {
         for answer in [sdp(SDP), None] {
             session.push(SessionEvent::Answered { leg, answer, peer });
         }
-        let rung = bench.call().rung(leg).is_some();
-        for code in [408, 480, 486, 503, 603] {
+        let rung = bench.call().rung(leg).is_some() || bench.call().dials_on(leg);
+        for code in [302, 408, 480, 486, 503, 603] {
             session.extend(rung.then_some(SessionEvent::Rejected {
                 leg,
                 code,
@@ -536,6 +623,9 @@ fn inputs(bench: &Bench) -> Vec<CallInput> {
     all.extend([Gate::Offered, Gate::Ended].map(CallInput::Committed));
     all.extend(CallTimer::OF_A_CALL.map(CallInput::Timer));
     all.push(CallInput::HangUp(crate::call::cause::STOPPING));
+    let (operator, contact) = (operator("olena"), contact());
+    all.push(CallInput::PhoneUp { operator, contact });
+    all.push(CallInput::Ways(Vec::new()));
     for who in &bench.held {
         if bench.answered.as_ref() != Some(who) {
             for reason in [
@@ -563,8 +653,8 @@ fn tell(bench: &mut Bench, input: CallInput) {
     bench.feed(input);
 }
 
-fn every_input_in_every_phase(plan: &Arc<Dialplan>, offer: Option<&str>, twice: bool) {
-    for (station, bench) in stations(plan, offer) {
+fn every_input(stations: Vec<(&'static str, Bench)>, twice: bool) {
+    for (station, bench) in stations {
         bench.clone().run_out(station);
         for first in inputs(&bench) {
             let mut once = bench.clone();
@@ -584,10 +674,22 @@ fn every_input_in_every_phase(plan: &Arc<Dialplan>, offer: Option<&str>, twice: 
 
 #[test]
 fn every_input_in_every_phase_leaves_nothing_behind() {
-    every_input_in_every_phase(&plan("queue"), Some(SDP), true);
-    every_input_in_every_phase(&plan("operator"), Some(SDP), false);
-    every_input_in_every_phase(&plan("queue"), None, false);
-    every_input_in_every_phase(&plan("operator"), None, false);
+    every_input(stations(&plan("queue"), Some(SDP)), true);
+    every_input(stations(&plan("operator"), Some(SDP)), false);
+    every_input(stations(&plan("queue"), None), false);
+    every_input(stations(&plan("operator"), None), false);
+}
+
+#[test]
+fn every_input_in_a_call_that_an_operator_places_leaves_nothing_behind() {
+    let outside = Dialled::Outside {
+        number: "+380671112233".to_owned(),
+        emergency: false,
+    };
+    for dialled in [Dialled::Operator(operator("olena")), outside] {
+        every_input(placed(&plan("queue"), Some(SDP), &dialled), true);
+        every_input(placed(&plan("queue"), None, &dialled), false);
+    }
 }
 
 #[test]
@@ -606,7 +708,7 @@ fn a_notice_that_cannot_be_played_does_not_hold_the_bridge_for_ever() {
         Duration::from_secs(2) + limits::NOTICE_LATE
     );
     bench.feed(CallInput::Timer(CallTimer::Notice));
-    assert!(matches!(bench.call().phase(), Phase::Talking { .. }));
+    assert!(matches!(bench.call().phase(), Phase::Talking));
 }
 
 #[test]

@@ -2,8 +2,9 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use super::keys::Keys;
 use super::places::{section, site};
-use super::{Defaults, Names, check_name, refer};
+use super::{Names, check_name, refer};
 use crate::dialplan::diagnose::{Help, Place, Problems, Severity, nearest};
 use crate::dialplan::plan::{After, Answer, DEFAULT_MUSIC, Operator, Queue, Secret};
 use crate::dialplan::read::{Fields, cut, entries, listed, parsed, scalar, shown};
@@ -11,7 +12,6 @@ use crate::dialplan::schema;
 use crate::dialplan::yaml::{Entry, Node, Scalar, Value};
 use crate::id::{OperatorName, QueueName};
 use crate::limits;
-use crate::number::normalise;
 use crate::time::Duration;
 use crate::words::{Phrase, Srtp, Strategy};
 
@@ -22,19 +22,16 @@ const DAY: Duration = Duration::from_secs(86_400);
 
 /// The best and the worst level of a skill.
 const LEVELS: std::ops::RangeInclusive<u8> = 1..=99;
-/// Digits of a short number on a keypad.
-const SHORT_NUMBER: std::ops::RangeInclusive<usize> = 2..=6;
 /// A carrier gives up early media that lasts much longer.
 const EARLY_MEDIA: Duration = Duration::from_secs(150);
 
 pub(super) fn operators(
     top: &Fields<'_>,
     names: &Names<'_>,
-    defaults: &Defaults,
+    keys: &mut Keys,
     problems: &mut Problems<'_>,
 ) -> BTreeMap<OperatorName, Operator> {
     let mut operators = BTreeMap::new();
-    let mut numbers = BTreeMap::new();
     for entry in section(top, "operators", problems) {
         check_user(entry, problems);
         let words = &schema::OPERATOR;
@@ -45,7 +42,7 @@ pub(super) fn operators(
         let operator = Operator {
             name: name.clone(),
             display: display.unwrap_or_else(|| entry.key.clone()),
-            number: short_number(&fields, defaults, &mut numbers, problems),
+            number: keys.short_number(&fields, "operator", problems),
             password: password(&fields, problems),
             site: site(&fields, names, problems),
             skills: skills(&fields, problems),
@@ -75,42 +72,6 @@ fn password(fields: &Fields<'_>, problems: &mut Problems<'_>) -> Option<Secret> 
     (!scalar.unset).then(|| Secret::new(scalar.text.clone()))
 }
 
-fn short_number(
-    fields: &Fields<'_>,
-    defaults: &Defaults,
-    taken: &mut BTreeMap<String, Place>,
-    problems: &mut Problems<'_>,
-) -> Option<String> {
-    let digits = |text: &str| {
-        let digits = text.bytes().all(|byte| byte.is_ascii_digit());
-        (digits && SHORT_NUMBER.contains(&text.len())).then(|| text.to_owned())
-    };
-    let number = fields.parsed("number", "2 to 6 digits", digits, problems)?;
-    let at = fields.get("number").map_or(fields.at, |node| node.at);
-    let country = defaults.country;
-    if country.emergency().contains(&number.as_str()) {
-        problems.error(
-            at,
-            format!("`{number}` calls for help in {}", country.as_str()),
-        );
-    } else if normalise(&number, country).is_ok() {
-        problems.error(
-            at,
-            format!("`{number}` is a number of {}", country.as_str()),
-        );
-    }
-    if let Some(&first) = taken.get(&number) {
-        let first = problems.position(first);
-        problems.error(
-            at,
-            format!("`{number}` is taken by another operator at {first}"),
-        );
-    } else {
-        taken.insert(number.clone(), at);
-    }
-    Some(number)
-}
-
 fn skills(fields: &Fields<'_>, problems: &mut Problems<'_>) -> BTreeMap<String, u8> {
     let mut skills = BTreeMap::new();
     let Some(node) = fields.get("skills") else {
@@ -132,6 +93,7 @@ pub(super) fn queues(
     top: &Fields<'_>,
     names: &Names<'_>,
     operators: &Operators,
+    keys: &mut Keys,
     problems: &mut Problems<'_>,
 ) -> BTreeMap<QueueName, Queue> {
     let mut queues = BTreeMap::new();
@@ -139,7 +101,8 @@ pub(super) fn queues(
     for entry in section(top, "queues", problems) {
         check_name(entry, "queue", problems);
         let fields = Fields::of(entry, &schema::QUEUE, problems);
-        let queue = queue(entry, &fields, names, operators, problems);
+        let mut queue = queue(entry, &fields, names, operators, problems);
+        queue.number = keys.short_number(&fields, "queue", problems);
         members = members.saturating_add(queue.operators.len());
         if members > limits::QUEUE_MEMBERS {
             let limit = limits::QUEUE_MEMBERS;

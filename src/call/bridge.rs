@@ -1,0 +1,75 @@
+//! Two parties hear each other: who is on which side, and the recording of it.
+
+use super::call::{Call, Effects};
+use super::message::{News, World};
+use super::phase::Phase;
+use crate::id::{LegId, OperatorName};
+use crate::media::command::{MediaCommand, RecordPlan, SegmentKind};
+
+impl Call {
+    /// The two legs on the line as left and right: left the outside party, or who placed an internal
+    /// call.
+    pub(super) fn sides(&self) -> Option<(LegId, LegId)> {
+        let (caller, other) = (self.caller.id, self.operator.as_ref()?.id);
+        if self.seats.contains_key(&caller) && !self.seats.contains_key(&other) {
+            Some((other, caller))
+        } else {
+            Some((caller, other))
+        }
+    }
+
+    /// Lets the two parties hear each other, and records them.
+    pub(super) fn bridge(&mut self, world: &World<'_>, fx: &mut Effects) {
+        let Some((left, right)) = self.sides() else {
+            return;
+        };
+        self.phase = Phase::Talking;
+        self.facts.operator = self.seats.get(&right).map(|seat| seat.operator.clone());
+        let operator = self.facts.operator.clone();
+        let record = operator.and_then(|operator| self.record_plan(world, operator));
+        if self.bridged.is_none() {
+            self.bridged = Some(world.now.mono);
+            self.facts.answered_at = Some(world.now.wall);
+            self.facts.wait = Some(world.now.mono.since(self.since));
+            self.recording = record.is_some();
+            self.facts.recorded = record.is_some();
+        }
+        Self::media(
+            MediaCommand::Bridge {
+                caller: left,
+                operator: right,
+                record: record.map(Box::new),
+            },
+            fx,
+        );
+    }
+
+    /// Tells of the first bridge of a call.
+    pub(super) fn tell_bridged(&self, fx: &mut Effects) {
+        self.tell(News::Bridged, fx);
+        if self.recording {
+            let recording = self.plan.recording.as_ref();
+            let keep = recording.and_then(|recording| recording.keep);
+            self.tell(News::RecordingStarted { keep }, fx);
+        }
+    }
+
+    fn record_plan(&self, world: &World<'_>, operator: OperatorName) -> Option<RecordPlan> {
+        let kind = match self.bridged {
+            Some(_) => SegmentKind::Transfer,
+            None => SegmentKind::Talk,
+        };
+        let recording = self.plan.recording.as_ref()?;
+        Some(RecordPlan {
+            call: self.id(),
+            started_at: world.now.wall,
+            to: self.facts.to.to_string(),
+            from: self.facts.from.as_deref().map(str::to_owned),
+            site: self.facts.site.as_ref().map(ToString::to_string),
+            queue: self.facts.queue.as_ref().map(ToString::to_string),
+            operator,
+            kind,
+            keep: recording.keep,
+        })
+    }
+}
