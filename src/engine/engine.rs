@@ -235,6 +235,7 @@ impl Engine {
             messages: self.endpoint.messages().collect(),
             live: self.endpoint.live(),
             held: self.held.len(),
+            questions: self.asks.len(),
         }
     }
 

@@ -39,4 +39,6 @@ pub struct View {
     pub live: Live,
     /// Packets that wait for the disk.
     pub held: usize,
+    /// Questions to the shell that have no answer yet.
+    pub questions: usize,
 }

@@ -3,7 +3,7 @@
 
 mod carry;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 use std::net::SocketAddr;
 use std::sync::Arc;
 
@@ -67,7 +67,8 @@ enum Happening {
     Media(MediaEvent),
     Ends(LegId, PlayId),
     Answer(AskId),
-    Silence(usize, SocketAddr),
+    /// Nothing comes from an address: a party that is gone, or nobody ever.
+    Silence(Option<usize>, SocketAddr),
 }
 
 /// The world.
@@ -84,6 +85,8 @@ pub struct World {
     parties: Vec<Party>,
     places: BTreeMap<SocketAddr, usize>,
     ears: BTreeMap<SocketAddr, (usize, LegId)>,
+    /// What the server sent to addresses that nobody of the world lives at, where somebody asks.
+    mail: BTreeMap<SocketAddr, VecDeque<Bytes>>,
     happenings: BTreeMap<(Instant, u64), Happening>,
     happened: u64,
     wakeups: Timers<usize>,
@@ -131,6 +134,7 @@ impl World {
             parties: Vec::new(),
             places: BTreeMap::new(),
             ears: BTreeMap::new(),
+            mail: BTreeMap::new(),
             happenings: BTreeMap::new(),
             happened: 0,
             wakeups: Timers::default(),
@@ -206,6 +210,17 @@ impl World {
     pub fn phone(&mut self, address: SocketAddr, account: Account, phone: Phone) -> usize {
         let name = account.user.clone();
         self.party(&name, address, Role::Phone(Box::new(phone)), Some(account))
+    }
+
+    /// Keeps what the server sends to an address, for somebody outside the world who speaks from
+    /// there with [`Self::tell`].
+    pub fn keep_mail(&mut self, address: SocketAddr) {
+        self.mail.entry(address).or_default();
+    }
+
+    /// The next packet that was kept for an address.
+    pub fn poll_mail(&mut self, address: SocketAddr) -> Option<Bytes> {
+        self.mail.get_mut(&address)?.pop_front()
     }
 
     fn party(
@@ -401,7 +416,8 @@ impl World {
                 self.sounding(ended);
             }
             Happening::Silence(index, address) => {
-                let gone = self.parties.get(index).is_some_and(|p| !p.reachable());
+                let party = index.and_then(|index| self.parties.get(index));
+                let gone = party.is_none_or(|party| !party.reachable());
                 let leg = self.sound.bridged_to(address).filter(|_| gone);
                 if let Some(leg) = leg {
                     self.tell(Input::Media(MediaEvent::Silent { leg }));

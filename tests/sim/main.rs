@@ -8,6 +8,7 @@
     reason = "a test that cannot go on shall stop"
 )]
 
+mod cuts;
 mod day;
 #[path = "../fuzz/bodies/engine_script.rs"]
 mod engine_script;
@@ -19,4 +20,5 @@ mod races;
 mod rehearsals;
 mod reload;
 mod script;
+mod soak;
 mod strangers;

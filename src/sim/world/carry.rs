@@ -68,6 +68,9 @@ impl World {
     fn server_sends(&mut self, flow: Flow, bytes: Bytes) {
         self.trace.datagram(self.now, &bytes);
         let Some(&index) = self.places.get(&flow.peer) else {
+            if let Some(mail) = self.mail.get_mut(&flow.peer) {
+                mail.push_back(bytes);
+            }
             return;
         };
         if let (Some(chart), Some(party)) = (&mut self.chart, self.parties.get(index)) {
@@ -87,6 +90,8 @@ impl World {
                 Sounding::Hears(address, heard) => {
                     let now = self.now();
                     let Some(&(index, leg)) = self.ears.get(&address) else {
+                        let at = self.now + RTP_TIMEOUT;
+                        self.schedule(at, Happening::Silence(None, address));
                         continue;
                     };
                     if let Some(party) = self.parties.get_mut(index) {
@@ -94,7 +99,7 @@ impl World {
                             party.hears(now, leg, heard);
                         } else {
                             let at = self.now + RTP_TIMEOUT;
-                            self.schedule(at, Happening::Silence(index, address));
+                            self.schedule(at, Happening::Silence(Some(index), address));
                         }
                     }
                     self.after_party(index);
