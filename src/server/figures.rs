@@ -80,6 +80,7 @@ mod tests {
             messages: Vec::new(),
             live: Live::default(),
             held: 0,
+            questions: 0,
         };
         let mut figures = Figures::default();
         figures.show(&view, &telemetry);

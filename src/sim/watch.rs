@@ -270,7 +270,6 @@ impl Watch {
             ("legs", view.legs),
             ("tickets", view.tickets),
             ("held packets", view.held),
-            ("questions", view.questions),
             ("open stories", self.open()),
         ] {
             self.expect(left == 0, || format!("{left} {what} are left"));
