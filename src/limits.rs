@@ -216,6 +216,12 @@ pub const STREAM_OUTBOX: usize = 256;
 pub const STREAM_WRITE: Duration = Duration::from_secs(10);
 /// A stream that is being closed gets this long for what is still to be written.
 pub const STREAM_LINGER: Duration = Duration::from_secs(2);
+/// Messages that wait to be written to the SIP trace; one more is lost and counted.
+pub const TRACE_QUEUE: usize = 8_192;
+/// Bytes that wait to be written to the SIP trace; more are lost and counted.
+pub const TRACE_QUEUE_BYTES: usize = 16 << 20;
+/// Files that the SIP trace is cut into, by its size and by its age: one is deleted at a time.
+pub const TRACE_SEGMENTS: u32 = 32;
 /// Messages of the network that wait for the engine; more are dropped and counted.
 pub const INBOX: usize = 8_192;
 /// How long live calls may go on after SIGTERM; then they are hung up.

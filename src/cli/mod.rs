@@ -9,6 +9,7 @@ pub mod demo;
 mod progress;
 pub mod serve;
 pub mod test;
+pub mod trace;
 
 /// A call distributor for clinics: no caller is lost.
 #[derive(Debug, Parser)]
@@ -24,6 +25,7 @@ enum Command {
     Demo(demo::Args),
     Serve(serve::Args),
     Test(test::Args),
+    Trace(trace::Args),
 }
 
 /// Runs the command that the arguments name.
@@ -34,6 +36,7 @@ pub fn run() -> ExitCode {
         Command::Demo(args) => demo::run(&args),
         Command::Serve(args) => serve::run(&args),
         Command::Test(args) => test::run(&args),
+        Command::Trace(args) => trace::run(&args),
     }
 }
 

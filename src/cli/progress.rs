@@ -14,3 +14,16 @@ pub fn prompts() -> impl Fn(usize, usize) + Sync {
         }
     }
 }
+
+/// Shows how many files are read, when there are enough to wait for.
+pub fn files(what: &str) -> impl Fn(usize, usize) {
+    let terminal = std::io::stderr().is_terminal();
+    move |done, all| {
+        if terminal && all > 16 {
+            let end = if done + 1 == all { "\n" } else { "" };
+            let mut out = std::io::stderr().lock();
+            let line = format!("\r{what}: file {} of {all}{end}", done + 1);
+            let _gone = out.write_all(line.as_bytes()).and_then(|()| out.flush());
+        }
+    }
+}

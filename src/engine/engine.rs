@@ -207,6 +207,13 @@ impl Engine {
         self.endpoint.flows_in_use()
     }
 
+    /// How many packets were refused unread: strangers above their rate, and those who guess passwords.
+    #[must_use]
+    pub const fn refused_unread(&self) -> u64 {
+        let refused = self.endpoint.refused();
+        refused.limited + refused.silenced
+    }
+
     /// Counts for metrics and invariants.
     #[must_use]
     pub fn view(&self) -> View {
@@ -407,7 +414,7 @@ impl Engine {
 
     pub(super) fn apply(&mut self, now: Now, id: CallId, effect: CallEffect) {
         match effect {
-            CallEffect::Session(command) => self.endpoint.handle_command(now, command),
+            CallEffect::Session(command) => self.command(now, id, command),
             CallEffect::Media(command) => self.outputs.push_back(Output::Media(command)),
             CallEffect::Acd(input) => self.desk_input(now, input),
             CallEffect::Ways { number } => {
@@ -423,6 +430,7 @@ impl Engine {
             }
             CallEffect::Adopt(leg) => {
                 self.legs.insert(leg, id);
+                self.tell_leg(id, leg);
             }
             CallEffect::Disown(leg) => {
                 self.legs.remove(&leg);

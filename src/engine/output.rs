@@ -35,6 +35,13 @@ pub enum Output {
         /// What is asked.
         question: Question,
     },
+    /// A dialog belongs to a call from now on; said before its next message leaves.
+    Leg {
+        /// The call.
+        call: CallId,
+        /// The dialog's Call-ID.
+        sip_call_id: String,
+    },
     /// For a histogram.
     Observe(Observation),
     /// For the log.

@@ -4,10 +4,10 @@ use super::engine::{Asked, Engine, EngineTimer};
 use super::output::{Level, Output, Record};
 use crate::acd::message::AcdInput;
 use crate::call::message::CallInput;
-use crate::id::LegId;
+use crate::id::{CallId, LegId};
 use crate::limits;
 use crate::sip::endpoint::{EndpointEvent, HoldId};
-use crate::sip::session::SessionEvent;
+use crate::sip::session::{SessionCommand, SessionEvent};
 use crate::time::Now;
 
 impl Engine {
@@ -58,6 +58,26 @@ impl Engine {
                 }
             }
             EndpointEvent::Noted(text) => self.log(Level::Info, None, &text),
+        }
+    }
+
+    /// Lets the endpoint carry out what a call wants of a session.
+    pub(super) fn command(&mut self, now: Now, call: CallId, command: SessionCommand) {
+        let begun = if let SessionCommand::Invite { leg, .. } = &command {
+            Some(*leg)
+        } else {
+            None
+        };
+        self.endpoint.handle_command(now, command);
+        if let Some(leg) = begun {
+            self.tell_leg(call, leg);
+        }
+    }
+
+    /// Says which dialog a leg of a call is, as soon as there is one.
+    pub(super) fn tell_leg(&mut self, call: CallId, leg: LegId) {
+        if let Some(sip_call_id) = self.endpoint.sip_call_id(leg).map(str::to_owned) {
+            self.outputs.push_back(Output::Leg { call, sip_call_id });
         }
     }
 

@@ -16,6 +16,8 @@ use super::mailbox::Mailbox;
 use super::media::MediaThreads;
 use super::store::Store;
 use super::telemetry::Telemetry;
+use super::trace::Tracer;
+use super::trace::entry::{Entry, Sighting, Way};
 use super::transport::Switchboard;
 use super::transport::connect::{Destination, Dialler};
 use super::vital;
@@ -27,7 +29,7 @@ use crate::id::{AskId, FlowId};
 use crate::limits;
 use crate::media::command::MediaEvent;
 use crate::sip::flow::Flow;
-use crate::time::{Duration, Instant};
+use crate::time::{Duration, Instant, Now};
 use crate::words::{Phrase, Prompt};
 
 /// Gauges are brought up to date no more often than this.
@@ -105,6 +107,8 @@ pub struct Driver {
     pub media: Arc<MediaThreads>,
     /// Where records go.
     pub store: Store,
+    /// Where messages are kept for a while.
+    pub tracer: Tracer,
     /// Where figures go.
     pub telemetry: Telemetry,
     /// Where the thread shows that it lives.
@@ -115,6 +119,8 @@ pub struct Driver {
     pub busy: Arc<Busy>,
     /// Messages of the network that were dropped, as far as the log knows.
     pub dropped: u64,
+    /// Messages that the trace lost, as far as the log knows.
+    pub untraced: u64,
 }
 
 impl Driver {
@@ -197,13 +203,7 @@ impl Driver {
             None
         };
         match word {
-            Word::Sip(flow, bytes) => self.engine.handle_input(
-                now,
-                Input::Sip {
-                    flow,
-                    bytes: &bytes,
-                },
-            ),
+            Word::Sip(flow, bytes) => self.take_message(now, flow, &bytes),
             Word::Up(flow) => self.engine.handle_input(now, Input::FlowUp { flow }),
             Word::Down(flow) => self.engine.handle_input(now, Input::FlowDown { flow }),
             Word::Connected(id, connected) => {
@@ -235,6 +235,28 @@ impl Driver {
         true
     }
 
+    /// A flood that is refused unread must not push what matters out of the trace.
+    fn take_message(&mut self, now: Now, flow: Flow, bytes: &Bytes) {
+        let before = self.engine.refused_unread();
+        self.engine.handle_input(now, Input::Sip { flow, bytes });
+        if self.engine.refused_unread() == before {
+            self.seen(now, Way::In, &flow, bytes);
+        }
+    }
+
+    fn seen(&self, now: Now, way: Way, flow: &Flow, bytes: &Bytes) {
+        self.tracer.keep(|| {
+            Entry::Message(Sighting {
+                at: now.wall,
+                way,
+                transport: flow.transport,
+                local: flow.local,
+                peer: flow.peer,
+                bytes: bytes.clone(),
+            })
+        });
+    }
+
     /// Closes the streams that nobody uses.
     fn close_idle(&self) {
         let quiet = self.board.quiet(limits::STREAM_IDLE);
@@ -251,6 +273,7 @@ impl Driver {
         while let Some(output) = self.engine.poll_output() {
             match output {
                 Output::Transmit { flow, bytes } => {
+                    self.seen(self.clock.now(), Way::Out, &flow, &bytes);
                     if !self.board.send(&flow, bytes) && flow.transport.is_stream() {
                         self.board.close(flow.id);
                         self.inbox.post(Word::Down(flow.id));
@@ -282,6 +305,14 @@ impl Driver {
                         server_name,
                     },
                 ),
+                Output::Leg { call, sip_call_id } => {
+                    let at = self.clock.now().wall;
+                    self.tracer.keep(|| Entry::Leg {
+                        at,
+                        call,
+                        sip_call_id,
+                    });
+                }
                 Output::Observe(observation) => self.telemetry.observe(&observation),
                 Output::Log(line) => log(&line),
             }
@@ -308,6 +339,12 @@ impl Driver {
                 "{more} messages came faster than they could be handled and were dropped"
             );
             self.dropped = dropped;
+        }
+        let untraced = self.tracer.lost();
+        if untraced > self.untraced {
+            let more = untraced - self.untraced;
+            tracing::warn!("{more} messages are missing from the trace: its disk is slow");
+            self.untraced = untraced;
         }
     }
 }

@@ -22,6 +22,7 @@ pub mod settings;
 pub mod store;
 pub mod surroundings;
 pub mod telemetry;
+pub mod trace;
 pub mod transport;
 mod tts;
 mod vital;

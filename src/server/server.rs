@@ -25,6 +25,7 @@ use super::retention;
 use super::settings::{DigestWord, Settings};
 use super::store::{Restored as Stored, Store, StoreOptions};
 use super::telemetry::Telemetry;
+use super::trace::Tracer;
 use super::transport::Switchboard;
 use super::transport::network::{Identity, Network};
 use crate::call::message::CallSettings;
@@ -66,6 +67,8 @@ pub struct Server {
     busy: Arc<Busy>,
     stop: Arc<AtomicBool>,
     threads: Vec<JoinHandle<()>>,
+    /// Ends by itself once the engine has.
+    tracing: Option<JoinHandle<()>>,
     tasks: Vec<tokio::task::JoinHandle<()>>,
     engine: JoinHandle<()>,
     board: Switchboard,
@@ -101,6 +104,7 @@ impl Server {
         let stop = Arc::new(AtomicBool::new(false));
         let connections = settings.limits.connections;
         let mut net = Network::open(&settings.sip, connections, &inbox, clock, &stop).await?;
+        let (tracer, tracing) = Tracer::start(&settings.data, settings.trace, clock)?;
         let admin = Admin::start(settings.http, telemetry.clone(), Arc::clone(&health)).await?;
         let outbox = Outbox::start(&settings.sinks, &store, &telemetry, clock, &mut rng)?;
         let (sweep_stop, stopped) = watch::channel(false);
@@ -130,6 +134,7 @@ impl Server {
             inbox: Arc::clone(&inbox),
             board: net.board.clone(),
             dialler: net.dialler,
+            tracer,
             media: Arc::clone(&media),
             store: store.clone(),
             telemetry: telemetry.clone(),
@@ -137,6 +142,7 @@ impl Server {
             figures: Figures::default(),
             busy: Arc::clone(&busy),
             dropped: 0,
+            untraced: 0,
         }
         .start()?;
         health.enter(Phase::Ready);
@@ -155,6 +161,7 @@ impl Server {
             busy,
             stop,
             threads: net.threads,
+            tracing,
             tasks: net.tasks,
             engine,
             board: net.board,
@@ -283,7 +290,7 @@ impl Server {
         }
         self.inbox.post(Word::HangUpAll);
         let (threads, engine) = (self.threads, self.engine);
-        let (media, inbox) = (self.media, self.inbox);
+        let (media, inbox, tracing) = (self.media, self.inbox, self.tracing);
         let joined = tokio::task::spawn_blocking(move || {
             let join = |thread: JoinHandle<()>| {
                 if thread.join().is_err() {
@@ -294,6 +301,7 @@ impl Server {
             media.stop();
             inbox.post(Word::Stop);
             join(engine);
+            tracing.into_iter().for_each(join);
         });
         let _panicked = joined.await;
         self.board.close_all();

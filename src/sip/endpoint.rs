@@ -325,6 +325,13 @@ impl Endpoint {
         used.chain(registrations).collect()
     }
 
+    /// The Call-ID of a session's dialog.
+    #[must_use]
+    pub fn sip_call_id(&self, leg: LegId) -> Option<&str> {
+        let session = self.sessions.get(&leg)?;
+        Some(&session.dialog.key.call_id)
+    }
+
     /// Whether a session only lingers to answer repetitions.
     fn is_settled(&self, session: &Session) -> bool {
         matches!(session.phase, Phase::Over)

@@ -62,6 +62,7 @@ impl Door {
                 deed @ (Output::Media(_)
                 | Output::Record(_)
                 | Output::Ask { .. }
+                | Output::Leg { .. }
                 | Output::Observe(_)) => self.deeds.push(deed),
             }
         }

@@ -121,7 +121,11 @@ impl Bench {
                 Output::Ask { id, .. } => self.asked.push(id),
                 Output::Record(Record::Event(event)) => self.events.push(event.kind),
                 Output::Log(line) if line.level <= Level::Warn => self.alarms.push(line.text),
-                Output::Media(_) | Output::Record(_) | Output::Log(_) | Output::Observe(_) => {}
+                Output::Media(_)
+                | Output::Record(_)
+                | Output::Log(_)
+                | Output::Leg { .. }
+                | Output::Observe(_) => {}
             }
         }
         for leg in opened {

@@ -53,6 +53,29 @@ pub struct Settings {
     pub limits: Limits,
     /// What is logged, and how.
     pub log: Log,
+    /// The SIP messages kept for `strowger trace`.
+    pub trace: Trace,
+}
+
+/// `trace`.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Trace {
+    /// Whether messages are kept at all.
+    pub write: bool,
+    /// For how long.
+    pub keep: Duration,
+    /// How many bytes of them.
+    pub size: u64,
+}
+
+impl Default for Trace {
+    fn default() -> Self {
+        Self {
+            write: true,
+            keep: Duration::from_secs(24 * 3600),
+            size: 1 << 30,
+        }
+    }
 }
 
 /// `sip`.
@@ -258,6 +281,7 @@ impl Default for Settings {
                 format: LogFormat::Text,
                 full_numbers: false,
             },
+            trace: Trace::default(),
         }
     }
 }

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 
 use super::{
     CertificateFiles, DigestWord, Limits, Listener, LogFormat, LogLevel, Media, Retention,
-    Settings, Sip, Strangers, Tls, sinks,
+    Settings, Sip, Strangers, Tls, Trace, sinks,
 };
 use crate::dialplan::diagnose::{Problem, Problems, Severity, Source};
 use crate::dialplan::read::{self, Fields, Name, Words};
@@ -37,6 +37,7 @@ const TOP: Words = Words {
         "retention",
         "limits",
         "log",
+        "trace",
     ],
     later: &[],
 };
@@ -99,6 +100,10 @@ const STRANGERS: Words = Words {
 };
 const CONNECTIONS: Words = Words {
     known: &["all", "per_address"],
+    later: &[],
+};
+const TRACE: Words = Words {
+    known: &["write", "keep", "size"],
     later: &[],
 };
 const LOG: Words = Words {
@@ -226,6 +231,7 @@ fn top(root: &Node, problems: &mut Problems<'_>) -> Settings {
     if let Some(http) = http(&top.section("http", &HTTP, problems), problems) {
         settings.http = http;
     }
+    settings.trace = trace(&top.section("trace", &TRACE, problems), problems);
     settings.log.level = log
         .choice("level", &level, &[], problems)
         .unwrap_or(settings.log.level);
@@ -492,6 +498,35 @@ fn retention(
         retention.stop_above = stop_above;
     }
     retention
+}
+
+fn trace(fields: &Fields<'_>, problems: &mut Problems<'_>) -> Trace {
+    let known = Trace::default();
+    let takes = "a size like 200MiB or 1GiB";
+    let size = fields.parsed("size", takes, bytes, problems);
+    if size.is_some_and(|size| !(16 << 20..=1 << 40).contains(&size)) {
+        let at = fields.get("size").map_or(fields.at, |node| node.at);
+        problems.error(at, "`size` is from 16MiB to 1024GiB");
+    }
+    Trace {
+        write: fields.flag("write", problems).unwrap_or(known.write),
+        keep: fields
+            .duration("keep", MINUTE * 60..=DAY * 30, problems)
+            .unwrap_or(known.keep),
+        size: size.unwrap_or(known.size),
+    }
+}
+
+/// Reads `200MiB`, `1GiB`.
+fn bytes(text: &str) -> Option<u64> {
+    let (number, unit) = text.split_at_checked(text.len().checked_sub(3)?)?;
+    let shift = match unit {
+        "MiB" => 20,
+        "GiB" => 30,
+        _ => return None,
+    };
+    let number = number.trim().parse::<u64>().ok()?;
+    number.checked_mul(1 << shift)
 }
 
 fn limit(fields: &Fields<'_>, mut limits: Limits, problems: &mut Problems<'_>) -> Limits {

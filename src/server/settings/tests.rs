@@ -72,8 +72,16 @@ store: { sync: full }
 retention: { every: 2h, stop_above: 35% }
 limits: { calls: 10, calls_per_second: 3, registrations: 7, call_length: 1h, connections: { all: 20, per_address: 8 }, strangers: { rate: 5, burst: 6, trusted: [10.0.0.0/8] } }
 log: { level: debug, format: json, numbers: full }
+trace: { write: false, keep: 2d, size: 200MiB }
 "#,
     );
+    let (keep, size) = (Duration::from_secs(2 * 86_400), 200 << 20);
+    let trace = Trace {
+        write: false,
+        keep,
+        size,
+    };
+    assert_eq!(settings.trace, trace);
     assert_eq!(settings.node, "odesa-1");
     assert_eq!(settings.sip.listen[1].transport, Transport::Tcp);
     assert_eq!(settings.sip.listen[2].transport, Transport::Tls);
@@ -122,6 +130,7 @@ sinks:
   bad: { webhook: "https://a.example", secret: "whsec_!", types: [call.endet] }
   env: { webhook: "https://a.example", secret: "${env:UNSET}" }
 retention: { stop_above: 120% }
+trace: { keep: 1s, size: 1MiB }
 "#,
     );
     assert!(settings.is_none());
@@ -144,6 +153,8 @@ retention: { stop_above: 120% }
         "did you mean `call.ended`?",
         "the environment has no `UNSET`",
         "`stop_above` takes per cent",
+        "`keep` is from 1h to 30d",
+        "`size` is from 16MiB to 1024GiB",
     ] {
         assert!(problems.contains(expected), "{expected}\n---\n{problems}");
     }

@@ -33,7 +33,7 @@ impl World {
                     ..
                 } => {}
                 Output::Record(record) => self.kept.keep(record),
-                Output::Observe(_) | Output::Log(_) => {}
+                Output::Leg { .. } | Output::Observe(_) | Output::Log(_) => {}
             }
         }
         if self.inputs.is_multiple_of(self.inspect_every) {
