@@ -7,6 +7,7 @@ use bytes::Bytes;
 
 use super::header::token::is_token;
 use super::header::{Headers, Name};
+use super::multipart;
 use super::uri::Uri;
 
 /// The method of a request; methods are told apart by case (RFC 3261 7.1).
@@ -233,16 +234,16 @@ impl Message {
         self.body = body;
     }
 
-    /// The body when it is SDP.
+    /// The body when it is SDP, or the part of it that is.
     #[must_use]
-    pub fn sdp(&self) -> Option<&Bytes> {
-        let is_sdp = self
-            .headers
-            .content_type()
-            .ok()
-            .flatten()
-            .is_some_and(|kind| kind.is_sdp());
-        (is_sdp && !self.body.is_empty()).then_some(&self.body)
+    pub fn sdp(&self) -> Option<Bytes> {
+        let kind = self.headers.content_type().ok().flatten()?;
+        if kind.is_sdp() {
+            return (!self.body.is_empty()).then(|| self.body.clone());
+        }
+        let boundary = kind.params.unquoted("boundary")?;
+        kind.is_multipart()
+            .then(|| multipart::sdp_part(&self.body, &boundary))?
     }
 }
 

@@ -11,6 +11,7 @@ pub mod header;
 pub mod identity;
 pub mod limiter;
 pub mod message;
+mod multipart;
 pub mod parse;
 pub mod refer;
 pub mod registrar;

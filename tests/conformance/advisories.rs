@@ -227,6 +227,6 @@ fn odd_descriptions() {
 fn secure_sound_is_not_answered_in_clear() {
     assert_eq!(
         offered("m=audio 4000 RTP/SAVP 0\r\n"),
-        Err(Refusal::NoAudio)
+        Err(Refusal::Profile)
     );
 }

@@ -23,6 +23,7 @@ mod advisories;
 mod corpus;
 mod mutation;
 mod round_trip;
+mod sdp;
 mod second_reader;
 mod torture;
 mod torture_endpoint;

@@ -161,7 +161,7 @@ impl Endpoint {
             let extra: &[Extra] = if status == 500 { &extra } else { &[] };
             return self.answer(flow, key, leg, &request, status, extra);
         }
-        let offer = request.sdp().cloned();
+        let offer = request.sdp();
         if !invite && offer.is_none() {
             // An UPDATE without an offer only refreshes the target.
             if let Some(session) = self.sessions.get_mut(&leg) {

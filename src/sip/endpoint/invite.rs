@@ -165,7 +165,7 @@ impl Endpoint {
         if hung_up.is_some() {
             return self.end_dialog(leg, hung_up.as_ref());
         }
-        let answer = request.sdp().filter(|_| unacked.offered).cloned();
+        let answer = request.sdp().filter(|_| unacked.offered);
         if unacked.initial || answer.is_some() {
             self.tell(SessionEvent::Confirmed { leg, answer });
         }
@@ -212,7 +212,7 @@ fn read_invite(request: &Message, flow: Flow, source: Source) -> Option<Incoming
         from_display: from.display_name(),
         from: from.uri,
         call_id: headers.call_id().ok()?.to_owned(),
-        offer: request.sdp().cloned(),
+        offer: request.sdp(),
         identity: Identity::of(request),
         replaces: None,
     })

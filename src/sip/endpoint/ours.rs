@@ -66,7 +66,7 @@ impl Endpoint {
         }
         // A call out moves on when a carrier stays silent, so it learns of the 100 too.
         if status > 100 || session.trunk.is_some() {
-            let answer = response.sdp().cloned();
+            let answer = response.sdp();
             self.tell(SessionEvent::Progress {
                 leg,
                 code: status,
@@ -97,7 +97,7 @@ impl Endpoint {
         }
         self.tell(SessionEvent::Answered {
             leg,
-            answer: response.sdp().cloned(),
+            answer: response.sdp(),
             peer: flow.peer.ip(),
         });
     }

@@ -47,6 +47,13 @@ impl ContentType {
         self.is("application", "sdp")
     }
 
+    /// Whether it has parts (RFC 2046 5.1).
+    #[must_use]
+    pub fn is_multipart(&self) -> bool {
+        self.halves()
+            .is_some_and(|(kind, _)| kind.eq_ignore_ascii_case(b"multipart"))
+    }
+
     /// Whether this range of an Accept header takes the type.
     #[must_use]
     pub fn takes(&self, kind: &str, subtype: &str) -> bool {
