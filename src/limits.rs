@@ -28,6 +28,12 @@ pub const SIP_FORKS: usize = 16;
 pub const REFER_LENGTH: Duration = Duration::from_secs(180);
 /// The body of an INFO with a digit; a longer one is refused with 413.
 pub const SIP_INFO_BYTES: usize = 256;
+/// Subscriptions of phones in all; one more gets 503 with Retry-After.
+pub const SUBSCRIPTIONS: usize = 20_000;
+/// Subscriptions of one operator; one more gets 403.
+pub const SUBSCRIPTIONS_PER_OPERATOR: usize = 250;
+/// The least time between two NOTIFYs of a subscription for what changed (RFC 4235 3.10).
+pub const NOTIFY_GAP: Duration = Duration::from_secs(1);
 /// TCP connections in all; one more is closed at once.
 pub const TCP_CONNECTIONS: usize = 4_096;
 /// TCP connections of one address; one more is closed at once.

@@ -121,6 +121,7 @@ impl Engine {
             sabotage: sabotage::Sabotage::default(),
         };
         engine.apply_plan(now);
+        engine.show_all_callbacks(now);
         engine.desk.restore(restored.paused);
         let mut users: Vec<_> = restored
             .bindings
@@ -512,7 +513,10 @@ impl Engine {
             AcdEffect::Exhausted { call, reason, .. } => {
                 self.step(now, call, CallInput::Exhausted(reason));
             }
-            AcdEffect::State { .. } => self.tell_operator(effect),
+            AcdEffect::State { .. } => {
+                self.show_operator(now, &effect);
+                self.tell_operator(effect);
+            }
         }
     }
 

@@ -38,8 +38,18 @@ pub fn directory(plan: &Dialplan, realm: &str) -> Directory {
         let credentials = Credentials::from_password(operator.name.as_str(), realm, password);
         Some((operator.name.clone(), credentials))
     });
+    let numbers = plan.operators.values().filter_map(|operator| {
+        let number = operator.number.clone()?;
+        Some((number, operator.name.clone()))
+    });
+    let sites = plan.operators.values().filter_map(|operator| {
+        let site = operator.site.clone()?;
+        Some((operator.name.clone(), site))
+    });
     Directory {
         trunks: trunks.collect(),
         users: users.collect(),
+        numbers: numbers.collect(),
+        sites: sites.collect(),
     }
 }

@@ -23,6 +23,7 @@ mod signalling;
 mod story;
 mod trunks;
 pub mod view;
+mod watched;
 
 pub use engine::Engine;
 pub use settings::{EngineSettings, Restored};

@@ -61,7 +61,10 @@ impl Engine {
                 };
                 let verdict = self.callbacks.missed(now, &missed, &mut self.rng);
                 let (kind, callback) = match &verdict {
-                    Verdict::Opened(callback) => ("callback.opened", callback),
+                    Verdict::Opened(callback) => {
+                        self.show_callbacks(now, callback.site.as_ref());
+                        ("callback.opened", callback)
+                    }
                     Verdict::Repeated(callback) => ("callback.repeated", callback),
                     Verdict::None(why) => {
                         data.insert("no_callback".into(), json!(why));
@@ -78,6 +81,7 @@ impl Engine {
                     .as_deref()
                     .and_then(|phone| self.callbacks.answered(phone));
                 if let Some(callback) = closed {
+                    self.show_callbacks(now, callback.site.as_ref());
                     let mut fields = event::callback_fields(&callback, "closed");
                     fields.insert("closed_by".into(), json!(facts.id.to_string()));
                     self.record(now, "callback.closed", Some(facts.id), fields);

@@ -66,18 +66,19 @@ pub enum Verdict {
 #[derive(Clone, Debug, Default)]
 pub struct Callbacks {
     open: BTreeMap<String, Callback>,
+    /// How many of them each branch has.
+    by_site: BTreeMap<SiteName, usize>,
 }
 
 impl Callbacks {
     /// Takes up what was open before a restart.
     #[must_use]
     pub fn restore(callbacks: Vec<Callback>) -> Self {
-        Self {
-            open: callbacks
-                .into_iter()
-                .map(|callback| (callback.phone.clone(), callback))
-                .collect(),
+        let mut restored = Self::default();
+        for callback in callbacks {
+            restored.keep(callback);
         }
+        restored
     }
 
     /// A call was missed.
@@ -106,14 +107,45 @@ impl Callbacks {
             count: 1,
         };
         if self.open.len() < limits::OPEN_CALLBACKS {
-            self.open.insert(phone.to_owned(), callback.clone());
+            self.keep(callback.clone());
         }
         Verdict::Opened(callback)
     }
 
     /// The number's own call was answered: its callback, if any, is closed.
     pub fn answered(&mut self, phone: &str) -> Option<Callback> {
-        self.open.remove(phone)
+        let closed = self.open.remove(phone)?;
+        self.leave_site(&closed);
+        Some(closed)
+    }
+
+    fn keep(&mut self, callback: Callback) {
+        if let Some(site) = &callback.site {
+            *self.by_site.entry(site.clone()).or_default() += 1;
+        }
+        let before = self.open.insert(callback.phone.clone(), callback);
+        if let Some(before) = before {
+            self.leave_site(&before);
+        }
+    }
+
+    fn leave_site(&mut self, callback: &Callback) {
+        if let Some(site) = &callback.site
+            && let Some(count) = self.by_site.get_mut(site)
+        {
+            *count = count.saturating_sub(1);
+        }
+    }
+
+    /// How many are open at a branch.
+    #[must_use]
+    pub fn open_at(&self, site: &SiteName) -> usize {
+        self.by_site.get(site).copied().unwrap_or(0)
+    }
+
+    /// The branches that have, or had, an open one.
+    pub fn sites(&self) -> impl Iterator<Item = &SiteName> {
+        self.by_site.keys()
     }
 
     /// How many are open.
@@ -156,6 +188,35 @@ mod tests {
             Some(first.id)
         );
         assert_eq!(callbacks.open(), 0);
+    }
+
+    #[test]
+    fn each_branch_has_its_own_count() {
+        let mut callbacks = Callbacks::default();
+        let mut rng = Rng::new([1; 32]);
+        let (odesa, kharkiv) = (SiteName::from("odesa"), SiteName::from("kharkiv"));
+        for (phone, site) in [
+            ("1", &odesa),
+            ("2", &odesa),
+            ("3", &kharkiv),
+            ("1", &kharkiv),
+        ] {
+            let mut call = missed(Some(phone), MissedReason::Timeout, 20);
+            call.site = Some(site);
+            callbacks.missed(Now::default(), &call, &mut rng);
+        }
+        assert_eq!(
+            (callbacks.open_at(&odesa), callbacks.open_at(&kharkiv)),
+            (2, 1)
+        );
+        callbacks.answered("1");
+        assert_eq!((callbacks.open_at(&odesa), callbacks.open()), (1, 2));
+        let kept = callbacks.open.into_values().collect();
+        let restored = Callbacks::restore(kept);
+        assert_eq!(
+            (restored.open_at(&odesa), restored.open_at(&kharkiv)),
+            (1, 1)
+        );
     }
 
     #[test]

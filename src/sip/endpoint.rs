@@ -24,6 +24,7 @@ mod refer;
 mod register;
 mod registrations;
 mod stateless;
+mod subscribe;
 mod timeout;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
@@ -33,6 +34,7 @@ use bytes::Bytes;
 
 use self::counters::Counters;
 pub use self::counters::{Live, Refused};
+use self::subscribe::Published;
 use super::auth::Authority;
 use super::auth::secret::Secret;
 use super::dialog::DialogKey;
@@ -42,8 +44,9 @@ use super::registrar::{Binding, Registrar};
 use super::registration::{Registration, RegistrationEvent, RegistrationId};
 use super::session::SessionEvent;
 use super::session::state::{MergeKey, Phase, Session, SessionTimer};
+use super::subscription::{SubscriptionId, Subscriptions};
 use super::transaction::table::Transactions;
-use crate::id::{FlowId, LegId, OperatorName, TrunkName};
+use crate::id::{FlowId, LegId, OperatorName, SiteName, TrunkName};
 use crate::limits;
 use crate::net::Net;
 use crate::rng::Rng;
@@ -151,6 +154,10 @@ pub struct Directory {
     pub trunks: Vec<TrunkEntry>,
     /// Operators.
     pub users: BTreeMap<OperatorName, Credentials>,
+    /// Their short numbers.
+    pub numbers: BTreeMap<String, OperatorName>,
+    /// The branches they sit in.
+    pub sites: BTreeMap<OperatorName, SiteName>,
 }
 
 /// Names a packet that must not leave before the engine lets it.
@@ -219,6 +226,8 @@ pub struct Endpoint {
     dialogs: BTreeMap<DialogKey, LegId>,
     merges: BTreeMap<MergeKey, LegId>,
     registrations: BTreeMap<RegistrationId, Registration>,
+    subscriptions: Subscriptions,
+    published: Published,
     timers: Timers<Alarm>,
     next_leg: u64,
     next_hold: u64,
@@ -235,6 +244,10 @@ enum Alarm {
     Session(LegId, SessionTimer),
     /// A registration of ours is due for a refresh or another try.
     Registration(RegistrationId),
+    /// A subscription ends.
+    Subscription(SubscriptionId),
+    /// A NOTIFY that waited may leave.
+    Notify(SubscriptionId),
 }
 
 impl Endpoint {
@@ -255,6 +268,8 @@ impl Endpoint {
             dialogs: BTreeMap::new(),
             merges: BTreeMap::new(),
             registrations: BTreeMap::new(),
+            subscriptions: Subscriptions::default(),
+            published: Published::default(),
             timers: Timers::default(),
             next_leg: 0,
             next_hold: 0,
@@ -279,7 +294,9 @@ impl Endpoint {
         }
         let users = &self.directory.users;
         let changes = self.registrar.retain(|user| users.contains_key(user));
+        self.review_subscriptions();
         self.announce(changes, None);
+        self.settle();
     }
 
     /// Takes back bindings from before a restart. Those of streams, and those that lapsed, are
@@ -322,6 +339,7 @@ impl Endpoint {
         let sessions = self.sessions.values().map(|session| session.flow.id);
         let registrations = self.registrations.values().map(|ours| ours.flow().id);
         let used = self.registrar.flows().chain(sessions);
+        let used = used.chain(self.subscriptions.flows());
         used.chain(registrations).collect()
     }
 

@@ -20,6 +20,7 @@ pub mod replaces;
 pub mod resolve;
 pub mod session;
 pub mod status;
+pub mod subscription;
 pub mod transaction;
 pub mod trunk;
 pub mod uri;

@@ -1,7 +1,6 @@
 //! The torture messages against a whole endpoint: each twice from a stranger and twice from a
 //! trunk. It answers as the index says, without exception, and goes on answering.
 
-use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
@@ -48,7 +47,7 @@ impl Bench {
                 TrunkName::from("carrier"),
                 vec![(Net::single(trunk.ip()), None)],
             )],
-            users: BTreeMap::new(),
+            ..Directory::default()
         });
         Self {
             endpoint,

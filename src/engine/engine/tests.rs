@@ -1,5 +1,7 @@
 //! The gates, the limits and the drain, message by message in virtual time.
 
+mod watched;
+
 use super::*;
 use crate::dialplan::compile::{Options, Source, compile};
 use crate::dialplan::diagnose::Severity;

@@ -5,7 +5,8 @@ use std::net::SocketAddr;
 use bytes::Bytes;
 
 use super::{Endpoint, EndpointEvent, HoldId, Transmit};
-use crate::id::LegId;
+use crate::id::{LegId, OperatorName};
+use crate::sip::dialog::Dialog;
 use crate::sip::flow::{Flow, Transport};
 use crate::sip::header::{Name, NameAddr, Reason, Via};
 use crate::sip::message::{Message, Method};
@@ -16,7 +17,8 @@ use crate::sip::uri::Uri;
 use crate::time::Wakeup;
 
 /// The methods we take, for Allow.
-pub(super) const ALLOW: &str = "INVITE, ACK, BYE, CANCEL, OPTIONS, INFO, UPDATE, REGISTER, REFER";
+pub(super) const ALLOW: &str =
+    "INVITE, ACK, BYE, CANCEL, OPTIONS, INFO, UPDATE, REGISTER, REFER, SUBSCRIBE";
 /// The type of the one kind of body we understand.
 pub(super) const SDP: &str = "application/sdp";
 
@@ -78,6 +80,12 @@ impl Endpoint {
     /// Tells what became of bindings.
     pub(super) fn announce(&mut self, changes: Vec<Change>, hold: Option<HoldId>) {
         for change in changes {
+            if let Change::Unbound {
+                user, last: true, ..
+            } = &change
+            {
+                self.drop_subscriptions_of(user);
+            }
             let event = match change {
                 Change::Bound {
                     binding,
@@ -169,22 +177,28 @@ impl Endpoint {
     /// Moves a session to where its phone is now: the stream it lived on may have closed, or a NAT
     /// may have given it another port, since when it registered anew.
     pub(super) fn reroute(&mut self, leg: LegId) {
-        let Some(session) = self.sessions.get_mut(&leg) else {
+        let Some(session) = self.sessions.get(&leg) else {
             return;
         };
         let Some(operator) = &session.party.operator else {
             return;
         };
-        if self.registrar.user_of(&session.flow) == Some(operator) {
-            return;
+        let way = self.way_to(operator, session.flow, &session.dialog);
+        if let Some(session) = self.sessions.get_mut(&leg) {
+            session.flow = way;
         }
-        let same = |binding: &&Binding| session.dialog.is_at(&binding.contact);
+    }
+
+    /// The flow of an operator's dialog: the one it had, unless the phone is elsewhere now.
+    pub(super) fn way_to(&self, operator: &OperatorName, flow: Flow, dialog: &Dialog) -> Flow {
+        if self.registrar.user_of(&flow) == Some(operator) {
+            return flow;
+        }
+        let same = |binding: &&Binding| dialog.is_at(&binding.contact);
         let mut bindings = self.registrar.bindings(operator);
         let only = bindings.next().filter(|_| bindings.next().is_none());
         let found = self.registrar.bindings(operator).find(same).or(only);
-        if let Some(binding) = found {
-            session.flow = binding.flow;
-        }
+        found.map_or(flow, |binding| binding.flow)
     }
 
     /// Sends a BYE in the dialog of a session.

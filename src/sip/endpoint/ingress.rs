@@ -134,6 +134,7 @@ impl Endpoint {
         let in_dialog = request.headers.to().is_ok_and(|to| to.tag().is_some());
         match request.method() {
             Some(Method::Register) => self.handle_register(flow, &request),
+            Some(Method::Subscribe) => self.handle_subscribe(flow, key, &request, in_dialog),
             Some(_) if in_dialog => self.handle_in_dialog(flow, party, key, request),
             Some(Method::Invite) => self.handle_invite(flow, party, key, request),
             Some(Method::Options) => self.answer_options(&flow, &request),

@@ -35,7 +35,7 @@ impl Endpoint {
                 .get(&leg)
                 .and_then(|session| session.invite.as_ref())
                 .map(|invite| ack_to_refusal(invite, response).to_bytes()),
-            Owner::Leg(_) | Owner::Registration(_) => None,
+            Owner::Leg(_) | Owner::Registration(_) | Owner::Subscription(_) => None,
         };
         let now = self.now.mono;
         if !self.transactions.handle_response(now, id, status, ack) {
@@ -50,6 +50,7 @@ impl Endpoint {
             Owner::Leg(leg) if status >= 300 => self.handle_notify_failure(leg, id),
             Owner::Leg(_) => {}
             Owner::Registration(id) => self.handle_registration_response(id, response),
+            Owner::Subscription(one) => self.handle_notified(one, id, status),
         }
     }
 

@@ -9,6 +9,7 @@ use crate::sip::auth::{Claim, Verdict};
 use crate::sip::flow::Flow;
 use crate::sip::header::{ContentType, Headers, Name};
 use crate::sip::message::{Message, Method};
+use crate::sip::subscription::Package;
 
 /// Header fields that go with a refusal.
 pub(super) type Extra = (Name, Bytes);
@@ -111,10 +112,14 @@ impl Endpoint {
 pub(super) const SUPPORTED: [&str; 2] = ["replaces", "norefersub"];
 
 /// What an answer to OPTIONS lists.
-pub(super) fn abilities() -> [Extra; 3] {
+pub(super) fn abilities() -> [Extra; 4] {
     [
         (Name::Allow, Bytes::from_static(ALLOW.as_bytes())),
         (Name::Accept, Bytes::from_static(SDP.as_bytes())),
+        (
+            Name::AllowEvents,
+            Bytes::from_static(Package::ALL.as_bytes()),
+        ),
         (Name::Supported, SUPPORTED.join(", ").into()),
     ]
 }
@@ -126,8 +131,9 @@ fn objection(request: &Message) -> Option<(u16, Vec<Extra>)> {
     let method = request.method()?;
     match method {
         Method::Other(_) => return Some((501, allow())),
-        Method::Prack => return Some((481, Vec::new())),
-        Method::Subscribe | Method::Notify | Method::Message | Method::Publish => {
+        // RFC 6665 4.1.3: we watch nothing.
+        Method::Prack | Method::Notify => return Some((481, Vec::new())),
+        Method::Message | Method::Publish => {
             return Some((405, allow()));
         }
         Method::Invite
@@ -138,6 +144,7 @@ fn objection(request: &Message) -> Option<(u16, Vec<Extra>)> {
         | Method::Options
         | Method::Info
         | Method::Refer
+        | Method::Subscribe
         | Method::Update => {}
     }
     let unknown: Vec<Bytes> = [Name::Require, Name::ProxyRequire]

@@ -6,3 +6,4 @@ mod peers;
 mod refers;
 mod registering;
 mod strangers;
+mod subscribing;

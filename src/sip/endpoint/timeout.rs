@@ -21,6 +21,8 @@ impl Endpoint {
             match self.timers.pop_due(now.mono) {
                 Some(Alarm::Session(leg, timer)) => self.handle_session_timer(leg, timer),
                 Some(Alarm::Registration(id)) => self.handle_registration_timer(id),
+                Some(Alarm::Subscription(id)) => self.end_subscription(id, "timeout"),
+                Some(Alarm::Notify(id)) => self.handle_notify_timer(id),
                 None => return,
             }
             self.settle();
@@ -33,6 +35,7 @@ impl Endpoint {
         self.now = now;
         let changes = self.registrar.handle_flow_down(flow);
         self.announce(changes, None);
+        self.drop_subscriptions_on(flow);
         self.transactions.handle_flow_down(now.mono, flow);
         self.settle();
     }
@@ -120,7 +123,13 @@ impl Endpoint {
                     }
                     self.close_if_over(leg);
                 }
-                Report::Gone(Owner::Registration(_), _) => {}
+                Report::TimedOut(Owner::Subscription(one), id) => {
+                    self.handle_notified(one, id, 408);
+                }
+                Report::Broken(Owner::Subscription(one), id) => {
+                    self.handle_notified(one, id, 503);
+                }
+                Report::Gone(Owner::Registration(_) | Owner::Subscription(_), _) => {}
             }
             self.flush();
         }

@@ -13,6 +13,7 @@ use crate::id::{FlowId, LegId};
 use crate::limits;
 use crate::sip::flow::Flow;
 use crate::sip::registration::RegistrationId;
+use crate::sip::subscription::SubscriptionId;
 use crate::time::{Duration, Instant, Timers};
 
 /// One transaction, for as long as it lives.
@@ -48,6 +49,8 @@ pub enum Owner {
     Leg(LegId),
     /// A registration of our own somewhere.
     Registration(RegistrationId),
+    /// What a phone watches.
+    Subscription(SubscriptionId),
 }
 
 /// What an owner learns.

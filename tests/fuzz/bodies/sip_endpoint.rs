@@ -86,6 +86,7 @@ impl World {
                 vec![(Net::single(trunk.ip()), None)],
             )],
             users: BTreeMap::from([(OperatorName::from("olena"), olena)]),
+            ..Directory::default()
         });
         Self {
             endpoint,

@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 
 use bytes::Bytes;
 
-use crate::id::{FlowId, LegId, OperatorName, Origin, TrunkName};
+use crate::id::{FlowId, LegId, OperatorName, Origin, SiteName, TrunkName};
 use crate::net::Net as Range;
 use crate::rng::Rng;
 use crate::sip::auth::digest;
@@ -102,11 +102,13 @@ impl Net {
                             (OperatorName::from("taras"), taras.clone()),
                         ]
                         .into(),
+                        numbers: [("202".to_owned(), OperatorName::from("taras"))].into(),
+                        sites: [(OperatorName::from("olena"), SiteName::from("odesa"))].into(),
                     }
                 } else {
                     Directory {
                         trunks: vec![trunk("pbx", PBX)],
-                        users: BTreeMap::new(),
+                        ..Directory::default()
                     }
                 };
                 end.set_directory(directory);
