@@ -27,6 +27,12 @@ impl Net {
         Self { address, prefix }
     }
 
+    /// The address, if the range has no other.
+    #[must_use]
+    pub fn only(&self) -> Option<IpAddr> {
+        (*self == Self::single(self.address)).then_some(self.address)
+    }
+
     /// Whether `address` lies in the range; an IPv4-mapped IPv6 address counts as IPv4.
     #[must_use]
     pub fn contains(&self, address: IpAddr) -> bool {

@@ -22,15 +22,20 @@ use crate::time::{Duration, Now};
 impl Engine {
     /// Makes a call of a new INVITE, or refuses it.
     pub(super) fn handle_arrival(&mut self, now: Now, leg: LegId, invite: &IncomingInvite) {
-        if let Source::Operator(operator) = &invite.source {
-            return self.handle_placing(now, leg, invite, operator);
-        }
+        let trunk = match &invite.source {
+            Source::Trunk(trunk) => trunk,
+            Source::Operator(operator) => {
+                return self.handle_placing(now, leg, invite, operator);
+            }
+        };
         if self.draining {
             self.turned_away += 1;
             self.reject(now, leg, 503, Some(limits::RETRY_AFTER_SECONDS));
             return;
         }
-        let refused = self.active >= self.settings.calls || !self.arrival_allowed(now);
+        let refused = self.active >= self.settings.calls
+            || !self.arrival_allowed(now)
+            || !self.trunks.admit(now.mono, trunk, leg);
         self.admit(now, leg, invite, None, refused);
     }
 

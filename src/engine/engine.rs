@@ -32,6 +32,8 @@ use crate::media::command::{MediaCommand, MediaEvent};
 use crate::rng::Rng;
 use crate::sip::endpoint::{Endpoint, EndpointEvent, HoldId, Transmit};
 use crate::sip::registrar::Binding;
+use crate::sip::resolve::Query;
+use crate::sip::trunk::{TargetKey, Trunks};
 use crate::time::{Instant, Now, Timers, Wakeup};
 use crate::words::{OperatorState, Phrase, Prompt};
 
@@ -43,10 +45,12 @@ pub(super) enum EngineTimer {
     Hold(HoldId),
 }
 
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub(super) enum Asked {
     Gate(CallId, Gate),
     Hold(HoldId),
+    Records(Query),
+    Connect(TargetKey),
 }
 
 #[derive(Debug)]
@@ -61,6 +65,7 @@ pub struct Engine {
     pub(super) settings: EngineSettings,
     pub(super) rng: Rng,
     pub(super) endpoint: Endpoint,
+    pub(super) trunks: Trunks,
     pub(super) desk: Desk,
     pub(super) callbacks: Callbacks,
     pub(super) outcomes: Outcomes,
@@ -95,6 +100,8 @@ impl Engine {
         let restored = settings.restored.clone();
         let mut engine = Self {
             endpoint,
+            // A stream of its own, so that carriers do not move the ids of calls.
+            trunks: Trunks::new(Rng::new(seed.map(|byte| !byte))),
             desk: Desk::new(),
             callbacks: Callbacks::restore(restored.callbacks),
             outcomes: Outcomes::default(),
@@ -144,7 +151,10 @@ impl Engine {
     pub fn handle_input(&mut self, now: Now, input: Input<'_>) {
         match input {
             Input::Sip { flow, bytes } => self.endpoint.handle_packet(now, flow, bytes),
-            Input::FlowDown { flow } => self.endpoint.handle_flow_down(now, flow),
+            Input::FlowDown { flow } => {
+                self.endpoint.handle_flow_down(now, flow);
+                self.trunks.handle_flow_down(now.mono, flow);
+            }
             Input::Media(event) => self.handle_media(now, event),
             Input::Answer { id, answer } => self.handle_answer(now, id, answer),
             Input::FlowUp { .. } => {}
@@ -179,7 +189,11 @@ impl Engine {
     #[must_use]
     pub fn poll_timeout(&self) -> Option<Wakeup> {
         let own = self.timers.next().map(|at| Wakeup { at, why: "call" });
-        [self.endpoint.poll_timeout(), self.desk.poll_timeout(), own]
+        let trunks = self.trunks.poll_timeout();
+        let trunks = trunks.map(|at| Wakeup { at, why: "a trunk" });
+        let all = [self.endpoint.poll_timeout(), self.desk.poll_timeout()];
+        all.into_iter()
+            .chain([trunks, own])
             .into_iter()
             .flatten()
             .min_by_key(|wakeup| wakeup.at)
@@ -205,7 +219,9 @@ impl Engine {
     /// The flows that something lives on; a stream that is quiet and not among them may be closed.
     #[must_use]
     pub fn flows_in_use(&self) -> BTreeSet<FlowId> {
-        self.endpoint.flows_in_use()
+        let mut used = self.endpoint.flows_in_use();
+        used.extend(self.trunks.flows());
+        used
     }
 
     /// How many packets were refused unread: strangers above their rate, and those who guess passwords.
@@ -239,6 +255,11 @@ impl Engine {
                 .collect(),
             tickets: self.desk.ticket_count(),
             registrations: self.endpoint.registrations(),
+            trunks: self
+                .trunks
+                .standings()
+                .map(|(name, up)| (name.clone(), up))
+                .collect(),
             callbacks: self.callbacks.open(),
             messages: self.endpoint.messages().collect(),
             live: self.endpoint.live(),
@@ -248,9 +269,8 @@ impl Engine {
     }
 
     fn apply_plan(&mut self, now: Now) {
-        let realm = self.settings.endpoint.domain.clone();
-        self.endpoint
-            .set_directory(floor::directory(&self.plan, &realm));
+        self.apply_trunks(now);
+        self.apply_directory();
         self.desk_input(now, AcdInput::Floor(Box::new(floor::floor(&self.plan))));
     }
 
@@ -267,6 +287,8 @@ impl Engine {
 
     fn handle_timeout(&mut self, now: Now) {
         self.endpoint.handle_timeout(now);
+        self.settle(now);
+        self.trunks.handle_timeout(now.mono);
         self.settle(now);
         let mut effects = VecDeque::new();
         self.desk.handle_timeout(now, &mut effects);
@@ -318,6 +340,12 @@ impl Engine {
                 self.timers.cancel(&EngineTimer::Hold(hold));
                 self.release_hold(hold);
             }
+            (Some(Asked::Records(query)), Answer::Records(records)) => {
+                self.trunks.handle_records(now.mono, &query, records);
+            }
+            (Some(Asked::Connect(target)), Answer::Connected(way)) => {
+                self.trunks.handle_connected(now.mono, &target, way);
+            }
             (_, Answer::Committed | Answer::Records(_) | Answer::Connected(_)) => {}
         }
     }
@@ -328,17 +356,14 @@ impl Engine {
         }
     }
 
-    pub(super) fn ask(&mut self, asked: Asked) {
+    pub(super) fn ask(&mut self, asked: Asked, question: Question) {
         self.last_ask += 1;
         let id = AskId(self.last_ask);
         self.asks.insert(id, asked);
         if self.asks.len() > limits::QUESTIONS {
             self.asks.pop_first();
         }
-        self.outputs.push_back(Output::Ask {
-            id,
-            question: Question::Committed,
-        });
+        self.outputs.push_back(Output::Ask { id, question });
     }
 
     fn settle(&mut self, now: Now) {
@@ -347,6 +372,7 @@ impl Engine {
                 Some(work) => work,
                 None => match self.endpoint.poll_event() {
                     Some(event) => Work::Sip(event),
+                    None if self.carry_trunks(now) => continue,
                     None => break,
                 },
             };
@@ -424,7 +450,7 @@ impl Engine {
             }
             CallEffect::Tell(told) => self.tell(now, &told),
             CallEffect::Reach { operator } => self.reach(now, id, operator),
-            CallEffect::Commit(gate) => self.ask(Asked::Gate(id, gate)),
+            CallEffect::Commit(gate) => self.ask(Asked::Gate(id, gate), Question::Committed),
             CallEffect::SetTimer(timer, at) => self.timers.set(EngineTimer::Call(id, timer), at),
             CallEffect::StopTimer(timer) => {
                 self.timers.cancel(&EngineTimer::Call(id, timer));

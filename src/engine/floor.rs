@@ -26,13 +26,9 @@ pub fn floor(plan: &Dialplan) -> Floor {
     }
 }
 
-/// Whom SIP knows by a plan.
+/// Whom SIP knows by a plan; what is known of its carriers comes from [`super::trunks`].
 #[must_use]
-pub fn directory(plan: &Dialplan, realm: &str) -> Directory {
-    let trunks = plan.trunks.values().map(|trunk| {
-        let peers = trunk.peers.iter().map(|peer| (peer.net, peer.port));
-        TrunkEntry::at(trunk.name.clone(), peers.collect())
-    });
+pub fn directory(plan: &Dialplan, realm: &str, trunks: Vec<TrunkEntry>) -> Directory {
     let users = plan.operators.values().filter_map(|operator| {
         let password = operator.password.as_ref()?.reveal();
         let credentials = Credentials::from_password(operator.name.as_str(), realm, password);
@@ -47,7 +43,7 @@ pub fn directory(plan: &Dialplan, realm: &str) -> Directory {
         Some((operator.name.clone(), site))
     });
     Directory {
-        trunks: trunks.collect(),
+        trunks,
         users: users.collect(),
         numbers: numbers.collect(),
         sites: sites.collect(),

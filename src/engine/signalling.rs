@@ -1,7 +1,7 @@
 //! What the SIP endpoint says, carried to the call or the operator it is about.
 
 use super::engine::{Asked, Engine, EngineTimer};
-use super::output::{Level, Output, Record};
+use super::output::{Level, Output, Question, Record};
 use crate::acd::message::AcdInput;
 use crate::call::message::CallInput;
 use crate::id::{CallId, LegId};
@@ -18,6 +18,7 @@ impl Engine {
                 self.handle_arrival(now, leg, &invite);
             }
             EndpointEvent::Session(event) => {
+                self.watch_event(now, &event);
                 if let Some(&call) = self.legs.get(&leg_of(&event)) {
                     self.step(now, call, CallInput::Session(event));
                 }
@@ -57,6 +58,9 @@ impl Engine {
                     self.desk_input(now, AcdInput::PhoneDown { operator: user });
                 }
             }
+            EndpointEvent::Probed { id, status } => {
+                self.trunks.handle_probed(now.mono, id, status);
+            }
             EndpointEvent::Noted(text) => self.log(Level::Info, None, &text),
         }
     }
@@ -68,6 +72,7 @@ impl Engine {
         } else {
             None
         };
+        self.watch_command(now, &command);
         self.endpoint.handle_command(now, command);
         if let Some(leg) = begun {
             self.tell_leg(call, leg);
@@ -87,7 +92,7 @@ impl Engine {
                 EngineTimer::Hold(hold),
                 now.mono + limits::COMMIT_BEFORE_END,
             );
-            self.ask(Asked::Hold(hold));
+            self.ask(Asked::Hold(hold), Question::Committed);
         }
     }
 }

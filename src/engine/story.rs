@@ -8,7 +8,7 @@ use super::output::{Level, Output, Record};
 use crate::acd::message::AcdEffect;
 use crate::call::facts::CallFacts;
 use crate::call::message::{News, Told};
-use crate::id::{CallId, EventId, OperatorName, Ulid};
+use crate::id::{CallId, EventId, OperatorName, TrunkName, Ulid};
 use crate::ledger::callbacks::{Missed, Verdict};
 use crate::media::command::MediaEvent;
 use crate::number::Masked;
@@ -205,6 +205,19 @@ impl Engine {
             data.extend(more);
         }
         self.record(now, kind, None, data);
+    }
+
+    /// A carrier can be had, or cannot.
+    pub(super) fn tell_trunk(&mut self, now: Now, trunk: &TrunkName, up: bool, why: &str) {
+        let mut data = Map::new();
+        data.insert("trunk".into(), json!(trunk));
+        data.insert("why".into(), json!(why));
+        let (kind, level, word) = match up {
+            true => ("trunk.up", Level::Info, "is up"),
+            false => ("trunk.down", Level::Error, "is down"),
+        };
+        self.record(now, kind, None, data);
+        self.log(level, None, &format!("trunk {trunk} {word}: {why}"));
     }
 
     /// A new plan is live.

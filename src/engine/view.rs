@@ -1,6 +1,6 @@
 //! What the engine shows of itself, for metrics and for the invariants of tests.
 
-use crate::id::QueueName;
+use crate::id::{QueueName, TrunkName};
 use crate::sip::endpoint::Live;
 use crate::words::{OperatorState, Outcome};
 
@@ -29,6 +29,8 @@ pub struct View {
     pub operators: Vec<(OperatorState, usize)>,
     /// Tickets in the distributor.
     pub tickets: usize,
+    /// Carriers, and whether each can be had.
+    pub trunks: Vec<(TrunkName, bool)>,
     /// Bindings.
     pub registrations: usize,
     /// Open callbacks.

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::telemetry::{Telemetry, Way};
 use crate::engine::view::View;
-use crate::id::QueueName;
+use crate::id::{QueueName, TrunkName};
 use crate::words::Outcome;
 
 /// What the metrics have been told so far, so that counters only move by what is new.
@@ -13,6 +13,7 @@ pub struct Figures {
     offered: u64,
     ended: BTreeMap<Outcome, u64>,
     queues: BTreeSet<QueueName>,
+    trunks: BTreeSet<TrunkName>,
 }
 
 impl Figures {
@@ -46,6 +47,15 @@ impl Figures {
         for (state, count) in &view.operators {
             telemetry.operators(*state, *count);
         }
+        for (trunk, up) in &view.trunks {
+            telemetry.trunk_up(trunk.as_str(), *up);
+        }
+        let trunks = view.trunks.iter().map(|(trunk, _)| trunk.clone());
+        let trunks = trunks.collect();
+        for gone in self.trunks.difference(&trunks) {
+            telemetry.trunk_up(gone.as_str(), false);
+        }
+        self.trunks = trunks;
         telemetry.registrations(view.registrations);
         telemetry.callbacks_open(view.callbacks);
         for (method, received, total) in &view.messages {
@@ -61,7 +71,7 @@ mod tests {
     use crate::sip::endpoint::Live;
 
     #[test]
-    fn a_queue_that_a_plan_took_away_shows_nobody_waiting() {
+    fn a_queue_and_a_trunk_that_a_plan_took_away_show_nothing() {
         let telemetry = Telemetry::new().unwrap();
         let mut view = View {
             calls_active: 0,
@@ -75,6 +85,7 @@ mod tests {
             waiting: vec![("odesa".into(), 3)],
             operators: Vec::new(),
             tickets: 0,
+            trunks: vec![("carrier".into(), true)],
             registrations: 0,
             callbacks: 0,
             messages: Vec::new(),
@@ -85,10 +96,13 @@ mod tests {
         let mut figures = Figures::default();
         figures.show(&view, &telemetry);
         assert!(telemetry.render().contains("{queue=\"odesa\"} 3"));
+        assert!(telemetry.render().contains("{trunk=\"carrier\"} 1"));
+        view.trunks = Vec::new();
         view.waiting = vec![("all".into(), 1)];
         figures.show(&view, &telemetry);
         let shown = telemetry.render();
         assert!(shown.contains("{queue=\"odesa\"} 0"), "{shown}");
         assert!(shown.contains("{queue=\"all\"} 1"), "{shown}");
+        assert!(shown.contains("{trunk=\"carrier\"} 0"), "{shown}");
     }
 }

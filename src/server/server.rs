@@ -5,8 +5,8 @@
 
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 
 use anyhow::{Result, anyhow};
@@ -29,7 +29,6 @@ use super::trace::Tracer;
 use super::transport::Switchboard;
 use super::transport::network::{Identity, Network};
 use crate::call::message::CallSettings;
-use crate::dialplan::plan::Dialplan;
 use crate::engine::{Engine, EngineSettings, Restored};
 use crate::limits;
 use crate::media::command::MediaEvent;
@@ -63,7 +62,6 @@ pub struct Server {
     sweep_stop: watch::Sender<bool>,
     admin: Admin,
     health: Arc<Health>,
-    telemetry: Telemetry,
     busy: Arc<Busy>,
     stop: Arc<AtomicBool>,
     threads: Vec<JoinHandle<()>>,
@@ -73,8 +71,6 @@ pub struct Server {
     engine: JoinHandle<()>,
     board: Switchboard,
     identity: Option<Identity>,
-    /// The plan that was made live last.
-    plan: Mutex<Arc<Dialplan>>,
     /// What the dialplan's files looked like when they were first read.
     seen: Fingerprint,
     addresses: Vec<(Transport, SocketAddr)>,
@@ -119,8 +115,6 @@ impl Server {
         watch_figures(&telemetry, &media, &store);
         net.tasks
             .push(tokio::spawn(keep_figures(telemetry.clone())));
-        show_trunks(&telemetry, None, &loaded.plan);
-        let plan = Mutex::new(Arc::clone(&loaded.plan));
         rng.fill(&mut seed);
         let engine = Engine::new(
             engine_settings(&settings, loaded, stored),
@@ -157,7 +151,6 @@ impl Server {
             sweep_stop,
             admin,
             health,
-            telemetry,
             busy,
             stop,
             threads: net.threads,
@@ -166,7 +159,6 @@ impl Server {
             engine,
             board: net.board,
             identity: net.identity,
-            plan,
             seen,
             addresses: net.addresses,
         })
@@ -220,10 +212,6 @@ impl Server {
         match loaded {
             Ok(Loaded { plan, prompts }) => {
                 tracing::info!(plan = %plan.hash, "a new dialplan is live");
-                let mut live = self.plan.lock().unwrap_or_else(PoisonError::into_inner);
-                show_trunks(&self.telemetry, Some(&live), &plan);
-                *live = Arc::clone(&plan);
-                drop(live);
                 self.inbox.post(Word::Plan { plan, prompts });
                 Ok(())
             }
@@ -453,16 +441,6 @@ fn restored(stored: Stored) -> Restored {
         bindings: stored.bindings,
         paused: paused.collect(),
         callbacks: stored.callbacks,
-    }
-}
-
-/// A trunk that a new plan no longer has is down, whatever was shown last.
-fn show_trunks(telemetry: &Telemetry, before: Option<&Dialplan>, plan: &Dialplan) {
-    for gone in before.into_iter().flat_map(|before| before.trunks.keys()) {
-        telemetry.trunk_up(gone.as_str(), false);
-    }
-    for trunk in plan.trunks.keys() {
-        telemetry.trunk_up(trunk.as_str(), true);
     }
 }
 

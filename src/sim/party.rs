@@ -286,6 +286,7 @@ impl Party {
                 Some(
                     EndpointEvent::Registered { .. }
                     | EndpointEvent::Unregistered { .. }
+                    | EndpointEvent::Probed { .. }
                     | EndpointEvent::Noted(_),
                 ) => {}
                 None => break,

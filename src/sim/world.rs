@@ -66,9 +66,19 @@ enum Happening {
     ToParty(usize, Bytes),
     Media(MediaEvent),
     Ends(LegId, PlayId),
-    Answer(AskId),
+    Answer(AskId, Answer),
     /// Nothing comes from an address: a party that is gone, or nobody ever.
     Silence(Option<usize>, SocketAddr),
+}
+
+/// The server's way to somebody.
+const fn way_to(peer: SocketAddr) -> Flow {
+    Flow {
+        id: FlowId(1),
+        transport: Transport::Udp,
+        local: SERVER,
+        peer,
+    }
 }
 
 /// The world.
@@ -304,7 +314,7 @@ impl World {
             Happening::ToServer(..) | Happening::ToParty(..) => true,
             Happening::Media(_)
             | Happening::Ends(..)
-            | Happening::Answer(_)
+            | Happening::Answer(..)
             | Happening::Silence(..) => false,
         });
         self.watch.restart();
@@ -390,12 +400,7 @@ impl World {
         match happening {
             Happening::ToServer(index, bytes) => {
                 if let Some(party) = self.parties.get(index) {
-                    let flow = Flow {
-                        id: FlowId(1),
-                        transport: Transport::Udp,
-                        local: SERVER,
-                        peer: party.address(),
-                    };
+                    let flow = way_to(party.address());
                     let bytes = &bytes;
                     self.tell(Input::Sip { flow, bytes });
                 }
@@ -407,10 +412,7 @@ impl World {
                 self.after_party(index);
             }
             Happening::Media(event) => self.tell(Input::Media(event)),
-            Happening::Answer(id) => self.tell(Input::Answer {
-                id,
-                answer: Answer::Committed,
-            }),
+            Happening::Answer(id, answer) => self.tell(Input::Answer { id, answer }),
             Happening::Ends(leg, play) => {
                 let ended = self.sound.ends(self.now, leg, play);
                 self.sounding(ended);

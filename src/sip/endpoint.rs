@@ -12,26 +12,19 @@
 //!                                                  └ anything else: answered without state
 //! ```
 
-mod answer_challenge;
 mod command;
 mod counters;
-mod early;
 mod egress;
-mod errand;
 mod in_dialog;
 mod info;
 mod ingress;
 mod invite;
 mod ours;
-mod prack;
+mod probe;
 mod refer;
-mod refresh;
 mod register;
 mod registrations;
-mod reliable;
-mod reoffer;
 mod stateless;
-mod streams;
 mod subscribe;
 mod timeout;
 
@@ -42,7 +35,6 @@ use bytes::Bytes;
 
 use self::counters::Counters;
 pub use self::counters::{Live, Refused};
-use self::streams::Streams;
 use self::subscribe::Published;
 use super::auth::Authority;
 use super::auth::secret::Secret;
@@ -55,6 +47,7 @@ use super::session::SessionEvent;
 use super::session::state::{MergeKey, Phase, Session, SessionTimer};
 use super::subscription::{SubscriptionId, Subscriptions};
 use super::transaction::table::Transactions;
+use super::trunk::ProbeId;
 use crate::id::{FlowId, LegId, OperatorName, SiteName, TrunkName};
 use crate::limits;
 use crate::net::Net;
@@ -213,6 +206,13 @@ pub enum EndpointEvent {
         /// The 200 to the REGISTER that removed it waits with this hold.
         hold: Option<HoldId>,
     },
+    /// What came of [`Endpoint::probe`]: a final status, or none when nobody answered.
+    Probed {
+        /// Which one.
+        id: ProbeId,
+        /// The status.
+        status: Option<u16>,
+    },
     /// Something an admin may want to read, numbers masked.
     Noted(String),
 }
@@ -238,9 +238,6 @@ pub struct Endpoint {
     subscriptions: Subscriptions,
     published: Published,
     timers: Timers<Alarm>,
-    streams: Streams,
-    /// The realm in which each trunk asked first; no other is answered.
-    realms: BTreeMap<TrunkName, String>,
     next_leg: u64,
     next_hold: u64,
     transmits: VecDeque<Transmit>,
@@ -283,8 +280,6 @@ impl Endpoint {
             subscriptions: Subscriptions::default(),
             published: Published::default(),
             timers: Timers::default(),
-            streams: Streams::default(),
-            realms: BTreeMap::new(),
             next_leg: 0,
             next_hold: 0,
             transmits: VecDeque::new(),
@@ -302,10 +297,7 @@ impl Endpoint {
         let before = std::mem::replace(&mut self.directory, directory);
         let kept = &self.directory.trunks;
         let gone = before.trunks.into_iter().filter(|it| !kept.contains(it));
-        let realms = &mut self.realms;
-        self.former.extend(gone.inspect(|it| {
-            realms.remove(&it.name);
-        }));
+        self.former.extend(gone);
         while self.former.len() > limits::FORMER_TRUNKS {
             self.former.pop_front();
         }

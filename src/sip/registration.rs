@@ -1,11 +1,13 @@
 //! A registration of our own with somebody else's registrar (RFC 3261 10.2): a softphone's side.
 //!
 //! ```text
-//!  register → REGISTER ─401→ REGISTER with digest ─200→ registered ─80 % of its time→ REGISTER …
+//!  register → REGISTER ─401, 407→ with digest ─200→ registered ─80 % of its time→ REGISTER …
+//!                  │    ─423→ for longer
 //!                  └─ anything else, nothing: failed, tried again after a while
 //! ```
 //!
-//! Makes requests and reads responses; [`super::endpoint::Endpoint`] sends them and keeps the time.
+//! Makes requests and reads responses; [`super::endpoint::Endpoint`] sends them. It keeps a phone's
+//! time too; a carrier's registration is driven by [`super::trunk::Trunks`].
 
 use bytes::Bytes;
 
@@ -41,7 +43,7 @@ pub struct Account {
 pub enum RegistrationEvent {
     /// It stands for this long and will be refreshed in time.
     Registered(RegistrationId, Duration),
-    /// It was refused with this status, 408 when nobody answered, and will be tried again.
+    /// It was refused with this status, 408 when nobody answered, 503 when the way is broken.
     Failed(RegistrationId, u16),
     /// It was taken back.
     Unregistered(RegistrationId),
@@ -69,11 +71,20 @@ pub struct Registration {
     call_id: String,
     tag: String,
     cseq: u32,
-    challenge: Option<Challenge>,
-    /// This attempt answered a challenge already, so a second one is a refusal.
-    answered: bool,
+    challenge: Option<(Name, Challenge)>,
+    /// What is asked for once a registrar found our time too short.
+    longer: Option<Duration>,
+    /// Answers that this attempt gave to challenges and to 423.
+    answered: u8,
     leaving: bool,
+    /// The endpoint refreshes it and tries again by itself.
+    keeps_time: bool,
 }
+
+/// Answers of one attempt to what a registrar wants of it; a stale nonce may cost a second one.
+const ANSWERS: u8 = 3;
+/// We ask for no longer than this, whatever a registrar finds too short.
+const LONGEST: Duration = Duration::from_secs(86_400);
 
 impl Registration {
     /// A registration that has sent nothing yet. `contact` is our address as the registrar sees it.
@@ -88,10 +99,26 @@ impl Registration {
             tag: rng.token(12),
             cseq: 0,
             challenge: None,
-            answered: false,
+            longer: None,
+            answered: 0,
             leaving: false,
+            keeps_time: true,
             account,
         })
+    }
+
+    /// The same with a registrar of that URI, and driven by somebody else.
+    #[must_use]
+    pub fn driven(mut self, registrar: Uri) -> Self {
+        self.registrar = registrar;
+        self.keeps_time = false;
+        self
+    }
+
+    /// Whether the endpoint refreshes it and tries again by itself.
+    #[must_use]
+    pub const fn keeps_time(&self) -> bool {
+        self.keeps_time
     }
 
     /// The way its requests go.
@@ -103,7 +130,7 @@ impl Registration {
     /// From now on it asks to be forgotten.
     pub const fn leave(&mut self) {
         self.leaving = true;
-        self.answered = false;
+        self.answered = 0;
     }
 
     /// Whether it asks to be forgotten.
@@ -125,7 +152,7 @@ impl Registration {
         let seconds = if self.leaving {
             0
         } else {
-            self.account.expires.as_secs()
+            self.longer.unwrap_or(self.account.expires).as_secs()
         };
         let mut request = Message::request(Method::Register, self.registrar.clone());
         let headers = &mut request.headers;
@@ -147,7 +174,7 @@ impl Registration {
     }
 
     fn authorize(&mut self, rng: &mut Rng) -> Option<(Name, Bytes)> {
-        let challenge = self.challenge.as_mut()?;
+        let (name, challenge) = self.challenge.as_mut()?;
         let Account { user, password, .. } = &self.account;
         let subject = Subject {
             method: Method::Register.as_str(),
@@ -155,7 +182,7 @@ impl Registration {
             body: b"",
         };
         let value = challenge.answer(user, password, subject, rng);
-        Some((Name::Authorization, Bytes::from(value)))
+        Some((name.clone(), Bytes::from(value)))
     }
 
     /// Reads a response to the last REGISTER.
@@ -163,29 +190,49 @@ impl Registration {
         match response.status().unwrap_or(500) {
             0..200 => Next::Wait,
             200..300 => {
-                self.answered = false;
+                self.answered = 0;
                 Next::Done(self.granted(response))
             }
-            401 if self.take_challenge(response) => Next::Again,
+            status @ (401 | 407) if self.take_challenge(response, status) => Next::Again,
+            423 if self.ask_for_longer(response) => Next::Again,
             status => {
-                self.answered = false;
+                self.answered = 0;
                 Next::Refused(status)
             }
         }
     }
 
     /// Takes a challenge to answer; false when none can be, or one was in vain.
-    fn take_challenge(&mut self, response: &Message) -> bool {
-        let given = response.headers.credentials(&Name::WwwAuthenticate);
+    fn take_challenge(&mut self, response: &Message, status: u16) -> bool {
+        let (asked, answer) = match status {
+            401 => (Name::WwwAuthenticate, Name::Authorization),
+            _ => (Name::ProxyAuthenticate, Name::ProxyAuthorization),
+        };
+        let given = response.headers.credentials(&asked);
         let Some((challenge, stale)) = Challenge::choose(given) else {
             return false;
         };
         // With stale=true the password was right and only the nonce too old.
-        if self.answered && !stale {
+        if self.answered > 0 && !stale || self.answered >= ANSWERS {
             return false;
         }
-        self.answered = true;
-        self.challenge = Some(challenge);
+        self.answered += 1;
+        self.challenge = Some((answer, challenge));
+        true
+    }
+
+    /// RFC 3261 10.2.8: a time that is too short is asked for again as the registrar wants it.
+    fn ask_for_longer(&mut self, response: &Message) -> bool {
+        let least = response.headers.text(&Name::MinExpires);
+        let least = least.and_then(|text| text.trim().parse::<u32>().ok());
+        let Some(least) = least.map(|seconds| Duration::from_secs(u64::from(seconds))) else {
+            return false;
+        };
+        let asked = self.longer.unwrap_or(self.account.expires);
+        if least <= asked || least > LONGEST || self.leaving {
+            return false;
+        }
+        self.longer = Some(least);
         true
     }
 
@@ -198,8 +245,8 @@ impl Registration {
             .and_then(|contact| contact.params.get("expires"))
             .and_then(|seconds| seconds.parse::<u32>().ok());
         let common = response.headers.expires().ok().flatten();
-        own.or(common).map_or(self.account.expires, |seconds| {
-            Duration::from_secs(u64::from(seconds))
-        })
+        let asked = self.longer.unwrap_or(self.account.expires);
+        own.or(common)
+            .map_or(asked, |seconds| Duration::from_secs(u64::from(seconds)))
     }
 }

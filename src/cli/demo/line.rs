@@ -143,6 +143,7 @@ impl Line {
                 Some(
                     EndpointEvent::Registered { .. }
                     | EndpointEvent::Unregistered { .. }
+                    | EndpointEvent::Probed { .. }
                     | EndpointEvent::Noted(_),
                 ) => continue,
                 None => {}

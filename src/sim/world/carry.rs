@@ -2,8 +2,9 @@
 
 use bytes::Bytes;
 
-use super::{Happening, RTP_TIMEOUT, World};
+use super::{Happening, RTP_TIMEOUT, World, way_to};
 use crate::engine::event::Event;
+use crate::engine::input::Answer;
 use crate::engine::output::{Output, Question, Record};
 use crate::sim::sound::Sounding;
 use crate::sip::flow::Flow;
@@ -25,13 +26,24 @@ impl World {
                     question: Question::Committed,
                 } => {
                     if let Some((at, id)) = self.disk.asked(self.now, id) {
-                        self.schedule(at, Happening::Answer(id));
+                        self.schedule(at, Happening::Answer(id, Answer::Committed));
                     }
                 }
                 Output::Ask {
-                    question: Question::Records { .. } | Question::Connect { .. },
-                    ..
-                } => {}
+                    id,
+                    question: Question::Connect { peer, .. },
+                } => {
+                    // There is one wire, and whoever is on it can be spoken to.
+                    let way = Ok(way_to(peer));
+                    self.schedule(self.now, Happening::Answer(id, Answer::Connected(way)));
+                }
+                Output::Ask {
+                    id,
+                    question: Question::Records { .. },
+                } => {
+                    let answer = Answer::Records(Err("nobody has a name here".to_owned()));
+                    self.schedule(self.now, Happening::Answer(id, answer));
+                }
                 Output::Record(record) => self.kept.keep(record),
                 Output::Leg { .. } | Output::Observe(_) | Output::Log(_) => {}
             }

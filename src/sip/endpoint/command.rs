@@ -3,20 +3,17 @@
 use bytes::Bytes;
 
 use super::egress::{ALLOW, SDP, add_reason};
-use super::stateless::SUPPORTED;
-use super::{Alarm, Endpoint, SessionEvent, SessionRules};
+use super::{Alarm, Endpoint, SessionEvent};
 use crate::id::LegId;
 use crate::sip::dialog::Dialog;
 use crate::sip::header::{CSeq, Name, NameAddr};
 use crate::sip::message::{Message, Method};
-use crate::sip::session::interval::Interval;
-use crate::sip::session::state::{Party, Phase, Session, SessionTimer, Unacked};
+use crate::sip::session::state::{Phase, Session, SessionTimer, Unacked};
 use crate::sip::session::{Cause, OutgoingInvite, SessionCommand};
 use crate::sip::transaction::table::Owner;
 use crate::sip::transaction::timer::{T1, T1_64};
 use crate::sip::uri::{Host, Uri};
 use crate::time::{Duration, Now};
-use crate::words::Rel100;
 
 /// A provisional response is sent again after this (RFC 3261 13.3.1.1).
 pub(super) const PROGRESS_AGAIN: Duration = Duration::from_secs(60);
@@ -40,7 +37,7 @@ impl Endpoint {
             SessionCommand::AnswerReoffer { leg, answer } => self.answer_reoffer(leg, answer),
             SessionCommand::AnswerRefer { leg, answer } => self.answer_refer(leg, answer),
             SessionCommand::ReferProgress { leg, code } => self.refer_progress(leg, code),
-            SessionCommand::Reoffer { leg, offer } => self.reoffer(leg, offer),
+            SessionCommand::Reoffer { .. } => {}
         }
         self.settle();
     }
@@ -49,10 +46,7 @@ impl Endpoint {
         if self.sessions.contains_key(&leg) {
             return;
         }
-        let mut party = self.party(&invite.flow);
-        party.trunk = invite.trunk.clone().or(party.trunk);
-        let rules = self.rules_of(&party);
-        let mut request = self.build_invite(invite, rules);
+        let mut request = self.build_invite(invite);
         let dialog = Dialog::of_caller(&request);
         let (Some(dialog), false) = (dialog, self.transactions.is_full()) else {
             self.counters.refused.full += 1;
@@ -64,7 +58,8 @@ impl Endpoint {
             self.tell(SessionEvent::Closed { leg });
             return;
         };
-        self.streams.note(&invite.flow, None);
+        let mut party = self.party(&invite.flow);
+        party.trunk = invite.trunk.clone().or(party.trunk);
         let id = self.send_request(Owner::Leg(leg), invite.flow, &mut request);
         let phase = Phase::Inviting {
             invite: id,
@@ -72,23 +67,14 @@ impl Endpoint {
             cancelled: false,
         };
         self.dialogs.insert(dialog.key.clone(), leg);
-        let mut session = Session::new(phase, dialog, invite.flow, party, rules);
+        let mut session = Session::new(phase, dialog, invite.flow, party);
         session.open.insert(id);
-        session.binding = self.binding_on(&invite.flow);
-        session.local = Some(invite.offer.clone()).filter(|offer| !offer.is_empty());
         session.trunk.clone_from(&invite.trunk);
         session.invite = Some(Box::new(request));
         self.sessions.insert(leg, session);
     }
 
-    /// How sessions with somebody are kept.
-    pub(super) fn rules_of(&self, party: &Party) -> SessionRules {
-        let mut trunks = self.directory.trunks.iter();
-        let entry = trunks.find(|entry| Some(&entry.name) == party.trunk.as_ref());
-        entry.map(|entry| entry.rules).unwrap_or_default()
-    }
-
-    fn build_invite(&mut self, invite: &OutgoingInvite, rules: SessionRules) -> Message {
+    fn build_invite(&mut self, invite: &OutgoingInvite) -> Message {
         let host = Host::parse(&self.config.domain)
             .unwrap_or_else(|_| Host::Ip(self.visible(&invite.flow).ip()));
         let user = match invite.from_user.as_str() {
@@ -112,18 +98,6 @@ impl Endpoint {
         headers.push(Name::CSeq, cseq.to_value());
         headers.push(Name::Contact, self.contact(&invite.flow));
         headers.push(Name::Allow, ALLOW);
-        // Without an offer of ours a reliable response would bring the peer's, which a PRACK would
-        // have to answer (RFC 3262 5).
-        let rel100 = match rules.rel100 {
-            Rel100::Supported if !invite.offer.is_empty() => ", 100rel",
-            Rel100::Required => {
-                headers.push(Name::Require, "100rel");
-                ""
-            }
-            Rel100::Off | Rel100::Supported => "",
-        };
-        headers.push(Name::Supported, format!("{}{rel100}", SUPPORTED.join(", ")));
-        Interval::wished(rules.session_timer).ask(headers, true);
         for (name, value) in &invite.headers {
             headers.push(Name::from(*name), value.clone());
         }
@@ -142,18 +116,13 @@ impl Endpoint {
                     ..
                 },
             flow,
-            reliable,
             ..
         }) = self.sessions.get(&leg)
         else {
             return;
         };
-        if !(101..200).contains(&code) || self.must_be_silent(leg) {
+        if !(101..200).contains(&code) {
             return;
-        }
-        if reliable.is_some() {
-            self.progress_reliably(leg, code, answer);
-            return self.progress_again(leg);
         }
         let mut response = self.response(leg, request, code);
         response.headers.push(Name::Contact, self.contact(flow));
@@ -170,28 +139,9 @@ impl Endpoint {
         self.repeat_progress(leg);
     }
 
-    /// Says once more, a minute later, that the INVITE is being worked on.
-    fn progress_again(&mut self, leg: LegId) {
-        let alarm = Alarm::Session(leg, SessionTimer::Progress);
-        self.timers.set(alarm, self.now.mono + PROGRESS_AGAIN);
-    }
-
-    /// Sends the last provisional response, now and a minute later. A reliable one has a number of
-    /// its own each time.
+    /// Sends the last provisional response, now and a minute later.
     pub(super) fn repeat_progress(&mut self, leg: LegId) {
-        let reliable = self.sessions.get(&leg).is_some_and(|session| {
-            matches!(
-                session.phase,
-                Phase::Offered {
-                    cancelled: false,
-                    ..
-                }
-            ) && session.reliable.is_some()
-        });
-        if reliable {
-            self.progress_reliably(leg, 183, None);
-            return self.progress_again(leg);
-        }
+        let now = self.now.mono;
         if let Some(session) = self.sessions.get(&leg)
             && let Phase::Offered {
                 invite,
@@ -200,16 +150,18 @@ impl Endpoint {
                 ..
             } = &session.phase
         {
-            let (invite, code, bytes) = (*invite, *code, bytes.clone());
-            self.respond_bytes(invite, code, bytes);
-            self.progress_again(leg);
+            self.transactions
+                .respond(now, *invite, *code, bytes.clone());
+            let alarm = Alarm::Session(leg, SessionTimer::Progress);
+            self.timers.set(alarm, now + PROGRESS_AGAIN);
         }
     }
 
-    pub(super) fn accept(&mut self, leg: LegId, answer: Bytes) {
-        let Some(session) = self.sessions.get(&leg) else {
+    fn accept(&mut self, leg: LegId, answer: Bytes) {
+        let Some(session) = self.sessions.get_mut(&leg) else {
             return;
         };
+        let flow = session.flow;
         let Phase::Offered {
             invite,
             request,
@@ -220,34 +172,13 @@ impl Endpoint {
             return;
         };
         let (invite, request) = (*invite, request.clone());
-        if self.accept_waits(leg, &answer) {
-            return;
-        }
+        session.phase = Phase::Talking;
         self.timers
             .cancel(&Alarm::Session(leg, SessionTimer::Progress));
-        self.stop_waiting_for_prack(leg);
-        self.reroute(leg);
-        let Some(session) = self.sessions.get_mut(&leg) else {
-            return;
-        };
-        session.phase = Phase::Talking;
-        let flow = session.flow;
-        // An answer that was acknowledged already is not given twice (RFC 3264 4, RFC 6337 2.2).
-        let given = session
-            .reliable
-            .as_ref()
-            .is_some_and(|reliable| reliable.answered.is_some());
-        if !given {
-            session.local = Some(answer.clone());
-        }
         let mut response = self.response(leg, &request, 200);
         response.headers.push(Name::Contact, self.contact(&flow));
         response.headers.push(Name::Allow, ALLOW);
-        response.headers.push(Name::Supported, SUPPORTED.join(", "));
-        self.agree_interval(leg, &request, &mut response, true);
-        if !given {
-            response.set_body(SDP, answer);
-        }
+        response.set_body(SDP, answer);
         self.respond(invite, &response);
         self.await_ack(leg, &request, &response, true);
     }
@@ -286,14 +217,7 @@ impl Endpoint {
         }
     }
 
-    pub(super) fn reject(
-        &mut self,
-        leg: LegId,
-        code: u16,
-        retry_after: Option<u32>,
-        cause: Option<&Cause>,
-    ) {
-        self.drop_early_reoffer(leg);
+    fn reject(&mut self, leg: LegId, code: u16, retry_after: Option<u32>, cause: Option<&Cause>) {
         let Some(session) = self.sessions.get_mut(&leg) else {
             return;
         };
@@ -307,7 +231,6 @@ impl Endpoint {
         session.phase = Phase::Over;
         self.timers
             .cancel(&Alarm::Session(leg, SessionTimer::Progress));
-        self.stop_waiting_for_prack(leg);
         let code = if (300..700).contains(&code) {
             code
         } else {
@@ -361,21 +284,6 @@ impl Endpoint {
         if let Some(session) = self.sessions.get_mut(&leg) {
             session.phase = Phase::Over;
         }
-        self.stop_keeping(leg);
-    }
-
-    /// The session is over, and nobody has to keep it alive.
-    pub(super) fn stop_keeping(&mut self, leg: LegId) {
-        if let Some(session) = self.sessions.get_mut(&leg) {
-            session.pending = None;
-        }
-        for timer in [
-            SessionTimer::Refresh,
-            SessionTimer::Expire,
-            SessionTimer::Again,
-        ] {
-            self.timers.cancel(&Alarm::Session(leg, timer));
-        }
     }
 
     fn confirm_bye(&mut self, leg: LegId) {
@@ -409,7 +317,6 @@ impl Endpoint {
                 };
                 let response = self.response(leg, &reoffer.request, code);
                 self.respond(reoffer.transaction, &response);
-                self.take_turn(leg);
             }
         }
     }

@@ -1,19 +1,16 @@
 //! Our requests: the responses to them, and what follows of those.
 
-use super::answer_challenge::prove_as;
 use super::egress::add_reason;
-use super::{Alarm, Endpoint, SessionEvent};
+use super::{Alarm, Endpoint, EndpointEvent, SessionEvent};
 use crate::id::LegId;
 use crate::limits;
 use crate::sip::flow::Flow;
 use crate::sip::header::{CSeq, Name};
 use crate::sip::message::{Message, Method};
 use crate::sip::session::Cause;
-use crate::sip::session::sent::Errand;
 use crate::sip::session::state::{Phase, SessionTimer};
-use crate::sip::transaction::table::{Key, Owner, TransactionId};
+use crate::sip::transaction::table::{Key, Owner};
 use crate::sip::transaction::timer::T1_64;
-use crate::sip::uri::Uri;
 
 impl Endpoint {
     /// Takes a response. One that answers nothing of ours is dropped (RFC 3261 18.1.2).
@@ -34,26 +31,55 @@ impl Endpoint {
         let invite = cseq.method == Method::Invite;
         let ack = match owner {
             Owner::Leg(leg) if invite && status >= 300 => self
-                .invite_of(leg, id)
+                .sessions
+                .get(&leg)
+                .and_then(|session| session.invite.as_ref())
                 .map(|invite| ack_to_refusal(invite, response).to_bytes()),
-            Owner::Leg(_) | Owner::Registration(_) | Owner::Subscription(_) => None,
+            Owner::Leg(_) | Owner::Registration(_) | Owner::Subscription(_) | Owner::Probe(_) => {
+                None
+            }
         };
         let now = self.now.mono;
         if !self.transactions.handle_response(now, id, status, ack) {
             return;
         }
         match owner {
-            Owner::Leg(leg) if self.is_errand(leg, id) => self.handle_errand(leg, id, response),
             Owner::Leg(leg) if invite => match status {
-                0..200 => self.handle_provisional(leg, id, response, status),
+                0..200 => self.handle_provisional(leg, response, status),
                 200..300 => self.handle_success(leg, flow, response),
-                300.. if self.invite_again(leg, id, response) => {}
-                300.. => self.handle_refusal(leg, status, redirections(response)),
+                300.. => self.handle_refusal(leg, status),
             },
             Owner::Leg(leg) if status >= 300 => self.handle_notify_failure(leg, id),
             Owner::Leg(_) => {}
             Owner::Registration(id) => self.handle_registration_response(id, response),
             Owner::Subscription(one) => self.handle_notified(one, id, status),
+            Owner::Probe(_) if status < 200 => {}
+            Owner::Probe(id) => self.events.push_back(EndpointEvent::Probed {
+                id,
+                status: Some(status),
+            }),
+        }
+    }
+
+    fn handle_provisional(&mut self, leg: LegId, response: &Message, status: u16) {
+        let Some(session) = self.sessions.get_mut(&leg) else {
+            return;
+        };
+        let Phase::Inviting { proceeding, .. } = &mut session.phase else {
+            return;
+        };
+        *proceeding = true;
+        if session.hung_up.is_some() {
+            return self.send_cancel(leg);
+        }
+        // A call out moves on when a carrier stays silent, so it learns of the 100 too.
+        if status > 100 || session.trunk.is_some() {
+            let answer = response.sdp();
+            self.tell(SessionEvent::Progress {
+                leg,
+                code: status,
+                answer,
+            });
         }
     }
 
@@ -66,22 +92,9 @@ impl Endpoint {
         }
         session.dialog = session.dialog.confirmed_by(response);
         session.phase = Phase::Talking;
-        session.peer.note(response);
-        session.interval.take_answer(&response.headers);
-        // The answer of a provisional response that we acknowledged is the one that counts
-        // (RFC 3262 5).
-        let tag = session.dialog.remote_tag.clone().unwrap_or_default();
-        let early = std::mem::take(&mut session.early).remove(&tag);
-        let answer = early.and_then(|early| {
-            session.dialog.remote_seq = early.dialog.remote_seq;
-            early.answer
-        });
-        let answer = answer.or_else(|| response.sdp());
-        session.remote.clone_from(&answer);
         self.timers
             .cancel(&Alarm::Session(leg, SessionTimer::GiveUp));
         self.acknowledge(leg, response);
-        self.restart_interval(leg);
         let hung_up = self
             .sessions
             .get(&leg)
@@ -92,19 +105,9 @@ impl Endpoint {
         }
         self.tell(SessionEvent::Answered {
             leg,
-            answer,
+            answer: response.sdp(),
             peer: flow.peer.ip(),
         });
-    }
-
-    /// The INVITE of a transaction: the one that is open, or a later one.
-    fn invite_of(&self, leg: LegId, id: TransactionId) -> Option<&Message> {
-        let session = self.sessions.get(&leg)?;
-        if let Some(sent) = session.sent.get(&id) {
-            return Some(&sent.request);
-        }
-        let open = matches!(session.phase, Phase::Inviting { invite, .. } if invite == id);
-        session.invite.as_deref().filter(|_| open)
     }
 
     /// Sends the first ACK to the 2xx that made the dialog.
@@ -115,9 +118,6 @@ impl Endpoint {
         };
         let flow = session.flow;
         let mut ack = session.dialog.ack(number);
-        if let Some(invite) = &session.invite {
-            prove_as(&mut ack, invite);
-        }
         self.sign(&flow, &mut ack);
         let bytes = ack.to_bytes();
         if let Some(session) = self.sessions.get_mut(&leg) {
@@ -150,19 +150,15 @@ impl Endpoint {
         }
         session.forks.insert(tag.unwrap_or_default().to_owned());
         let mut ack = fork.ack(number);
-        if let Some(invite) = &session.invite {
-            prove_as(&mut ack, invite);
-        }
         self.sign(&flow, &mut ack);
         self.transmit(flow, ack.to_bytes(), None);
         if !known {
-            let bye = fork.request(Method::Bye);
-            self.errand(leg, Errand::Bye { again: true }, bye);
+            let mut bye = fork.request(Method::Bye);
+            self.send_request(Owner::Leg(leg), flow, &mut bye);
         }
     }
 
-    fn handle_refusal(&mut self, leg: LegId, status: u16, contacts: Vec<Uri>) {
-        self.drop_early_reoffer(leg);
+    fn handle_refusal(&mut self, leg: LegId, status: u16) {
         self.timers
             .cancel(&Alarm::Session(leg, SessionTimer::GiveUp));
         self.tell_unless_hung_up(
@@ -170,7 +166,7 @@ impl Endpoint {
             SessionEvent::Rejected {
                 leg,
                 code: status,
-                contacts,
+                contacts: Vec::new(),
             },
         );
         if let Some(session) = self.sessions.get_mut(&leg) {
@@ -185,7 +181,7 @@ impl Endpoint {
             .get(&leg)
             .is_some_and(|session| matches!(session.phase, Phase::Inviting { .. }));
         if is_open {
-            self.handle_refusal(leg, status, Vec::new());
+            self.handle_refusal(leg, status);
         }
     }
 
@@ -200,20 +196,8 @@ impl Endpoint {
         let (false, Some(invite)) = (std::mem::replace(cancelled, true), &session.invite) else {
             return;
         };
-        let invite = invite.clone();
-        let cause = session.hung_up.clone();
-        self.send_cancel_of(leg, &invite, cause.as_ref());
-        let give_up = Alarm::Session(leg, SessionTimer::GiveUp);
-        self.timers.set(give_up, self.now.mono + T1_64);
-    }
-
-    /// Sends the CANCEL of an INVITE, by the way that one went.
-    pub(super) fn send_cancel_of(&mut self, leg: LegId, invite: &Message, cause: Option<&Cause>) {
-        let Some(session) = self.sessions.get(&leg) else {
-            return;
-        };
         let flow = session.flow;
-        let cancel = cancel_of(invite, cause);
+        let cancel = cancel_of(invite, session.hung_up.as_ref());
         let key = Key::Client {
             branch: cancel
                 .headers
@@ -229,20 +213,10 @@ impl Endpoint {
         let id = self
             .transactions
             .open_client(now, key, flow, owner, bytes, false);
-        if let Some(session) = self.sessions.get_mut(&leg) {
-            session.open.insert(id);
-        }
+        session.open.insert(id);
+        self.timers
+            .set(Alarm::Session(leg, SessionTimer::GiveUp), now + T1_64);
     }
-}
-
-/// Where a redirection leads (RFC 3261 8.1.3.4).
-fn redirections(response: &Message) -> Vec<Uri> {
-    if !matches!(response.status(), Some(300..400)) {
-        return Vec::new();
-    }
-    let contacts = response.headers.contacts().unwrap_or_default();
-    let contacts = contacts.into_iter().take(limits::REDIRECTION_CONTACTS);
-    contacts.map(|contact| contact.uri).collect()
 }
 
 /// The ACK to a refusal: the INVITE's own Via and route, the To of the refusal (RFC 3261 17.1.1.3).

@@ -30,6 +30,44 @@ impl Endpoint {
         self.settle();
     }
 
+    /// Registers us with a carrier's registrar, under a Contact of `contact_user`. What becomes of it
+    /// is told; refreshes and further tries are asked for.
+    pub fn register_with(
+        &mut self,
+        now: Now,
+        id: RegistrationId,
+        account: Account,
+        registrar: Uri,
+        contact_user: &str,
+    ) {
+        self.now = now;
+        let contact = self.contact_of(contact_user, &account.flow);
+        match Registration::new(account, contact, &mut self.rng) {
+            Ok(registration) => {
+                let registration = registration.driven(registrar);
+                self.registrations.insert(id, registration);
+                self.send_register(id);
+            }
+            Err(_) => self
+                .registration_events
+                .push_back(RegistrationEvent::Failed(id, 400)),
+        }
+        self.settle();
+    }
+
+    /// Sends the REGISTER of a registration again.
+    pub fn refresh_registration(&mut self, now: Now, id: RegistrationId) {
+        self.now = now;
+        self.send_register(id);
+        self.settle();
+    }
+
+    /// Forgets a registration without a word to the registrar.
+    pub fn forget_registration(&mut self, id: RegistrationId) {
+        self.registrations.remove(&id);
+        self.timers.cancel(&Alarm::Registration(id));
+    }
+
     /// Takes a registration back.
     pub fn unregister(&mut self, now: Now, id: RegistrationId) {
         self.now = now;
@@ -64,8 +102,10 @@ impl Endpoint {
             Next::Again => self.send_register(id),
             Next::Done(_) | Next::Refused(_) if registration.is_leaving() => self.forget(id),
             Next::Done(granted) => {
-                let refresh = (granted / 5).saturating_mul(4).max(SOONEST);
-                self.wake_registration(id, refresh);
+                if registration.keeps_time() {
+                    let refresh = (granted / 5).saturating_mul(4).max(SOONEST);
+                    self.wake_registration(id, refresh);
+                }
                 self.registration_events
                     .push_back(RegistrationEvent::Registered(id, granted));
             }
@@ -73,11 +113,11 @@ impl Endpoint {
         }
     }
 
-    /// Nobody answered.
-    pub(super) fn handle_registration_failure(&mut self, id: RegistrationId) {
+    /// Nobody answered, or the way is broken.
+    pub(super) fn handle_registration_failure(&mut self, id: RegistrationId, status: u16) {
         match self.registrations.get(&id) {
             Some(registration) if registration.is_leaving() => self.forget(id),
-            Some(_) => self.fail_registration(id, 408),
+            Some(_) => self.fail_registration(id, status),
             None => {}
         }
     }
@@ -87,7 +127,10 @@ impl Endpoint {
     }
 
     fn fail_registration(&mut self, id: RegistrationId, status: u16) {
-        self.wake_registration(id, AGAIN);
+        let registration = self.registrations.get(&id);
+        if registration.is_some_and(Registration::keeps_time) {
+            self.wake_registration(id, AGAIN);
+        }
         self.registration_events
             .push_back(RegistrationEvent::Failed(id, status));
     }

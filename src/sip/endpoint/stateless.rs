@@ -108,9 +108,8 @@ impl Endpoint {
     }
 }
 
-/// The extensions a request may require (RFC 3891, RFC 4488, RFC 4028). RFC 3262's is a matter of the
-/// session.
-pub(super) const SUPPORTED: [&str; 3] = ["replaces", "norefersub", "timer"];
+/// The extensions a request may require (RFC 3891, RFC 4488).
+pub(super) const SUPPORTED: [&str; 2] = ["replaces", "norefersub"];
 
 /// What an answer to OPTIONS lists.
 pub(super) fn abilities() -> [Extra; 4] {
@@ -121,7 +120,7 @@ pub(super) fn abilities() -> [Extra; 4] {
             Name::AllowEvents,
             Bytes::from_static(Package::ALL.as_bytes()),
         ),
-        (Name::Supported, (SUPPORTED.join(", ") + ", 100rel").into()),
+        (Name::Supported, SUPPORTED.join(", ").into()),
     ]
 }
 
@@ -133,7 +132,7 @@ fn objection(request: &Message) -> Option<(u16, Vec<Extra>)> {
     match method {
         Method::Other(_) => return Some((501, allow())),
         // RFC 6665 4.1.3: we watch nothing.
-        Method::Notify => return Some((481, Vec::new())),
+        Method::Prack | Method::Notify => return Some((481, Vec::new())),
         Method::Message | Method::Publish => {
             return Some((405, allow()));
         }
@@ -146,7 +145,6 @@ fn objection(request: &Message) -> Option<(u16, Vec<Extra>)> {
         | Method::Info
         | Method::Refer
         | Method::Subscribe
-        | Method::Prack
         | Method::Update => {}
     }
     let unknown: Vec<Bytes> = [Name::Require, Name::ProxyRequire]
@@ -154,14 +152,14 @@ fn objection(request: &Message) -> Option<(u16, Vec<Extra>)> {
         .flat_map(|name| headers.list(name))
         .filter(|option| {
             let known = |known: &&str| option.eq_ignore_ascii_case(known.as_bytes());
-            !SUPPORTED.iter().any(known) && !known(&"100rel")
+            !SUPPORTED.iter().any(known)
         })
         .collect();
     if !unknown.is_empty() {
         let list = unknown.join(&b", "[..]);
         return Some((420, vec![(Name::Unsupported, list.into())]));
     }
-    if !matches!(method, Method::Invite | Method::Update | Method::Prack) {
+    if !matches!(method, Method::Invite | Method::Update) {
         return None;
     }
     if headers.max_forwards() == Ok(Some(0)) {

@@ -1,6 +1,6 @@
 //! What comes by itself: timers, streams that close, transactions that end.
 
-use super::{Alarm, Endpoint, SessionEvent};
+use super::{Alarm, Endpoint, EndpointEvent, SessionEvent};
 use crate::id::{FlowId, LegId};
 use crate::sip::session::Cause;
 use crate::sip::session::state::{Phase, SessionTimer};
@@ -33,7 +33,6 @@ impl Endpoint {
     /// stays; its media may still flow and its phone may come back.
     pub fn handle_flow_down(&mut self, now: Now, flow: FlowId) {
         self.now = now;
-        self.streams.forget(flow);
         let changes = self.registrar.handle_flow_down(flow);
         self.announce(changes, None);
         self.drop_subscriptions_on(flow);
@@ -47,12 +46,6 @@ impl Endpoint {
             SessionTimer::NoAck => self.give_up_ack(leg),
             SessionTimer::Progress => self.repeat_progress(leg),
             SessionTimer::Referral => self.referral_lapses(leg),
-            SessionTimer::Repeat1xx => self.repeat_1xx(leg, true),
-            SessionTimer::NoPrack => self.give_up_prack(leg),
-            SessionTimer::Again => self.take_turn(leg),
-            SessionTimer::Stuck => self.handle_stuck(leg),
-            SessionTimer::Refresh => self.refresh(leg),
-            SessionTimer::Expire => self.expire(leg),
             SessionTimer::GiveUp => {
                 if let Some(session) = self.sessions.get(&leg)
                     && let Phase::Inviting { invite, .. } = session.phase
@@ -67,6 +60,7 @@ impl Endpoint {
         let Some(session) = self.sessions.get_mut(&leg) else {
             return;
         };
+        let flow = session.flow;
         let Some(unacked) = &mut session.unacked else {
             return;
         };
@@ -74,26 +68,29 @@ impl Endpoint {
         let (gap, bytes) = (unacked.gap, unacked.response.clone());
         let alarm = Alarm::Session(leg, SessionTimer::Repeat2xx);
         self.timers.set(alarm, self.now.mono + gap);
-        self.reroute(leg);
-        if let Some(session) = self.sessions.get(&leg) {
-            let flow = session.flow;
-            self.transmit(flow, bytes, None);
-        }
+        self.transmit(flow, bytes, None);
     }
 
     fn give_up_ack(&mut self, leg: LegId) {
-        let waits = self
-            .sessions
-            .get(&leg)
-            .is_some_and(|session| session.unacked.is_some());
-        if waits {
-            let cause = Cause {
-                sip: 408,
-                q850: Some(102),
-                text: "no ACK",
-            };
-            self.lose(leg, &cause);
+        let Some(session) = self.sessions.get(&leg) else {
+            return;
+        };
+        if session.unacked.is_none() {
+            return;
         }
+        let hung_up = session.hung_up.clone();
+        let cause = Cause {
+            sip: 408,
+            q850: Some(102),
+            text: "no ACK",
+        };
+        if hung_up.is_none() {
+            self.tell(SessionEvent::Failed {
+                leg,
+                cause: cause.clone(),
+            });
+        }
+        self.end_dialog(leg, Some(hung_up.as_ref().unwrap_or(&cause)));
     }
 
     /// Takes what transactions report, sends what they sent, and closes what is over. Every input
@@ -105,8 +102,6 @@ impl Endpoint {
                 Report::TimedOut(Owner::Leg(leg), id) => {
                     if self.is_invite(leg, id) {
                         self.handle_no_response(leg, 408);
-                    } else if self.is_errand(leg, id) {
-                        self.errand_failed(leg, id, 408);
                     } else {
                         self.handle_notify_failure(leg, id);
                     }
@@ -114,20 +109,23 @@ impl Endpoint {
                 Report::Broken(Owner::Leg(leg), id) => {
                     if self.is_invite(leg, id) {
                         self.handle_no_response(leg, 503);
-                    } else if self.is_errand(leg, id) {
-                        self.errand_failed(leg, id, 503);
                     } else {
                         self.handle_notify_failure(leg, id);
                     }
                 }
-                Report::TimedOut(Owner::Registration(id), _)
-                | Report::Broken(Owner::Registration(id), _) => {
-                    self.handle_registration_failure(id);
+                Report::TimedOut(Owner::Registration(id), _) => {
+                    self.handle_registration_failure(id, 408);
+                }
+                Report::Broken(Owner::Registration(id), _) => {
+                    self.handle_registration_failure(id, 503);
+                }
+                Report::TimedOut(Owner::Probe(id), _) | Report::Broken(Owner::Probe(id), _) => {
+                    self.events
+                        .push_back(EndpointEvent::Probed { id, status: None });
                 }
                 Report::Gone(Owner::Leg(leg), id) => {
                     if let Some(session) = self.sessions.get_mut(&leg) {
                         session.open.remove(&id);
-                        session.sent.remove(&id);
                     }
                     self.close_if_over(leg);
                 }
@@ -137,7 +135,10 @@ impl Endpoint {
                 Report::Broken(Owner::Subscription(one), id) => {
                     self.handle_notified(one, id, 503);
                 }
-                Report::Gone(Owner::Registration(_) | Owner::Subscription(_), _) => {}
+                Report::Gone(
+                    Owner::Registration(_) | Owner::Subscription(_) | Owner::Probe(_),
+                    _,
+                ) => {}
             }
             self.flush();
         }

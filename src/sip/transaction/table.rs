@@ -14,6 +14,7 @@ use crate::limits;
 use crate::sip::flow::Flow;
 use crate::sip::registration::RegistrationId;
 use crate::sip::subscription::SubscriptionId;
+use crate::sip::trunk::ProbeId;
 use crate::time::{Duration, Instant, Timers};
 
 /// One transaction, for as long as it lives.
@@ -51,6 +52,8 @@ pub enum Owner {
     Registration(RegistrationId),
     /// What a phone watches.
     Subscription(SubscriptionId),
+    /// An OPTIONS that asks whether a carrier is there.
+    Probe(ProbeId),
 }
 
 /// What an owner learns.
@@ -172,25 +175,6 @@ impl Transactions {
     pub fn find(&self, key: &Key) -> Option<(TransactionId, Owner)> {
         let id = *self.by_key.get(key)?;
         Some((id, self.entries.get(&id)?.owner))
-    }
-
-    /// The way a transaction goes, and whom it serves.
-    #[must_use]
-    pub fn way(&self, id: TransactionId) -> Option<(Flow, Owner)> {
-        let entry = self.entries.get(&id)?;
-        Some((entry.flow, entry.owner))
-    }
-
-    /// Lets what is sent from now on go another way: the stream of before is gone.
-    pub fn redirect(&mut self, id: TransactionId, flow: Flow) {
-        let Some(entry) = self.entries.get_mut(&id) else {
-            return;
-        };
-        self.by_stream.remove(&(entry.flow.id, id));
-        if flow.transport.is_stream() {
-            self.by_stream.insert((flow.id, id));
-        }
-        entry.flow = flow;
     }
 
     /// Whether a final response was received or sent. True of one that is gone.
