@@ -162,14 +162,63 @@ impl Leg {
 
 /// The address a peer shall send its media to.
 fn media_address(flow: &Flow, settings: &CallSettings) -> IpAddr {
-    let peer = flow.peer.ip();
-    let local = settings
-        .media_local_nets
-        .iter()
-        .any(|net| net.contains(peer));
+    let peer = flow.peer.ip().to_canonical();
+    let nets = &settings.media_local_nets;
+    let near = peer.is_loopback() || nets.iter().any(|net| net.contains(peer));
+    let listen = settings.media_address;
+    // Listening at all addresses of IPv6 is listening at those of IPv4 too.
+    let heard = listen.is_ipv4() == peer.is_ipv4() || listen.is_ipv6() && listen.is_unspecified();
     match settings.media_advertise {
-        Some(advertise) if !local && !peer.is_loopback() => advertise,
-        Some(_) | None if settings.media_address.is_unspecified() => flow.local.ip(),
-        Some(_) | None => settings.media_address,
+        Some(advertise) if !heard || !near && advertise.is_ipv4() == peer.is_ipv4() => advertise,
+        Some(_) | None if heard && listen.is_unspecified() => flow.local.ip().to_canonical(),
+        Some(_) | None => listen,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::id::FlowId;
+    use crate::sip::flow::Transport;
+    use crate::time::Duration;
+
+    #[test]
+    fn sdp_names_the_address_at_which_this_peer_is_heard() {
+        let told = |listen: &str, advertise: Option<&str>, local: &str, peer: &str| {
+            let settings = CallSettings {
+                media_address: listen.parse().unwrap(),
+                media_advertise: advertise.map(|it| it.parse().unwrap()),
+                media_local_nets: vec!["192.168.10.0/24".parse().unwrap()],
+                call_length: Duration::from_secs(1),
+            };
+            let flow = Flow {
+                id: FlowId(1),
+                transport: Transport::Tls,
+                local: local.parse().unwrap(),
+                peer: peer.parse().unwrap(),
+            };
+            media_address(&flow, &settings).to_string()
+        };
+        let (home, out) = ("192.168.10.2:5061", Some("203.0.113.99"));
+        let [near, far] = ["192.168.10.7:1", "198.51.100.7:1"];
+        assert_eq!(told("192.168.10.2", out, home, near), "192.168.10.2");
+        assert_eq!(told("192.168.10.2", out, home, far), "203.0.113.99");
+        assert_eq!(told("192.168.10.2", None, home, far), "192.168.10.2");
+        assert_eq!(told("0.0.0.0", out, home, near), "192.168.10.2");
+        assert_eq!(
+            told("::", out, home, "[::ffff:192.168.10.7]:1"),
+            "192.168.10.2"
+        );
+        let loopback = told("127.0.0.1", out, "127.0.0.1:5060", "[::ffff:127.0.0.1]:1");
+        assert_eq!(loopback, "127.0.0.1");
+        let six = "[2001:db8::1]:5060";
+        assert_eq!(told("::", out, six, "[2001:db8::9]:1"), "2001:db8::1");
+        assert_eq!(
+            told("2001:db8::1", None, six, "[2001:db8::9]:1"),
+            "2001:db8::1"
+        );
+        // Sound comes over IPv4 alone here; a peer that speaks both can still send it.
+        assert_eq!(told("0.0.0.0", out, six, "[2001:db8::9]:1"), "203.0.113.99");
+        assert_eq!(told("::1", None, "[::1]:5060", "[::1]:1"), "::1");
     }
 }

@@ -116,12 +116,16 @@ impl Endpoint {
     }
 
     /// Our address as the peer of a flow sees it.
+    ///
+    /// An advertised address of the other family is nothing to a peer.
     pub(super) fn visible(&self, flow: &Flow) -> SocketAddr {
-        let peer = flow.peer.ip();
+        let peer = flow.peer.ip().to_canonical();
         let local = &self.config.local_nets;
         let near = peer.is_loopback() || local.iter().any(|net| net.contains(peer));
         match self.config.advertise {
-            Some(address) if !near => SocketAddr::new(address, flow.local.port()),
+            Some(address) if !near && address.is_ipv4() == peer.is_ipv4() => {
+                SocketAddr::new(address, flow.local.port())
+            }
             Some(_) | None => flow.local,
         }
     }
@@ -253,6 +257,80 @@ pub(super) fn add_reason(message: &mut Message, cause: Option<&Cause>) {
                 text: cause.text.to_owned(),
             };
             message.headers.push(Name::Reason, reason.to_value());
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::id::FlowId;
+    use crate::rng::Rng;
+    use crate::sip::endpoint::{Algorithm, EndpointConfig};
+    use crate::time::{Duration, Now};
+
+    /// RFC 3261 18.1.1 and 8.1.1.8: what Via and Contact say is where this peer reaches us, over any
+    /// transport and in its own family of addresses.
+    #[test]
+    fn via_and_contact_name_the_address_that_this_peer_reaches() {
+        let config = EndpointConfig {
+            domain: "pbx".to_owned(),
+            advertise: Some("203.0.113.99".parse().unwrap()),
+            local_nets: vec![
+                "192.168.10.0/24".parse().unwrap(),
+                "fd00::/8".parse().unwrap(),
+            ],
+            digest: vec![Algorithm::Md5],
+            strangers_rate: 50,
+            strangers_burst: 50,
+            strangers_trusted: Vec::new(),
+            registrations: 10,
+            expires: (Duration::from_secs(60), Duration::from_secs(7_200)),
+        };
+        let mut endpoint = Endpoint::new(config, Rng::new([1; 32]), Now::default());
+        for (local, peer, seen) in [
+            (
+                "192.168.10.2:5061",
+                "198.51.100.9:4000",
+                "203.0.113.99:5061",
+            ),
+            (
+                "192.168.10.2:5061",
+                "192.168.10.77:4000",
+                "192.168.10.2:5061",
+            ),
+            ("127.0.0.1:5061", "127.0.0.1:4000", "127.0.0.1:5061"),
+            (
+                "127.0.0.1:5061",
+                "[::ffff:127.0.0.1]:4000",
+                "127.0.0.1:5061",
+            ),
+            ("[::1]:5061", "[::1]:4000", "[::1]:5061"),
+            (
+                "[2001:db8::1]:5061",
+                "[2001:db8::9]:4000",
+                "[2001:db8::1]:5061",
+            ),
+            ("[fd00::1]:5061", "[fd00::9]:4000", "[fd00::1]:5061"),
+        ] {
+            for transport in [Transport::Udp, Transport::Tcp, Transport::Tls] {
+                let flow = Flow {
+                    id: FlowId(1),
+                    transport,
+                    local: local.parse().unwrap(),
+                    peer: peer.parse().unwrap(),
+                };
+                let mut request = Message::request(Method::Options, "sip:a@b".parse().unwrap());
+                endpoint.sign(&flow, &mut request);
+                let via = request.headers.top_via().unwrap();
+                assert_eq!(via.sent_by().to_string(), seen, "to {peer}");
+                let contact = endpoint.contact(&flow);
+                let contact = std::str::from_utf8(&contact).unwrap();
+                assert!(contact.contains(&format!("strowger@{seen}")), "{contact}");
+                let named =
+                    contact.contains(&format!("transport={}", transport.as_str().to_lowercase()));
+                assert_eq!(named, transport.is_stream(), "{contact}");
+            }
         }
     }
 }
