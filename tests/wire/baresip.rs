@@ -25,6 +25,24 @@ impl Baresip {
         Self::start(folder, user, hertz, &account, "127.0.0.1:0", &[])
     }
 
+    /// An operator's phone that answers by itself, over TCP, or over TLS with the authority it trusts.
+    pub fn phone_on_stream(
+        folder: &Path,
+        user: &str,
+        hertz: f64,
+        server: SocketAddr,
+        ca: Option<&Path>,
+    ) -> Self {
+        let by = if ca.is_some() { "tls" } else { "tcp" };
+        let account = format!(
+            "<sip:{user}@strowger.test;transport={by}>;auth_user={user};auth_pass=secret-{user};outbound=\"sip:{server};transport={by}\";regint=60;answermode=auto;audio_codecs=PCMA\n"
+        );
+        let trust = ca.map_or_else(String::new, |ca| {
+            format!("sip_verify_server yes\nsip_cafile {}\n", ca.display())
+        });
+        Self::begin(folder, user, hertz, &account, "127.0.0.1:0", &trust, &[])
+    }
+
     /// A carrier at `listen` that places one call and hangs up when its six seconds are over.
     pub fn carrier(folder: &Path, listen: SocketAddr, hertz: f64, server: SocketAddr) -> Self {
         let account =
@@ -46,6 +64,18 @@ impl Baresip {
         hertz: f64,
         account: &str,
         listen: &str,
+        more: &[&str],
+    ) -> Self {
+        Self::begin(folder, name, hertz, account, listen, "", more)
+    }
+
+    fn begin(
+        folder: &Path,
+        name: &str,
+        hertz: f64,
+        account: &str,
+        listen: &str,
+        trust: &str,
         more: &[&str],
     ) -> Self {
         let folder = folder.join(name);
@@ -76,7 +106,7 @@ module sndfile.so
 module_tmp account.so
 module_app menu.so
 snd_path {dumps}
-"
+{trust}"
         );
         fs::write(folder.join("config"), config).unwrap();
         fs::write(folder.join("accounts"), account).unwrap();

@@ -13,6 +13,7 @@
     reason = "a test says by a panic that it failed"
 )]
 
+mod authority;
 mod baresip;
 mod carrier;
 mod clinic;
@@ -23,3 +24,5 @@ mod queue_calls;
 mod rig;
 mod sipp;
 mod sound;
+mod streams;
+mod trace;

@@ -4,10 +4,11 @@ use std::fs;
 use std::io::{BufRead as _, BufReader};
 use std::net::{SocketAddr, UdpSocket};
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, Command, Output, Stdio};
 use std::sync::mpsc::{Receiver, channel};
 use std::time::Duration;
 
+use crate::authority::Files;
 use crate::hook::Hook;
 use crate::sound;
 
@@ -23,6 +24,8 @@ pub struct Rig {
     pub folder: tempfile::TempDir,
     pub sip: SocketAddr,
     pub tcp: SocketAddr,
+    /// Where TLS is listened for, if it is.
+    pub tls: SocketAddr,
     pub http: SocketAddr,
     pub carrier: SocketAddr,
     child: Child,
@@ -38,12 +41,38 @@ impl Rig {
 
     /// Starts a server with a plan of the test's own.
     pub fn with_plan(hook: &Hook, carrier: SocketAddr, text: &str) -> Self {
+        Self::with_settings(hook, carrier, text, |settings| settings)
+    }
+
+    /// Starts a server that listens for TLS too, with a certificate of `files`.
+    pub fn with_tls(hook: &Hook, files: &Files) -> Self {
+        let carrier = free_port();
+        Self::with_settings(hook, carrier, &plan_text(carrier), |settings| {
+            let (certificate, key) = (files.certificate.display(), files.key.display());
+            settings.replace(
+                "\"tcp://127.0.0.1:0\"]",
+                &format!(
+                    "\"tcp://127.0.0.1:0\", \"tls://127.0.0.1:0\"]\n  tls: {{ certificate: {certificate}, key: {key} }}"
+                ),
+            )
+        })
+    }
+
+    /// Starts a server with settings that differ from the usual ones.
+    pub fn with_settings(
+        hook: &Hook,
+        carrier: SocketAddr,
+        text: &str,
+        differ: impl FnOnce(String) -> String,
+    ) -> Self {
         let folder = tempfile::tempdir().unwrap();
         write_prompts(&folder.path().join("prompts"));
         let plan = folder.path().join("plan.yaml");
         fs::write(&plan, text).unwrap();
         let config = folder.path().join("strowger.yaml");
-        fs::write(&config, settings_text(folder.path(), hook.address)).unwrap();
+        let settings = differ(settings_text(folder.path(), hook.address));
+        let tls = settings.contains("tls://");
+        fs::write(&config, settings).unwrap();
         let mut child = Command::new(env!("CARGO_BIN_EXE_strowger"))
             .args(["serve", "--config"])
             .arg(&config)
@@ -66,6 +95,7 @@ impl Rig {
             folder,
             sip: carrier,
             tcp: carrier,
+            tls: carrier,
             http: carrier,
             carrier,
             child,
@@ -73,6 +103,9 @@ impl Rig {
         };
         rig.sip = rig.logged("udp://");
         rig.tcp = rig.logged("tcp://");
+        if tls {
+            rig.tls = rig.logged("tls://");
+        }
         rig.http = rig.logged("metrics at http://");
         rig
     }
@@ -151,8 +184,40 @@ impl Rig {
     }
 
     fn terminate(&self) {
+        self.signal("-TERM");
+    }
+
+    /// Sends the server a signal.
+    pub fn signal(&self, signal: &str) {
         let pid = self.child.id().to_string();
-        let _sent = Command::new("kill").args(["-TERM", &pid]).status();
+        let _sent = Command::new("kill").args([signal, &pid]).status();
+    }
+
+    /// Ends the server without a warning.
+    pub fn kill(&mut self) {
+        self.child.kill().unwrap();
+        self.child.wait().unwrap();
+    }
+
+    /// Runs another command of the program on the server's data.
+    pub fn command(&self, words: &[&str]) -> Output {
+        Command::new(env!("CARGO_BIN_EXE_strowger"))
+            .args(words)
+            .arg("--data")
+            .arg(self.folder.path().join("data"))
+            .output()
+            .unwrap()
+    }
+
+    /// Waits for a line of the log.
+    pub fn wait_for_log(&self, mark: &str) {
+        loop {
+            let line = self.log.recv_timeout(Duration::from_secs(30));
+            let line = line.unwrap_or_else(|_| panic!("the log does not say {mark}"));
+            if line.contains(mark) {
+                return;
+            }
+        }
     }
 }
 
