@@ -20,7 +20,9 @@ pub const FORMER_TRUNKS: usize = 64;
 pub const SIP_TRANSACTIONS: usize = 40_000;
 /// Bindings of one address of record; a REGISTER that would add one more gets 403 (RFC 3261 10.3).
 pub const BINDINGS_PER_USER: usize = 10;
-/// The key or contact of one binding, in bytes; a REGISTER with a longer one gets 400.
+/// Proxies between a phone and us; a REGISTER with a longer Path gets 400.
+pub const PATH_HOPS: usize = 16;
+/// The key, contact or Path of one binding, in bytes; a REGISTER with a longer one gets 400.
 pub const BINDING_KEY_BYTES: usize = 1_024;
 /// Forks of one INVITE of ours that answer after the first and get ACK and BYE; more are ignored.
 pub const SIP_FORKS: usize = 16;

@@ -594,7 +594,7 @@ fn contact_of(binding: &Binding) -> Contact {
     Contact {
         uri: binding.contact.clone(),
         flow: binding.flow,
-        routes: Vec::new(),
+        routes: binding.path.clone(),
     }
 }
 

@@ -6,6 +6,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
 
+use bytes::Bytes;
+
 use super::flow::{Flow, Transport};
 use super::uri::Uri;
 use crate::id::{FlowId, OperatorName};
@@ -21,6 +23,10 @@ pub struct Binding {
     pub key: String,
     /// The contact URI, as the phone gave it.
     pub contact: Uri,
+    /// The proxies between us and the phone (RFC 3327), as Route values, the one next to us first.
+    pub path: Vec<Bytes>,
+    /// How much the phone wants to be reached here, of a thousand (RFC 3261 20.10).
+    pub q: u16,
     /// The flow the REGISTER came by, and where INVITEs go (a phone behind NAT is reached this way).
     pub flow: Flow,
     /// Call-ID of the REGISTER.
@@ -46,6 +52,8 @@ pub struct Registration {
     pub cseq: u32,
     /// Its User-Agent.
     pub user_agent: String,
+    /// Its Path.
+    pub path: Vec<Bytes>,
     /// What it asks for.
     pub wish: Wish,
 }
@@ -68,6 +76,8 @@ pub struct Contact {
     pub uri: Uri,
     /// How long it is granted; zero removes it.
     pub expires: Duration,
+    /// See [`Binding::q`].
+    pub q: u16,
 }
 
 /// Why a REGISTER changes nothing.
@@ -125,6 +135,8 @@ pub struct Registrar {
     count: usize,
     users: BTreeMap<OperatorName, BTreeMap<String, Entry>>,
     flows: BTreeMap<FlowKey, BTreeSet<(OperatorName, String)>>,
+    /// The same by contact: behind a proxy many phones share a flow.
+    places: BTreeSet<(FlowKey, String, OperatorName, String)>,
     timers: Timers<(OperatorName, String)>,
 }
 
@@ -137,6 +149,7 @@ impl Registrar {
             count: 0,
             users: BTreeMap::new(),
             flows: BTreeMap::new(),
+            places: BTreeSet::new(),
             timers: Timers::default(),
         }
     }
@@ -153,12 +166,13 @@ impl Registrar {
         self.count == 0
     }
 
-    /// The bindings of a user.
+    /// The bindings of a user, the most wanted first.
     pub fn bindings(&self, user: &OperatorName) -> impl Iterator<Item = &Binding> {
-        self.users
-            .get(user)
-            .into_iter()
-            .flat_map(|entries| entries.values().map(|entry| &entry.binding))
+        let own = self.users.get(user).into_iter();
+        let own = own.flat_map(|entries| entries.values().map(|entry| &entry.binding));
+        let mut all: Vec<_> = own.collect();
+        all.sort_by_key(|binding| std::cmp::Reverse(binding.q));
+        all.into_iter()
     }
 
     /// The bindings of a user, each with what is left of it in whole seconds.
@@ -179,6 +193,38 @@ impl Registrar {
     pub fn user_of(&self, flow: &Flow) -> Option<&OperatorName> {
         let bound = self.flows.get(&(flow.id, flow.peer))?;
         bound.first().map(|(user, _)| user)
+    }
+
+    /// Whose phone is at this contact on this flow; none where two say it is theirs.
+    #[must_use]
+    pub fn user_at(&self, flow: &Flow, contact: &Uri) -> Option<&OperatorName> {
+        let flow = (flow.id, flow.peer);
+        if let Some(bound) = self.flows.get(&flow)
+            && bound.len() == 1
+        {
+            return bound.first().map(|(user, _)| user);
+        }
+        let first = (
+            flow,
+            contact.as_str().to_owned(),
+            OperatorName::from(""),
+            String::new(),
+        );
+        let same = |place: &&(FlowKey, String, OperatorName, String)| {
+            place.0 == flow && place.1 == contact.as_str()
+        };
+        let mut here = self.places.range(first..).take_while(same);
+        let (_, _, user, _) = here.next()?;
+        here.all(|(_, _, other, _)| other == user).then_some(user)
+    }
+
+    /// Whether a user has a binding on this flow.
+    #[must_use]
+    pub fn is_on(&self, user: &OperatorName, flow: &Flow) -> bool {
+        self.users.get(user).is_some_and(|own| {
+            let mut flows = own.values().map(|entry| entry.binding.flow);
+            flows.any(|own| own.id == flow.id && own.peer == flow.peer)
+        })
     }
 
     /// The flows that have a binding.
@@ -274,6 +320,8 @@ impl Registrar {
             user: request.user.clone(),
             key: contact.key.clone(),
             contact: contact.uri.clone(),
+            path: request.path.clone(),
+            q: contact.q,
             flow: request.flow,
             call_id: request.call_id.clone(),
             cseq: request.cseq,
@@ -283,8 +331,11 @@ impl Registrar {
         let own = self.users.get(&request.user);
         let first = own.is_none();
         let old = own.and_then(|own| own.get(&contact.key));
-        let same = old
-            .filter(|old| old.binding.contact == contact.uri && old.binding.flow == request.flow);
+        let same = old.filter(|old| {
+            let old = &old.binding;
+            let here = old.contact == contact.uri && old.flow == request.flow;
+            here && old.path == request.path && old.q == contact.q
+        });
         let changed = same.is_none();
         let durable_at = same.map_or(request.cseq, |old| old.durable_at);
         // A repetition of the REGISTER that made the binding is as good as that one.
@@ -341,6 +392,7 @@ impl Registrar {
     fn insert(&mut self, until: Instant, binding: Binding, durable_at: u32) {
         let name = (binding.user.clone(), binding.key.clone());
         let flow = (binding.flow.id, binding.flow.peer);
+        let place = place(&binding);
         let own = self.users.entry(binding.user.clone()).or_default();
         let entry = Entry {
             binding,
@@ -352,6 +404,7 @@ impl Registrar {
             None => self.count += 1,
         }
         self.flows.entry(flow).or_default().insert(name.clone());
+        self.places.insert(place);
         self.timers.set(name, until);
     }
 
@@ -374,6 +427,7 @@ impl Registrar {
     }
 
     fn leave_flow(&mut self, binding: &Binding) {
+        self.places.remove(&place(binding));
         let flow = (binding.flow.id, binding.flow.peer);
         if let Some(bound) = self.flows.get_mut(&flow) {
             bound.remove(&(binding.user.clone(), binding.key.clone()));
@@ -382,6 +436,12 @@ impl Registrar {
             }
         }
     }
+}
+
+fn place(binding: &Binding) -> (FlowKey, String, OperatorName, String) {
+    let flow = (binding.flow.id, binding.flow.peer);
+    let contact = binding.contact.as_str().to_owned();
+    (flow, contact, binding.user.clone(), binding.key.clone())
 }
 
 #[cfg(test)]

@@ -1,5 +1,6 @@
 //! Where phones are, so that a restart can ring them at once.
 
+use bytes::Bytes;
 use rusqlite::{Transaction, params};
 
 use crate::id::{FlowId, OperatorName};
@@ -11,7 +12,7 @@ use crate::time::Wall;
 pub(super) fn save(transaction: &Transaction<'_>, binding: &Binding) -> rusqlite::Result<()> {
     transaction
         .prepare_cached(
-            "INSERT OR REPLACE INTO bindings VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)",
+            "INSERT OR REPLACE INTO bindings VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13)",
         )?
         .execute(params![
             binding.user.as_str(),
@@ -25,8 +26,21 @@ pub(super) fn save(transaction: &Transaction<'_>, binding: &Binding) -> rusqlite
             binding.cseq,
             binding.expires.as_millis(),
             binding.user_agent,
+            path_text(&binding.path),
+            binding.q,
         ])?;
     Ok(())
+}
+
+/// The proxies of a binding, one a line: no header value holds a line break.
+fn path_text(path: &[Bytes]) -> String {
+    let lines = path.iter().map(|hop| String::from_utf8_lossy(hop));
+    lines.collect::<Vec<_>>().join("\n")
+}
+
+fn read_path(text: &str) -> Vec<Bytes> {
+    let lines = text.lines().filter(|line| !line.is_empty());
+    lines.map(|line| Bytes::from(line.to_owned())).collect()
 }
 
 /// A binding is gone.
@@ -48,7 +62,8 @@ pub(super) fn restore(transaction: &Transaction<'_>, now: Wall) -> rusqlite::Res
         params![now.as_millis(), Transport::Udp.as_str()],
     )?;
     let mut statement = transaction.prepare(
-        "SELECT user, key, contact, flow, local, peer, call_id, cseq, expires, user_agent
+        "SELECT user, key, contact, flow, local, peer, call_id, cseq, expires, user_agent,
+             path, q
          FROM bindings ORDER BY user, key",
     )?;
     let mut rows = statement.query([])?;
@@ -74,6 +89,8 @@ pub(super) fn restore(transaction: &Transaction<'_>, now: Wall) -> rusqlite::Res
             cseq: row.get(7)?,
             expires: Wall::from_millis(row.get(8)?),
             user_agent: text(9)?,
+            path: read_path(&text(10)?),
+            q: row.get(11)?,
         });
     }
     Ok(bindings)

@@ -6,7 +6,7 @@ use anyhow::{Context as _, bail};
 use rusqlite::{Connection, OpenFlags};
 
 /// The version this program writes; a higher one belongs to a later program.
-const VERSION: u32 = 1;
+const VERSION: u32 = 2;
 
 /// The first version's tables. `STRICT`, so that a wrong type is an error at once.
 const TABLES: &str = "
@@ -85,6 +85,12 @@ CREATE TABLE alive (
 ) STRICT;
 ";
 
+/// What the second version added: where a phone behind proxies is, and how much it is wanted there.
+const PATHS: &str = "
+ALTER TABLE bindings ADD COLUMN path TEXT NOT NULL DEFAULT '';
+ALTER TABLE bindings ADD COLUMN q INTEGER NOT NULL DEFAULT 1000;
+";
+
 /// How safe a commit is.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub enum Sync {
@@ -157,13 +163,43 @@ fn migrate(db: &mut Connection, path: &Path) -> anyhow::Result<()> {
             path.display()
         );
     }
-    if version == 0 {
+    if version < VERSION {
         let transaction = db.transaction()?;
-        transaction.execute_batch(TABLES)?;
+        if version == 0 {
+            transaction.execute_batch(TABLES)?;
+        }
+        transaction.execute_batch(PATHS)?;
         transaction.pragma_update(None, "user_version", VERSION)?;
         transaction
             .commit()
             .with_context(|| format!("cannot write {}; check free space", path.display()))?;
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_database_of_the_first_version_is_brought_up() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("old.db");
+        let old = Connection::open(&path).unwrap();
+        old.execute_batch(TABLES).unwrap();
+        old.pragma_update(None, "user_version", 1).unwrap();
+        old.execute_batch(
+            "INSERT INTO bindings VALUES ('olena', 'k', 'sip:a@b', 1, 'UDP', 'l', 'p', 'c', 1, 2, 'ua')",
+        )
+        .unwrap();
+        drop(old);
+        for _ in 0..2 {
+            let db = open(&path, Sync::Normal).unwrap();
+            let row = db.query_row("SELECT user, path, q FROM bindings", [], |row| {
+                Ok((row.get(0)?, row.get(1)?, row.get(2)?))
+            });
+            let known: (String, String, u16) = row.unwrap();
+            assert_eq!(known, ("olena".to_owned(), String::new(), 1_000));
+        }
+    }
 }

@@ -232,6 +232,11 @@ fn bindings_operators_and_closed_callbacks_are_as_they_were_left() {
             local: "192.0.2.1:5060".parse().unwrap(),
             peer: "192.0.2.7:5070".parse().unwrap(),
         },
+        path: vec![
+            "<sip:edge.example;lr>".into(),
+            "<sip:10.0.0.1;lr;ob>".into(),
+        ],
+        q: 700,
         call_id: "abc".into(),
         cseq: 4_000_000_000,
         expires,

@@ -60,6 +60,9 @@ impl Endpoint {
         };
         let mut party = self.party(&invite.flow);
         party.trunk = invite.trunk.clone().or(party.trunk);
+        // Behind a proxy many phones share a flow, so it takes the contact to know whose this is.
+        let user = self.registrar.user_at(&invite.flow, &invite.target);
+        party.operator = user.cloned();
         let id = self.send_request(Owner::Leg(leg), invite.flow, &mut request);
         let phase = Phase::Inviting {
             invite: id,
@@ -92,6 +95,9 @@ impl Endpoint {
         let mut request = Message::request(Method::Invite, target.clone());
         let headers = &mut request.headers;
         headers.push(Name::MaxForwards, "70");
+        for route in &invite.routes {
+            headers.push(Name::Route, route.clone());
+        }
         headers.push(Name::From, from.to_value());
         headers.push(Name::To, NameAddr::new(target).to_value());
         headers.push(Name::CallId, self.rng.token(24));

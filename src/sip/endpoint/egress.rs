@@ -199,7 +199,7 @@ impl Endpoint {
 
     /// The flow of an operator's dialog: the one it had, unless the phone is elsewhere now.
     pub(super) fn way_to(&self, operator: &OperatorName, flow: Flow, dialog: &Dialog) -> Flow {
-        if self.registrar.user_of(&flow) == Some(operator) {
+        if self.registrar.is_on(operator, &flow) {
             return flow;
         }
         let same = |binding: &&Binding| dialog.is_at(&binding.contact);

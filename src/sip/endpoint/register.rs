@@ -9,7 +9,7 @@ use crate::limits;
 use crate::sip::auth::Verdict;
 use crate::sip::flow::Flow;
 use crate::sip::header::typed::seconds;
-use crate::sip::header::{Name, NameAddr};
+use crate::sip::header::{Headers, Name, NameAddr};
 use crate::sip::message::Message;
 use crate::sip::registrar::{Change, Contact, Refusal, Registration, Wish};
 use crate::time::Duration;
@@ -69,7 +69,15 @@ impl Endpoint {
         for (binding, left) in self.registrar.remaining(self.now.mono, user) {
             let contact = NameAddr::new(binding.contact.clone())
                 .with_param("expires", Some(&left.to_string()));
+            let contact = match binding.q {
+                1_000 => contact,
+                q => contact.with_param("q", Some(&format!("0.{q:03}"))),
+            };
             response.headers.push(Name::Contact, contact.to_value());
+        }
+        // RFC 3327 5.3: what was stored is told.
+        for hop in request.headers.all(&Name::Path) {
+            response.headers.push(Name::Path, hop.clone());
         }
         self.announce(changes, hold);
         self.transmit(*flow, response.to_bytes(), hold);
@@ -103,6 +111,7 @@ impl Endpoint {
             call_id: headers.call_id().map_err(|_| 400_u16)?.to_owned(),
             cseq: headers.cseq().map_err(|_| 400_u16)?.number,
             user_agent: cut(headers.text(&Name::UserAgent).unwrap_or_default()),
+            path: read_path(headers)?,
             wish,
         })
     }
@@ -141,7 +150,39 @@ impl Endpoint {
             key,
             uri: contact.uri.clone(),
             expires,
+            q: contact
+                .params
+                .get("q")
+                .and_then(thousandths)
+                .unwrap_or(1_000),
         })
+    }
+}
+
+/// The proxies a REGISTER came by (RFC 3327 5.3). A phone that does not say that it supports Path is
+/// served all the same: without it, calls would not find it.
+fn read_path(headers: &Headers) -> Result<Vec<Bytes>, Objection> {
+    let hops = headers.addresses(&Name::Path).map_err(|_| 400_u16)?;
+    let path: Vec<_> = hops.iter().map(NameAddr::to_value).collect();
+    let length: usize = path.iter().map(Bytes::len).sum();
+    if path.len() > limits::PATH_HOPS || length > limits::BINDING_KEY_BYTES {
+        return Err(400);
+    }
+    Ok(path)
+}
+
+/// A `qvalue` (RFC 3261 25.1) in thousandths; none when it is none.
+fn thousandths(text: &str) -> Option<u16> {
+    let (whole, rest) = text.split_once('.').unwrap_or((text, ""));
+    let digits = rest.bytes().all(|byte| byte.is_ascii_digit());
+    if !digits || rest.len() > 3 {
+        return None;
+    }
+    let part: u16 = format!("{rest:0<3}").parse().ok()?;
+    match (whole, part) {
+        ("0", part) => Some(part),
+        ("1", 0) => Some(1_000),
+        _ => None,
     }
 }
 

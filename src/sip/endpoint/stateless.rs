@@ -108,8 +108,8 @@ impl Endpoint {
     }
 }
 
-/// The extensions a request may require (RFC 3891, RFC 4488).
-pub(super) const SUPPORTED: [&str; 2] = ["replaces", "norefersub"];
+/// The extensions a request may require (RFC 3891, RFC 4488, RFC 3327).
+pub(super) const SUPPORTED: [&str; 3] = ["replaces", "norefersub", "path"];
 
 /// What an answer to OPTIONS lists.
 pub(super) fn abilities() -> [Extra; 4] {

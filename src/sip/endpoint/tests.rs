@@ -1,5 +1,6 @@
 //! Endpoints back to back over a network in virtual time.
 
+mod bindings;
 mod calls;
 mod network;
 mod peers;

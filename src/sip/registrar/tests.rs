@@ -19,6 +19,7 @@ fn flow(id: u64, transport: Transport, port: u16) -> Flow {
 fn register(flow: Flow, cseq: u32, contacts: &[(&str, u64)]) -> Registration {
     Registration {
         user: OperatorName::from("olena"),
+        path: Vec::new(),
         flow,
         call_id: "one".to_owned(),
         cseq,
@@ -30,6 +31,7 @@ fn register(flow: Flow, cseq: u32, contacts: &[(&str, u64)]) -> Registration {
                     key: (*uri).to_owned(),
                     uri: Uri::parse(uri).unwrap(),
                     expires: Duration::from_secs(*expires),
+                    q: 1_000,
                 })
                 .collect(),
         ),
@@ -142,6 +144,8 @@ fn a_restart_keeps_what_still_holds() {
         user: OperatorName::from("olena"),
         key: key.to_owned(),
         contact: Uri::parse("sip:a@b").unwrap(),
+        path: Vec::new(),
+        q: 1_000,
         flow,
         call_id: "one".to_owned(),
         cseq: 1,
