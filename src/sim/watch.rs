@@ -113,7 +113,10 @@ impl Watch {
             return;
         };
         self.told(call, &mut story, event);
-        self.stories.insert(call, story);
+        // A word after the last one is a word before `call.started`.
+        if !story.ended || story.recording {
+            self.stories.insert(call, story);
+        }
     }
 
     fn told(&mut self, call: CallId, story: &mut Story, event: &Event) {

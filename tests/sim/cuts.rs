@@ -123,6 +123,9 @@ struct Call {
     gone: bool,
 }
 
+/// So many calls are remembered; the ones before are long over.
+const REMEMBERED: u32 = 5_000;
+
 /// The carrier.
 #[derive(Debug)]
 pub struct Cutter {
@@ -130,6 +133,7 @@ pub struct Cutter {
     server: SocketAddr,
     numbers: Vec<String>,
     calls: BTreeMap<u32, Call>,
+    dialled: u32,
     timers: Timers<u32>,
     out: VecDeque<Bytes>,
     rng: Rng,
@@ -145,6 +149,7 @@ impl Cutter {
             server,
             numbers: numbers.iter().map(|&number| number.to_owned()).collect(),
             calls: BTreeMap::new(),
+            dialled: 0,
             timers: Timers::default(),
             out: VecDeque::new(),
             rng: Rng::new([seed; 32]),
@@ -184,6 +189,10 @@ impl Cutter {
             _ => {}
         }
         self.calls.insert(number, call);
+        self.dialled += 1;
+        // So late nobody says anything any more.
+        let old = number.saturating_sub(REMEMBERED);
+        self.calls = self.calls.split_off(&old);
     }
 
     /// The next packet for the server.
@@ -192,8 +201,8 @@ impl Cutter {
     }
 
     /// Calls whose INVITE got no answer above 100.
-    pub fn unanswered(&self) -> usize {
-        self.calls.len() - self.tally.values().sum::<u32>() as usize
+    pub fn unanswered(&self) -> u32 {
+        self.dialled - self.tally.values().sum::<u32>()
     }
 
     /// What is due.
@@ -367,6 +376,8 @@ impl Cutter {
     fn request(&self, call: &Call, method: &str, seq: u32, branch: &str, body: &str) -> Bytes {
         let (local, server) = (self.local, self.server);
         let Call { number, to, .. } = call;
+        // A clinic knows most of its callers.
+        let from = number % 997;
         let tag = match &call.to_tag {
             Some(tag) if !matches!(method, "CANCEL") => format!(";tag={tag}"),
             Some(_) | None => String::new(),
@@ -384,9 +395,9 @@ impl Cutter {
             "{method} sip:{to}@{server} SIP/2.0\r\n\
              Via: SIP/2.0/UDP {local};branch=z9hG4bK{branch}{number}x{seq}\r\n\
              Max-Forwards: 70\r\n\
-             From: <sip:38067{number:07}@{local}>;tag=f{number}\r\n\
+             From: <sip:38067{from:07}@{local}>;tag=f{number}\r\n\
              To: <sip:{to}@{server}>{tag}\r\n\
-             Contact: <sip:38067{number:07}@{local}>\r\n\
+             Contact: <sip:38067{from:07}@{local}>\r\n\
              Call-ID: cut{number}\r\n\
              CSeq: {seq} {method}\r\n\
              {described}Content-Length: {}\r\n\r\n{body}",
