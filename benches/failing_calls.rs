@@ -37,7 +37,7 @@ const PHONES: u32 = 24;
 /// Calls a second over loopback.
 const RATE: u32 = 40;
 /// Transactions, queues and silent talks are over within this after the last call.
-const REST: Duration = Duration::from_secs(150);
+const REST: Duration = Duration::from_secs(90);
 
 fn main() {
     let mut counts = std::env::args().filter_map(|arg| arg.parse().ok());
@@ -79,14 +79,13 @@ fn over_loopback(calls: u32) {
     };
     let exchange = Exchange::start(PHONES, moody);
     // The first calls open what stays open: the database's files, the recorder's, the threads' heaps.
-    let mut carrier = Carrier::new(&exchange, 1);
-    carrier.run(&exchange, calls.min(400), REST);
+    Carrier::new(&exchange, 1).run(&exchange, calls.min(400), REST);
+    let mut carrier = Carrier::new(&exchange, 2);
     let (files, memory) = (open_files(), resident());
     println!(
         "{calls} calls over loopback, {RATE}/s, after {} to warm up",
         calls.min(400)
     );
-    let mut carrier = Carrier::new(&exchange, 2);
     carrier.run(&exchange, calls, REST);
     let page = exchange.metrics();
     println!(
