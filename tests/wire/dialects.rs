@@ -70,3 +70,15 @@ fn proxied() -> [Scene; 6] {
         Scene::new("carrier_waits", "phone_declines").missed("declined"),
     ]
 }
+
+/// Operators dial each other by name and by short number.
+#[test]
+fn an_operator_dials() {
+    let scenes = [
+        Scene::dialled("operator_dials", "operator-0-0", &["phone_answers"]),
+        Scene::dialled("operator_dials", "210", &["phone_answers"]),
+        Scene::dialled("operator_is_refused", "0900123456", &[]).refused(),
+        Scene::dialled("operator_dials", "230", &["phone_answers"]).tcp(),
+    ];
+    Clinic::open(&scenes).play();
+}

@@ -1,5 +1,6 @@
 //! The whole server against programs that we did not write: sipp as the carrier and as phones,
-//! Kamailio as the carrier's edge, baresip as the operators' phones and as a second kind of carrier.
+//! Kamailio as the carrier's edge, baresip and PJSIP as the operators' phones, baresip as a second kind
+//! of carrier.
 //! Real sockets, real sound, a few real seconds.
 //!
 //! Nothing here waits a fixed time: a test waits for an event of the webhook, or for a process to
@@ -20,9 +21,11 @@ mod clinic;
 mod dialects;
 mod hook;
 mod kamailio;
+mod pjsua;
 mod queue_calls;
 mod rig;
 mod sipp;
+mod softphone;
 mod sound;
 mod streams;
 mod trace;

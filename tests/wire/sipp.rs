@@ -70,6 +70,9 @@ impl Sipp {
                 command.arg("-sf").arg(write(role.scenario));
             }
         }
+        if let Some((_, dialled)) = role.words.iter().find(|(word, _)| *word == "number") {
+            command.args(["-auth_uri", &format!("{dialled}@{server}")]);
+        }
         let mut child = command
             .current_dir(&folder)
             .args(["-t", if role.tcp { "t1" } else { "u1" }])
@@ -257,32 +260,7 @@ CSeq: 1 INVITE
             )
         }
         "empty" => "Content-Length: 0\n\n".to_owned(),
-        // SDP: the version of the session and the direction.
-        "sdp" => {
-            let (version, direction) = more.split_once(' ').unwrap_or((more, "sendrecv"));
-            let hold = direction == "0.0.0.0";
-            let connection = if hold { "0.0.0.0" } else { "[local_ip]" };
-            let direction = if hold {
-                String::new()
-            } else {
-                format!("a={direction}\n")
-            };
-            format!(
-                "Content-Type: application/sdp
-Content-Length: [len]
-
-v=0
-o=- 4711 {version} IN IP4 [local_ip]
-s=-
-c=IN IP4 {connection}
-t=0 0
-m=audio {{{{rtp}}}} RTP/AVP 8 101
-a=rtpmap:8 PCMA/8000
-a=rtpmap:101 telephone-event/8000
-a=fmtp:101 0-15
-{direction}"
-            )
-        }
+        "sdp" => sdp(more),
         "request" => format!("<send retrans=\"500\"><![CDATA[\n{more} SIP/2.0"),
         "message" => format!("<send><![CDATA[\n{more} SIP/2.0"),
         "response" => format!("<send><![CDATA[\n{{{{{more}}}}}"),
@@ -291,16 +269,57 @@ a=fmtp:101 0-15
     }
 }
 
+/// SDP with its header: the version of the session and the direction, or the old address of a hold.
+fn sdp(more: &str) -> String {
+    let (version, direction) = more.split_once(' ').unwrap_or((more, "sendrecv"));
+    let (connection, direction) = match direction {
+        "0.0.0.0" => (direction, String::new()),
+        _ => ("[local_ip]", format!("a={direction}\n")),
+    };
+    format!(
+        "Content-Type: application/sdp
+Content-Length: [len]
+
+v=0
+o=- 4711 {version} IN IP4 [local_ip]
+s=-
+c=IN IP4 {connection}
+t=0 0
+m=audio 6000 RTP/AVP 8 101
+a=rtpmap:8 PCMA/8000
+a=rtpmap:101 telephone-event/8000
+a=fmtp:101 0-15
+{direction}"
+    )
+}
+
 /// What stands for more than one message, or for none.
 fn whole_step(name: &str, more: &str) -> String {
     let number = || more.split(' ').next().unwrap_or_default();
     match name {
-        "invite" => "{{request INVITE sip:{{number}}@[remote_ip]:[remote_port]}}
-{{caller 1 INVITE}}
-{{sdp 1}}
-{{.}}
+        // The first INVITE, and the one that follows a challenge.
+        "invite" => {
+            let (number, digest) = match more {
+                "again" => (
+                    2,
+                    "[authentication username={{user}} password=secret-{{user}}]\n",
+                ),
+                _ => (1, ""),
+            };
+            format!(
+                "{{{{request INVITE sip:{{{{number}}}}@[remote_ip]:[remote_port]}}}}
+Via: SIP/2.0/[transport] [local_ip]:[local_port];rport;branch=[branch]
+From: {{{{me}}}};tag=[pid]c[call_number]
+To: <sip:{{{{number}}}}@[remote_ip]:[remote_port]>
+Call-ID: [call_id]
+CSeq: {number} INVITE
+Max-Forwards: 70
+{{{{contact}}}}
+{digest}{{{{sdp 1}}}}
+{{{{.}}}}
 <recv response=\"100\" optional=\"true\"/>"
-            .to_owned(),
+            )
+        }
         "ack" => format!(
             "{{{{message ACK [next_url]}}}}\n{{{{caller {} ACK}}}}\n{{{{empty}}}}{{{{.}}}}",
             number()
