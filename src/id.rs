@@ -24,6 +24,14 @@ impl Ulid {
     }
 }
 
+impl Ulid {
+    /// When it was made.
+    #[must_use]
+    pub fn made(self) -> Wall {
+        Wall::from_millis(i64::try_from(self.0 >> 80).unwrap_or(i64::MAX))
+    }
+}
+
 impl fmt::Display for Ulid {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mut text = [0_u8; 26];
@@ -227,6 +235,7 @@ mod tests {
         let early = CallId(Ulid::new(Wall::from_millis(1_000), &mut rng));
         let late = CallId(Ulid::new(Wall::from_millis(2_000), &mut rng));
         assert!(early < late && early.to_string() < late.to_string());
+        assert_eq!(early.0.made(), Wall::from_millis(1_000));
         assert_eq!(early.to_string().parse(), Ok(early));
         assert_eq!("81ARZ3NDEKTSV4RRFFQ69G5FAV".parse::<Ulid>(), Err(BadId));
         assert_eq!("Одеса".parse::<Ulid>(), Err(BadId));

@@ -164,6 +164,8 @@ fn json(problems: &[Problem]) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::server::settings::CertificateFiles;
+    use crate::time::Duration;
 
     fn checked(plan: &str, format: Format) -> (ExitCode, String) {
         let folder = tempfile::tempdir().unwrap();
@@ -196,6 +198,41 @@ mod tests {
         assert_eq!(problem["suggestion"], "queues");
         assert!(problem["file"].as_str().unwrap().ends_with("plan.yaml"));
         assert!(problem["message"].as_str().unwrap().contains("queus"));
+    }
+
+    #[test]
+    fn the_dates_of_the_certificate_are_told_and_a_near_end_is_a_warning() {
+        let folder = tempfile::tempdir().unwrap();
+        let now = Clock::start().now().wall;
+        let told = |days: u64| {
+            let key = rcgen::KeyPair::generate().unwrap();
+            let mut params = rcgen::CertificateParams::new(["a.test".to_owned()]).unwrap();
+            let end = rcgen::date_time_ymd(1970, 1, 1)
+                + Duration::from_millis(now.as_millis().unsigned_abs())
+                + Duration::from_secs(days * 86_400 + 3_600);
+            params.not_after = end;
+            let signed = params.self_signed(&key).unwrap();
+            let files = CertificateFiles {
+                certificate: folder.path().join("cert.pem"),
+                key: folder.path().join("key.pem"),
+            };
+            std::fs::write(&files.certificate, signed.pem()).unwrap();
+            std::fs::write(&files.key, key.serialize_pem()).unwrap();
+            let mut settings = Settings::default();
+            settings.sip.tls.shown = Some(files);
+            let dates = certificate(&settings).unwrap();
+            let args = Args {
+                plan: None,
+                config: Some(PathBuf::from("strowger.yaml")),
+                format: Format::Text,
+            };
+            (dates.line(), dates.warning(&args).map(|it| it.message))
+        };
+        let (line, warning) = told(40);
+        assert!(line.ends_with(", 40 days from now\n"), "{line}");
+        assert_eq!(warning, None);
+        let (_, warning) = told(1);
+        assert!(warning.unwrap().ends_with("ends in 1 day; renew it"));
     }
 
     #[test]

@@ -259,14 +259,8 @@ impl Driver {
 
     /// Closes the streams that nobody uses.
     fn close_idle(&self) {
-        let quiet = self.board.quiet(limits::STREAM_IDLE);
-        if quiet.is_empty() {
-            return;
-        }
-        let used = self.engine.flows_in_use();
-        for flow in quiet.into_iter().filter(|flow| !used.contains(flow)) {
-            self.board.close(flow);
-        }
+        self.board
+            .close_idle(limits::STREAM_IDLE, || self.engine.flows_in_use());
     }
 
     fn carry_out(&mut self) {

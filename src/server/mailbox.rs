@@ -48,10 +48,17 @@ impl<T> Mailbox<T> {
 
     /// A message from the network; false when the lane is full and it was dropped.
     pub fn post_network(&self, message: T) -> bool {
+        let taken = self.offer(message);
+        if !taken {
+            self.dropped.fetch_add(1, Ordering::Relaxed);
+        }
+        taken
+    }
+
+    /// A message of a sender who can wait; false when the lane is full, and then it is to come again.
+    pub fn offer(&self, message: T) -> bool {
         let mut lanes = self.lanes();
         if lanes.network.len() >= self.bound {
-            drop(lanes);
-            self.dropped.fetch_add(1, Ordering::Relaxed);
             return false;
         }
         lanes.network.push_back(message);
@@ -96,6 +103,7 @@ mod tests {
         let mailbox = Mailbox::new(2);
         assert!(mailbox.post_network("n1") && mailbox.post_network("n2"));
         assert!(!mailbox.post_network("n3"));
+        assert!(!mailbox.offer("n3"), "who can wait is not counted as lost");
         mailbox.post_behind("end");
         mailbox.post("own");
         let mut taken = Vec::new();

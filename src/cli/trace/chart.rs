@@ -84,7 +84,7 @@ fn columns(story: &Story) -> Vec<Party> {
         }
         let of = parse(&seen.bytes).ok().and_then(|message| {
             let id = message.headers.call_id().ok()?;
-            Some(first == Some(&*id))
+            Some(first == Some(id))
         });
         if left.len() + right.len() < PARTIES {
             let side = if of == Some(true) {

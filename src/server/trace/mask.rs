@@ -77,7 +77,7 @@ fn mask_credentials(value: &mut [u8]) {
     let start = blank_before.count();
     let rest = value.get_mut(start..).unwrap_or_default();
     let scheme = rest.iter().position(u8::is_ascii_whitespace);
-    let Some((scheme, mut rest)) = scheme.and_then(|end| rest.split_at_mut_checked(end)) else {
+    let Some((scheme, rest)) = scheme.and_then(|end| rest.split_at_mut_checked(end)) else {
         // The fields of RFC 7616 3.5 have no scheme.
         return mask_parameters(rest);
     };
@@ -86,7 +86,7 @@ fn mask_credentials(value: &mut [u8]) {
     } else if scheme.contains(&b'=') {
         mask_parameters(value);
     } else {
-        blank(&mut rest);
+        blank(rest);
     }
 }
 

@@ -3,12 +3,16 @@
 use std::collections::BTreeSet;
 use std::fs::File;
 use std::io::{self, Read as _};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use super::entry::{Entry, MAGIC, Sighting};
 use super::ring::segments;
 use crate::id::CallId;
 use crate::sip::parse::parse;
+use crate::time::Wall;
+
+/// A clock may be set while a call begins.
+const CLOCKS_DIFFER_MS: i64 = 120_000;
 
 /// What is kept of one call.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
@@ -29,7 +33,7 @@ pub fn story(
     mut progress: impl FnMut(usize, usize),
 ) -> io::Result<Story> {
     let mut story = Story::default();
-    let files = segments(folder)?;
+    let files = since(segments(folder)?, call.0.made());
     let steps = files.len() * 2;
     for (at, file) in files.iter().enumerate() {
         progress(at, steps);
@@ -63,6 +67,19 @@ pub fn story(
     Ok(story)
 }
 
+/// The files that may speak of what began at `begun`: not those whose successor was begun well before.
+fn since(mut files: Vec<PathBuf>, begun: Wall) -> Vec<PathBuf> {
+    let early = begun.as_millis().saturating_sub(CLOCKS_DIFFER_MS);
+    let before = |path: &PathBuf| {
+        let name = path.file_stem().and_then(|stem| stem.to_str());
+        name.and_then(|name| name.parse::<i64>().ok())
+            .is_some_and(|successor| successor < early)
+    };
+    let successors = files.iter().skip(1);
+    let useless = successors.take_while(|path| before(path)).count();
+    files.split_off(useless)
+}
+
 /// Hears every whole entry of a file. What is torn ends it; a file that went away while we came to it
 /// has none.
 fn entries(path: &Path, mut hear: impl FnMut(Entry)) -> io::Result<()> {
@@ -91,6 +108,6 @@ fn is_of(seen: &Sighting, wanted: &BTreeSet<String>) -> bool {
             message
                 .headers
                 .call_id()
-                .is_ok_and(|id| wanted.contains(&*id))
+                .is_ok_and(|id| wanted.contains(id))
         })
 }

@@ -95,6 +95,21 @@ fn a_torn_tail_costs_what_is_torn_and_a_restart_begins_a_new_file() {
 }
 
 #[test]
+fn files_from_before_a_call_are_not_read_for_it() {
+    let folder = tempfile::tempdir().unwrap();
+    written(folder.path(), &[leg(call(1), "a"), message(1, "a", "")]);
+    written(folder.path(), &[message(2, "a", "")]);
+    let mut steps = 0;
+    let late = CallId(Ulid::new(
+        Wall::from_millis(1 << 40),
+        &mut Rng::new([9; 32]),
+    ));
+    story(folder.path(), late, |_, all| steps = all).unwrap();
+    assert_eq!(steps, 2, "the last file alone");
+    assert_eq!(read(folder.path(), call(1)).1, [1, 2]);
+}
+
+#[test]
 fn the_oldest_goes_when_there_is_too_much_or_it_is_too_old() {
     let folder = tempfile::tempdir().unwrap();
     let size = 64 << 10;

@@ -63,11 +63,12 @@ impl Certificate {
         let key = PrivateKeyDer::from_pem_slice(&key).map_err(|_| {
             format!("{key_shown} holds no private key; set `sip.tls.key` to a PEM file with the key of {shown}, without a password")
         })?;
-        let key = CertifiedKey::from_der(chain, key, &provider()).map_err(|error| match error {
-            TlsError::InconsistentKeys(_) => format!(
-                "{key_shown} is not the key of {shown}; set `sip.tls.certificate` and `sip.tls.key` to two files that belong together"
-            ),
-            error => format!("{shown} and {key_shown} cannot be used: {error}"),
+        let key = CertifiedKey::from_der(chain, key, &provider()).map_err(|error| {
+            if matches!(error, TlsError::InconsistentKeys(_)) {
+                format!("{key_shown} is not the key of {shown}; set `sip.tls.certificate` and `sip.tls.key` to two files that belong together")
+            } else {
+                format!("{shown} and {key_shown} cannot be used: {error}")
+            }
         })?;
         if now > validity.until {
             return Err(format!(

@@ -9,7 +9,7 @@ pub mod stream;
 pub mod tcp;
 pub mod udp;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket};
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -65,13 +65,20 @@ impl Switchboard {
         self.with_streams(|streams| streams.contains_key(&id))
     }
 
-    /// Streams over which nothing went for `bound`.
-    #[must_use]
-    pub fn quiet(&self, bound: Duration) -> Vec<FlowId> {
-        self.with_streams(|streams| {
+    /// Closes the streams over which nothing went for `bound` and on which nothing lives; what is in use
+    /// is asked for only when there are such streams.
+    pub fn close_idle(&self, bound: Duration, used: impl FnOnce() -> BTreeSet<FlowId>) {
+        let quiet: Vec<_> = self.with_streams(|streams| {
             let quiet = streams.iter().filter(|(_, line)| line.quiet() >= bound);
             quiet.map(|(id, _)| *id).collect()
-        })
+        });
+        if quiet.is_empty() {
+            return;
+        }
+        let used = used();
+        for flow in quiet.into_iter().filter(|flow| !used.contains(flow)) {
+            self.close(flow);
+        }
     }
 
     /// Sends bytes; never blocks. False when the stream is gone or does not take them.

@@ -171,10 +171,14 @@ fn trusted(ca: Option<&PathBuf>) -> Result<Option<rustls::RootCertStore>> {
 fn deliver(inbox: &Inbox) -> Deliver {
     let inbox = Arc::clone(inbox);
     Arc::new(move |heard| match heard {
-        Heard::Up(flow) => inbox.post_behind(Word::Up(flow)),
-        Heard::Message(flow, bytes) => {
-            inbox.post_network(Word::Sip(flow, bytes));
+        Heard::Up(flow) => {
+            inbox.post_behind(Word::Up(flow));
+            true
         }
-        Heard::Down(flow) => inbox.post_behind(Word::Down(flow)),
+        Heard::Message(flow, bytes) => inbox.offer(Word::Sip(flow, bytes)),
+        Heard::Down(flow) => {
+            inbox.post_behind(Word::Down(flow));
+            true
+        }
     })
 }

@@ -13,7 +13,7 @@
 //! ```
 //!
 //! The time a message may take is never renewed by a byte of it. Whether a quiet connection is of use
-//! the engine knows, not this file: [`super::Switchboard::quiet`] says since when it is quiet.
+//! the engine knows, not this file: [`super::Switchboard::close_idle`].
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -24,7 +24,7 @@ use tokio::io::{
 };
 use tokio::sync::Notify;
 use tokio::sync::mpsc::{self, WeakSender};
-use tokio::time::{Instant, timeout, timeout_at};
+use tokio::time::{Instant, sleep, timeout, timeout_at};
 
 use super::census::Seat;
 use super::tcp::Hall;
@@ -34,6 +34,9 @@ use crate::server::clock::Clock;
 use crate::sip::flow::Flow;
 use crate::sip::framing::{Frame, Framer};
 use crate::time::Duration;
+
+/// When the engine has no room for a message it is offered again after this.
+const FULL: Duration = Duration::from_millis(50);
 
 /// What a connection has to say to the engine, in this order.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -48,8 +51,8 @@ pub enum Heard {
     Down(FlowId),
 }
 
-/// Takes what connections say.
-pub type Deliver = Arc<dyn Fn(Heard) + Send + Sync>;
+/// Takes what connections say; false when there is no room for a message, which then comes again.
+pub type Deliver = Arc<dyn Fn(Heard) -> bool + Send + Sync>;
 
 /// The near end of a connection: where packets are queued, and how it is ended.
 #[derive(Clone, Debug)]
@@ -267,7 +270,10 @@ impl<S: AsyncRead> Reading<S> {
                 match framer.next_frame() {
                     Ok(Some(Frame::Message(bytes))) => {
                         whole = true;
-                        deliver(Heard::Message(self.flow, bytes));
+                        // Nothing repeats a message of a stream, so none is dropped: the peer waits.
+                        while !deliver(Heard::Message(self.flow, bytes.clone())) {
+                            sleep(FULL).await;
+                        }
                     }
                     Ok(Some(Frame::Ping)) => self.answer(Bytes::from_static(b"\r\n")),
                     Ok(None) => break,

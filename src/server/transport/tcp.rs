@@ -74,6 +74,10 @@ pub async fn listen(listener: TcpListener, acceptor: Option<TlsAcceptor>, hall: 
             }
         };
         let Some(seat) = hall.census.seat(peer.ip()) else {
+            let refused = hall.census.refused();
+            if refused.is_power_of_two() {
+                tracing::warn!(%peer, "{refused} connections were closed because there were too many; see `limits.connections`");
+            }
             continue;
         };
         let Ok(local) = stream.local_addr() else {

@@ -50,6 +50,7 @@ impl Rig {
                 closer.close(id);
             }
             let _test_is_over = say.send(word);
+            true
         };
         let hall = Hall {
             ids: Arc::new(FlowIds::default()),
@@ -239,7 +240,7 @@ async fn a_half_closed_connection_still_gets_its_answers() {
         ids: Arc::default(),
         board: board.clone(),
         census: Arc::default(),
-        deliver: Arc::new(move |word| say.send(word).unwrap()),
+        deliver: Arc::new(move |word| say.send(word).is_ok()),
         patience: Patience::default(),
     };
     let socket = bind(Transport::Tcp, "127.0.0.1:0".parse().unwrap())
@@ -324,6 +325,66 @@ async fn connections_over_the_bound_of_an_address_are_closed_and_room_comes_back
     rig.up().await;
     third.write_all(OPTIONS).await.unwrap();
     assert_eq!(rig.message().await, OPTIONS);
+}
+
+#[tokio::test]
+async fn a_quiet_connection_is_closed_unless_something_lives_on_it() {
+    let mut rig = Rig::tcp(BRIEF).await;
+    let mut flows = Vec::new();
+    let mut peers = Vec::new();
+    for _ in 0..3 {
+        let mut peer = rig.connect().await;
+        flows.push(rig.up().await);
+        peer.write_all(OPTIONS).await.unwrap();
+        rig.message().await;
+        peers.push(peer);
+    }
+    let board = rig.hall.board.clone();
+    board.close_idle(Duration::from_secs(60), || panic!("none is quiet yet"));
+    tokio::time::sleep(Duration::from_millis(120)).await;
+    // A keep-alive is use too (RFC 5626 4.4.1).
+    peers[2].write_all(b"\r\n\r\n").await.unwrap();
+    peers[2].read_exact(&mut [0; 2]).await.unwrap();
+    let used = BTreeSet::from([flows[1].id]);
+    board.close_idle(Duration::from_millis(100), || used);
+    assert_eq!(rig.next().await, Heard::Down(flows[0].id));
+    assert!(board.stands(flows[1].id) && board.stands(flows[2].id));
+}
+
+#[tokio::test]
+async fn while_the_engine_has_no_room_a_stream_waits_and_loses_nothing() {
+    let (say, mut heard) = unbounded_channel();
+    let room = Arc::new(std::sync::atomic::AtomicUsize::new(0));
+    let has_room = Arc::clone(&room);
+    let deliver = move |word: Heard| {
+        use std::sync::atomic::Ordering::SeqCst;
+        let take = |left: usize| left.checked_sub(1);
+        let full = matches!(word, Heard::Message(..))
+            && has_room.fetch_update(SeqCst, SeqCst, take).is_err();
+        !full && say.send(word).is_ok()
+    };
+    let hall = Hall {
+        ids: Arc::default(),
+        board: Switchboard::new(Clock::start()),
+        census: Arc::default(),
+        deliver: Arc::new(deliver),
+        patience: BRIEF,
+    };
+    let socket = bind(Transport::Tcp, "127.0.0.1:0".parse().unwrap());
+    let socket = socket.await.unwrap();
+    let mut peer = TcpStream::connect(socket.local_addr().unwrap())
+        .await
+        .unwrap();
+    tokio::spawn(listen(socket, None, hall));
+    peer.write_all(&OPTIONS.repeat(5)).await.unwrap();
+    assert!(matches!(heard.recv().await, Some(Heard::Up(_))));
+    let none = timeout(BRIEF.first, heard.recv()).await;
+    assert!(none.is_err(), "{none:?}");
+    room.store(5, std::sync::atomic::Ordering::SeqCst);
+    for _ in 0..5 {
+        let next = timeout(SOON, heard.recv()).await.unwrap();
+        assert!(matches!(next, Some(Heard::Message(..))), "{next:?}");
+    }
 }
 
 /// An authority of our own, and certificates by it.
@@ -468,6 +529,12 @@ async fn one_connection_to_a_peer_is_shared_and_opened_anew_when_it_is_gone() {
         .await
         .unwrap_err();
     assert!(refused.contains("cannot be reached"), "{refused}");
+    // What failed is forgotten, so that no number of dead servers uses up the bound.
+    for dead in 0..=crate::limits::CONNECTIONS_OUT {
+        let name = format!("{dead}.test");
+        let refused = connect(&dialler, Transport::Tcp, peer, &name).await;
+        assert!(refused.unwrap_err().contains("cannot be reached"));
+    }
 }
 
 /// RFC 5922 7.2: the certificate must be of the name we wanted, by an authority we trust.

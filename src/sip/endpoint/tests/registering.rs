@@ -344,3 +344,30 @@ fn peers_see_the_advertised_address_unless_they_are_near() {
     );
     assert_eq!(net.count("0→2 INVITE"), 1);
 }
+
+#[test]
+fn a_flow_is_in_use_while_a_binding_or_a_session_is_on_it() {
+    let mut net = Net::new();
+    let used = |net: &Net, of: usize| !net.ends[of].flows_in_use().is_empty();
+    assert!(!used(&net, PBX));
+    let (now, account) = (net.now(), account(&net, "correct horse"));
+    net.ends[PHONE].register(now, RegistrationId(1), account);
+    net.collect(PHONE);
+    net.pause();
+    assert!(
+        used(&net, PBX) && used(&net, PHONE),
+        "a binding, and a registration"
+    );
+    let now = net.now();
+    net.ends[PHONE].unregister(now, RegistrationId(1));
+    net.collect(PHONE);
+    net.pause();
+    assert!(!used(&net, PBX) && !used(&net, PHONE));
+    let leg = net.call(PBX, CARRIER, 1);
+    net.pause();
+    assert!(used(&net, PBX) && used(&net, CARRIER), "a session");
+    let cause = cause(200);
+    net.command(PBX, SessionCommand::HangUp { leg, cause });
+    net.run(Duration::from_secs(200));
+    assert!(!used(&net, PBX));
+}
