@@ -185,6 +185,16 @@ pub enum CallResult {
     Cancelled,
 }
 
+/// How a call was passed on.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum TransferKind {
+    /// Without a word to whoever gets it.
+    Blind,
+    /// After a talk with whoever gets it.
+    Attended,
+}
+
 /// What an operator is doing.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Serialize)]
 #[serde(rename_all = "snake_case")]

@@ -20,7 +20,7 @@ use super::queue::Queue;
 use super::ticket::{Stage, Ticket};
 use crate::id::{CallId, OperatorName, QueueName, TicketId};
 use crate::time::{Now, Timers, Wakeup};
-use crate::words::OperatorState;
+use crate::words::{MissReason, OperatorState};
 
 /// What the desk waits for.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Debug)]
@@ -91,6 +91,10 @@ impl Desk {
                 priority,
             } => self.join(now, ticket, call, way, priority, effects),
             AcdInput::Leave { ticket } => self.leave(now, ticket, effects),
+            AcdInput::PassedOn { operator, ticket } => {
+                self.exclude(now, &operator, ticket, MissReason::Declined);
+                self.arm_retry(now, ticket);
+            }
             AcdInput::Ringing { operator, ticket } => {
                 self.ringing(now, &operator, ticket, effects);
             }

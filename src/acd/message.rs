@@ -59,6 +59,13 @@ pub enum AcdInput {
         /// The ticket.
         ticket: TicketId,
     },
+    /// The operator has just sent this caller on, and is not offered the same one again at once.
+    PassedOn {
+        /// The operator.
+        operator: OperatorName,
+        /// The caller's new ticket.
+        ticket: TicketId,
+    },
     /// The phone rings.
     Ringing {
         /// The operator.

@@ -24,8 +24,10 @@ impl Call {
             return;
         };
         self.phase = Phase::Talking;
-        self.facts.operator = self.seats.get(&right).map(|seat| seat.operator.clone());
-        let operator = self.facts.operator.clone();
+        let operator = self.seats.get(&right).map(|seat| seat.operator.clone());
+        if operator.is_some() {
+            self.facts.operator.clone_from(&operator);
+        }
         let record = operator.and_then(|operator| self.record_plan(world, operator));
         if self.bridged.is_none() {
             self.bridged = Some(world.now.mono);

@@ -14,7 +14,9 @@ use super::leg::{Leg, Sip};
 use super::message::{CallEffect, CallInput, CallTimer, Gate, News, Told, World};
 use super::offer::Offer;
 use super::phase::{Notice, Phase};
+use super::replace::Replacement;
 use super::seat::Seat;
+use super::transfer::Transfer;
 use crate::acd::message::AcdInput;
 use crate::dialplan::decide::Decision;
 use crate::dialplan::dial::Dialled;
@@ -53,6 +55,12 @@ pub struct Call {
     pub(super) dials: Option<Dialled>,
     /// Who is rung outside any queue.
     pub(super) dial: Option<Dial>,
+    /// The other party is being sent to somebody else.
+    pub(super) transfer: Option<Transfer>,
+    /// A transferor who is about to hang up.
+    pub(super) parting: Option<Leg>,
+    /// A phone that takes another one's place as soon as it has its port.
+    pub(super) replacement: Option<Replacement>,
     pub(super) music: Option<Phrase>,
     /// Every leg the call ever had; the engine forgets them with the call.
     pub(super) adopted: Vec<LegId>,
@@ -114,6 +122,18 @@ impl Call {
         self.seats.values().chain(rung)
     }
 
+    /// Whose leg it is, when an operator talks on it.
+    #[must_use]
+    pub fn operator_on(&self, leg: LegId) -> Option<&OperatorName> {
+        self.seats.get(&leg).map(|seat| &seat.operator)
+    }
+
+    /// The plan that decided.
+    #[must_use]
+    pub const fn plan(&self) -> &Arc<Dialplan> {
+        &self.plan
+    }
+
     /// Every leg the call ever had.
     pub fn legs(&self) -> impl Iterator<Item = LegId> {
         self.adopted.iter().copied()
@@ -159,6 +179,12 @@ impl Call {
                 busy,
             } => self.reached(world, &operator, contacts, busy, fx),
             CallInput::Ways(ways) => self.ways(world, ways, fx),
+            CallInput::Transfer { leg, dialled, to } => {
+                self.transfer(world, leg, dialled, to, fx);
+            }
+            CallInput::Give { leg, to, instead } => self.give(world, leg, to, instead, fx),
+            CallInput::Take { party, instead } => self.take(world, *party, instead, fx),
+            CallInput::Replace { leg, old, invite } => self.replace(world, leg, old, &invite, fx),
             CallInput::PhoneUp { operator, contact } => {
                 self.phone_up(world, &operator, contact, fx);
             }
@@ -199,13 +225,12 @@ impl Call {
                 self.confirmed(world, leg, answer.as_deref(), fx);
             }
             SessionEvent::Reoffer { leg, offer } => {
-                self.reoffered(leg, offer.as_deref(), fx);
+                self.reoffered(world, leg, offer.as_deref(), fx);
             }
-            SessionEvent::Refer { leg, .. } => {
-                let answer = Err(403);
-                Self::session(SessionCommand::AnswerRefer { leg, answer }, fx);
-            }
-            SessionEvent::ReofferAnswered { .. } | SessionEvent::Digit { .. } => {}
+            // What a REFER asks for comes as [`CallInput::Transfer`].
+            SessionEvent::Refer { .. }
+            | SessionEvent::ReofferAnswered { .. }
+            | SessionEvent::Digit { .. } => {}
             SessionEvent::Bye { leg } => self.bye(world, leg, fx),
             SessionEvent::Failed { leg, cause } => {
                 fx.push_back(CallEffect::Note(format!("leg {leg} broke: {}", cause.text)));
@@ -256,6 +281,7 @@ impl Call {
             CallTimer::Whisper => self.whisper_cut(world, fx),
             CallTimer::Notice => self.notice_over(world, fx),
             CallTimer::TrunkSilent(leg) => self.trunk_silent(world, leg, fx),
+            CallTimer::Transferor => self.hang_up_transferor(fx),
             CallTimer::Dial => self.rang_out(world, fx),
             CallTimer::Length => self.hang_up(world, super::cause::TOO_LONG, fx),
             CallTimer::Recording => self.recording = false,
@@ -295,7 +321,11 @@ impl Call {
     fn counts_on(&self, leg: LegId) -> bool {
         let caller = leg == self.caller.id && self.caller.sip != Sip::Over;
         let operator = self.operator.as_ref().is_some_and(|it| it.id == leg);
-        caller || operator || self.rung(leg).is_some() || self.dials_on(leg)
+        let parting = self.parting.as_ref().is_some_and(|it| it.id == leg);
+        let transfer = self.transfer.as_ref().and_then(|it| it.leg.as_ref());
+        let transferor = transfer.is_some_and(|it| it.id == leg);
+        let waiting = self.rung(leg).is_some() || self.dials_on(leg) || self.replaces_with(leg);
+        caller || operator || parting || transferor || waiting
     }
 
     fn finish_if_over(&self, fx: &mut Effects) {

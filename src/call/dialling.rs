@@ -254,7 +254,8 @@ impl Call {
 
     /// The number that a call out of this call shows: that of the operator's branch.
     fn shown(&self) -> Option<&str> {
-        let operator = self.facts.placed_by.as_ref();
+        let transferor = self.transfer.as_ref().map(|transfer| &transfer.by);
+        let operator = transferor.or(self.facts.placed_by.as_ref());
         operator.and_then(|operator| self.plan.shown_for(operator))
     }
 
@@ -338,6 +339,7 @@ impl Call {
     }
 
     fn tell_ringing(&self, fx: &mut Effects) {
+        self.tell_transferor(180, fx);
         if self.caller.sip == Sip::Open {
             let (leg, code, answer) = (self.caller.id, 180, None);
             Self::session(SessionCommand::Progress { leg, code, answer }, fx);
@@ -383,7 +385,7 @@ impl Call {
         self.operator = Some(winner.leg);
         self.answer_caller(fx);
         self.bridge(world, fx);
-        self.tell_bridged(fx);
+        self.connected(world, fx);
     }
 
     /// An attempt is over without an answer; its session needs no more from us.
@@ -445,6 +447,9 @@ impl Call {
     /// Nobody is left to ring.
     fn dial_failed(&mut self, world: &mut World<'_>, code: u16, fx: &mut Effects) {
         self.drop_dial(&cause::RANG_OUT, fx);
+        if self.transfer.is_some() {
+            return self.transfer_failed(world, code, fx);
+        }
         let cause = cause::of_response(code);
         self.facts.result.get_or_insert(cause::result_of(code));
         let farewell = Farewell::HangUp(cause);

@@ -102,6 +102,8 @@ impl Call {
             }
         }
         self.drop_dial(&gone, fx);
+        self.drop_transfer(fx);
+        self.drop_replacement(481, fx);
         if let Some(leg) = self.operator.take() {
             self.end_leg(leg.id, leg.sip, gone, fx);
         }
@@ -192,8 +194,11 @@ impl Call {
 
     /// The caller cancelled.
     pub(super) fn caller_cancelled(&mut self, world: &World<'_>, leg: LegId, fx: &mut Effects) {
+        if self.replaces_with(leg) {
+            return self.drop_replacement(487, fx);
+        }
         if leg != self.caller.id {
-            return;
+            return self.crossed_cancel(leg, fx);
         }
         let farewell = match self.caller.sip {
             Sip::Unsent | Sip::Open => Farewell::Reject {
@@ -208,6 +213,15 @@ impl Call {
             self.farewell = self.farewell.take().map(|_| farewell);
         } else {
             self.caller_left(world, farewell, fx);
+        }
+    }
+
+    /// A phone cancels what we have answered already, or an INVITE that nobody here waits for.
+    fn crossed_cancel(&self, leg: LegId, fx: &mut Effects) {
+        let known = self.operator.as_ref().is_some_and(|it| it.id == leg);
+        if !known {
+            let cause = cause::CALLER_LEFT;
+            Self::session(SessionCommand::HangUp { leg, cause }, fx);
         }
     }
 
@@ -257,6 +271,12 @@ impl Call {
     }
 
     fn operator_gone(&mut self, world: &mut World<'_>, leg: LegId, fx: &mut Effects) {
+        if self.transferor_gone(leg, fx) {
+            return;
+        }
+        if self.replaces_with(leg) {
+            return self.drop_replacement(487, fx);
+        }
         if self.dials_on(leg) {
             Self::media(MediaCommand::Close { leg }, fx);
             self.try_failed(world, leg, 500, fx);

@@ -204,6 +204,9 @@ impl Call {
             seats: std::collections::BTreeMap::new(),
             dials,
             dial: None,
+            transfer: None,
+            parting: None,
+            replacement: None,
             music: None,
             farewell: None,
             recording: false,
@@ -239,9 +242,11 @@ impl Call {
         if leg == self.caller.id {
             self.caller.open(port);
             self.admit_if_ready(world, fx);
+        } else if self.replaces_with(leg) {
+            self.replacement_ready(world, port, fx);
         } else if self.dials_on(leg) {
             self.try_port_open(world, leg, port, fx);
-        } else {
+        } else if self.leg_mut(leg).is_none() {
             self.phone_port_open(world, leg, port, fx);
         }
     }
@@ -249,7 +254,9 @@ impl Call {
     /// No port could be had.
     pub(super) fn port_failed(&mut self, world: &mut World<'_>, leg: LegId, fx: &mut Effects) {
         fx.push_back(CallEffect::StopTimer(CallTimer::MediaOpen(leg)));
-        if self.dials_on(leg) {
+        if self.replaces_with(leg) {
+            self.drop_replacement(503, fx);
+        } else if self.dials_on(leg) {
             self.try_lost_port(world, leg, fx);
         } else if leg != self.caller.id {
             self.phone_lost_port(world, leg, fx);
@@ -415,7 +422,7 @@ impl Call {
             if let Some(remote) = remote {
                 Self::media(MediaCommand::Connect { leg, remote }, fx);
             }
-            self.tell_hold(leg, held, now_held, fx);
+            self.follow_hold(world, leg, held, now_held, fx);
         } else {
             self.hang_up(world, cause::MEDIA, fx);
         }
@@ -482,6 +489,9 @@ impl Call {
             return;
         }
         self.queued = false;
+        if self.transfer.is_some() {
+            return self.transfer_failed(world, 480, fx);
+        }
         let reason = match reason {
             LeftReason::Answered | LeftReason::Timeout => MissedReason::Timeout,
             LeftReason::Abandoned => MissedReason::Abandoned,
@@ -492,13 +502,13 @@ impl Call {
         self.end(world, Outcome::Missed, Some(reason), farewell, fx);
     }
 
-    /// The leg of that id, the caller's or the operator's who answered.
+    /// The leg of that id, among those that were answered, and the caller's.
     pub(super) fn leg_mut(&mut self, leg: LegId) -> Option<&mut Leg> {
-        if leg == self.caller.id {
-            Some(&mut self.caller)
-        } else {
-            self.operator.as_mut().filter(|operator| operator.id == leg)
-        }
+        let transferor = self.transfer.as_mut().and_then(|it| it.leg.as_mut());
+        let others = [self.operator.as_mut(), transferor, self.parting.as_mut()];
+        std::iter::once(&mut self.caller)
+            .chain(others.into_iter().flatten())
+            .find(|of| of.id == leg)
     }
 
     /// The notice that the plan wants before a recording.

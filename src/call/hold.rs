@@ -1,16 +1,25 @@
 //! Hold: a party that wants no sound, and what the other one hears meanwhile.
 
+use std::sync::Arc;
+
 use super::call::{Call, Effects};
 use super::leg::Sip;
-use super::message::News;
+use super::message::{News, World};
 use super::phase::Phase;
 use crate::id::LegId;
 use crate::media::command::MediaCommand;
 use crate::sip::session::SessionCommand;
+use crate::words::Phrase;
 
 impl Call {
     /// A new offer inside a dialog: a hold, or a phone that moved.
-    pub(super) fn reoffered(&mut self, leg: LegId, offer: Option<&[u8]>, fx: &mut Effects) {
+    pub(super) fn reoffered(
+        &mut self,
+        world: &mut World<'_>,
+        leg: LegId,
+        offer: Option<&[u8]>,
+        fx: &mut Effects,
+    ) {
         let ended = self.ended();
         let Some(of) = self
             .leg_mut(leg)
@@ -34,14 +43,76 @@ impl Call {
         if let Some(remote) = remote {
             Self::media(MediaCommand::Connect { leg, remote }, fx);
         }
-        self.tell_hold(leg, held, now_held, fx);
+        self.follow_hold(world, leg, held, now_held, fx);
     }
 
-    /// A party of a talk put the other one on hold, or took it back.
-    pub(super) fn tell_hold(&self, leg: LegId, before: bool, held: bool, fx: &mut Effects) {
-        if before != held && self.phase == Phase::Talking {
-            let by_operator = leg != self.caller.id;
-            self.tell(News::Held { held, by_operator }, fx);
+    /// A party of a talk put the other one on hold, or took it back: music comes and goes.
+    pub(super) fn follow_hold(
+        &self,
+        world: &mut World<'_>,
+        leg: LegId,
+        before: bool,
+        held: bool,
+        fx: &mut Effects,
+    ) {
+        let Some((left, right)) = self.sides().filter(|_| self.phase == Phase::Talking) else {
+            return;
+        };
+        let other = if leg == left { right } else { left };
+        if before == held || (leg != left && leg != right) {
+            return;
         }
+        if held {
+            self.entertain(world, other, fx);
+        } else {
+            let (play, prompts) = (world.minted.play(), Arc::from([]));
+            Self::media(
+                MediaCommand::Play {
+                    leg: other,
+                    play,
+                    prompts,
+                    looped: false,
+                },
+                fx,
+            );
+        }
+        let by_operator = leg == right;
+        self.tell(News::Held { held, by_operator }, fx);
+    }
+
+    /// After a bridge: whoever is kept on hold hears music, not silence.
+    pub(super) fn entertain_the_held(&self, world: &mut World<'_>, fx: &mut Effects) {
+        let Some(operator) = &self.operator else {
+            return;
+        };
+        for (holder, other) in [(&self.caller, operator), (operator, &self.caller)] {
+            if holder.held() {
+                self.entertain(world, other.id, fx);
+            }
+        }
+    }
+
+    /// Plays music to a leg, in place of whatever it heard.
+    pub(super) fn entertain(&self, world: &mut World<'_>, leg: LegId, fx: &mut Effects) {
+        let prompt = self.hold_music().and_then(|music| world.prompts.get(music));
+        if let Some(prompt) = prompt {
+            Self::media(
+                MediaCommand::Play {
+                    leg,
+                    play: world.minted.play(),
+                    prompts: Arc::from([*prompt]),
+                    looped: true,
+                },
+                fx,
+            );
+        }
+    }
+
+    /// The music of the queue the caller came by; of any queue when the call came by none.
+    fn hold_music(&self) -> Option<&Phrase> {
+        let queues = &self.plan.queues;
+        let of_call = self.facts.queue.as_ref().and_then(|name| queues.get(name));
+        let queue = of_call.or_else(|| queues.values().next())?;
+        Some(&queue.music)
     }
 }

@@ -6,15 +6,17 @@ use std::net::IpAddr;
 use bytes::Bytes;
 
 use super::facts::CallFacts;
+use super::merge::Party;
 use crate::acd::message::AcdInput;
-use crate::id::{LegId, OperatorName, PlayId, QueueName, TicketId, TrunkName};
+use crate::dialplan::dial::Dialled;
+use crate::id::{CallId, LegId, OperatorName, PlayId, QueueName, TicketId, TrunkName};
 use crate::media::command::{MediaCommand, MediaEvent, Recorded};
 use crate::net::Net;
 use crate::sip::flow::Flow;
-use crate::sip::session::{Cause, SessionCommand, SessionEvent};
+use crate::sip::session::{Cause, IncomingInvite, SessionCommand, SessionEvent};
 use crate::sip::uri::Uri;
 use crate::time::{Duration, Instant, Now};
-use crate::words::{LeftReason, MissReason, Phrase, Prompt};
+use crate::words::{CallResult, LeftReason, MissReason, Phrase, Prompt, TransferKind};
 
 /// Where one phone of an operator is reached.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -90,6 +92,40 @@ pub enum CallInput {
     },
     /// By the trunks: the ways to a number, the best first; empty when no carrier can be had.
     Ways(Vec<Way>),
+    /// By the engine: an operator on the line sends the other party to somebody, who may be wanted.
+    Transfer {
+        /// The operator's leg; a REFER of it waits for its answer.
+        leg: LegId,
+        /// To whom.
+        dialled: Dialled,
+        /// The same as it was dialled.
+        to: String,
+    },
+    /// By the engine: give the party that talks with the operator of this leg to another call.
+    Give {
+        /// The operator's leg here.
+        leg: LegId,
+        /// The call that gets the party.
+        to: CallId,
+        /// The operator's leg there, whose place the party takes.
+        instead: LegId,
+    },
+    /// By the engine: the party that another call gave.
+    Take {
+        /// The party.
+        party: Box<Party>,
+        /// Whose place it takes.
+        instead: LegId,
+    },
+    /// By the engine: another phone of an operator on the line takes over.
+    Replace {
+        /// The new leg.
+        leg: LegId,
+        /// The leg it replaces.
+        old: LegId,
+        /// Its INVITE.
+        invite: Box<IncomingInvite>,
+    },
     /// By the engine: a phone of an operator who is being rung has just come up.
     PhoneUp {
         /// Who.
@@ -129,6 +165,8 @@ pub enum CallTimer {
     Notice,
     /// Whoever was dialled has rung long enough.
     Dial,
+    /// A transferor has not hung up.
+    Transferor,
     /// The longest call is over.
     Length,
     /// The recording's last word has not come: forget the call without it.
@@ -137,12 +175,13 @@ pub enum CallTimer {
 
 impl CallTimer {
     /// The timers that are not a leg's.
-    pub const OF_A_CALL: [Self; 7] = [
+    pub const OF_A_CALL: [Self; 8] = [
         Self::Gate(Gate::Offered),
         Self::Gate(Gate::Ended),
         Self::Whisper,
         Self::Notice,
         Self::Dial,
+        Self::Transferor,
         Self::Length,
         Self::Recording,
     ];
@@ -158,6 +197,7 @@ impl CallTimer {
             Self::Whisper => "whisper at its longest",
             Self::Notice => "notice not heard",
             Self::Dial => "rung long enough",
+            Self::Transferor => "transferor still there",
             Self::Length => "call at its longest",
             Self::Recording => "recording not finished",
         }
@@ -195,6 +235,15 @@ pub enum CallEffect {
     Adopt(LegId),
     /// The leg is gone for good.
     Disown(LegId),
+    /// The party is another call's from now on: say [`CallInput::Take`] there.
+    Give {
+        /// The party.
+        party: Box<Party>,
+        /// The call.
+        to: CallId,
+        /// Whose place it takes there.
+        instead: LegId,
+    },
     /// A measured time.
     Measured(Measured),
     /// Something an admin may want to read.
@@ -295,6 +344,17 @@ pub enum News {
         held: bool,
         /// The operator did it, not the caller.
         by_operator: bool,
+    },
+    /// `call.transferred`.
+    Transferred {
+        /// How.
+        kind: TransferKind,
+        /// Who passed it on.
+        from: OperatorName,
+        /// To whom, as it was dialled.
+        to: String,
+        /// What came of it.
+        result: CallResult,
     },
     /// `recording.started`.
     RecordingStarted {

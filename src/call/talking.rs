@@ -184,7 +184,7 @@ impl Call {
             },
             fx,
         );
-        self.tell_bridged(fx);
+        self.connected(world, fx);
     }
 
     /// The operator is gone before the bridge: a decline. The caller keeps the place.
@@ -230,7 +230,8 @@ impl Call {
 
     /// No sound came from a leg for too long.
     pub(super) fn silent(&mut self, world: &mut World<'_>, leg: LegId, fx: &mut Effects) {
-        if self.phase == Phase::Talking && self.leg_mut(leg).is_some() {
+        let sides = self.sides().filter(|_| self.phase == Phase::Talking);
+        if sides.is_some_and(|(left, right)| leg == left || leg == right) {
             fx.push_back(CallEffect::Note(format!("no RTP from leg {leg}")));
             let farewell = self.farewell_for(cause::SILENT);
             self.end(world, Outcome::Answered, None, farewell, fx);

@@ -462,6 +462,7 @@ impl Engine {
             CallEffect::Disown(leg) => {
                 self.legs.remove(&leg);
             }
+            CallEffect::Give { party, to, instead } => self.hand_over(now, party, to, instead),
             CallEffect::Measured(measured) => {
                 let observation = match measured {
                     Measured::Setup(time) => Observation::Setup(time),

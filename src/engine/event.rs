@@ -192,6 +192,17 @@ pub fn call_event(news: &News, facts: &CallFacts) -> (&'static str, Map<String, 
             if *held { "call.held" } else { "call.resumed" },
             json!({ "by": if *by_operator { "operator" } else { "caller" } }),
         ),
+        News::Transferred {
+            kind,
+            from,
+            to,
+            result,
+        } => (
+            "call.transferred",
+            json!({
+                "transfer": { "kind": kind, "from": from, "to": to, "result": result },
+            }),
+        ),
         News::RecordingStarted { keep } => (
             "recording.started",
             json!({ "keep_s": keep.map(|keep| keep.as_secs()) }),

@@ -52,6 +52,10 @@ impl Before {
             | CallInput::Reached { .. }
             | CallInput::Ways(_)
             | CallInput::PhoneUp { .. }
+            | CallInput::Transfer { .. }
+            | CallInput::Give { .. }
+            | CallInput::Take { .. }
+            | CallInput::Replace { .. }
             | CallInput::Committed(_)
             | CallInput::Timer(_)
             | CallInput::HangUp(_) => None,

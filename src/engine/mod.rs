@@ -21,6 +21,7 @@ pub(crate) mod sabotage;
 pub mod settings;
 mod signalling;
 mod story;
+mod transfers;
 mod trunks;
 pub mod view;
 mod watched;

@@ -21,6 +21,9 @@ impl Engine {
         invite: &IncomingInvite,
         operator: &OperatorName,
     ) {
+        if let Some(old) = invite.replaces {
+            return self.handle_replaces(now, leg, old, invite, operator);
+        }
         let text = super::arrival::number_of(&invite.request_uri);
         let dialled = match self.plan.dialled(&text, now.wall) {
             Ok(dialled) => dialled,

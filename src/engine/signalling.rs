@@ -17,6 +17,9 @@ impl Engine {
             EndpointEvent::Session(SessionEvent::Incoming { leg, invite }) => {
                 self.handle_arrival(now, leg, &invite);
             }
+            EndpointEvent::Session(SessionEvent::Refer { leg, refer }) => {
+                self.handle_refer(now, leg, &refer);
+            }
             EndpointEvent::Session(event) => {
                 self.watch_event(now, &event);
                 if let Some(&call) = self.legs.get(&leg_of(&event)) {

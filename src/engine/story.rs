@@ -41,6 +41,7 @@ impl Engine {
             | News::Whispered { .. }
             | News::Bridged
             | News::Held { .. }
+            | News::Transferred { .. }
             | News::RecordingStarted { .. }
             | News::RecordingFinished(_)
             | News::RecordingFailed(_) => {}

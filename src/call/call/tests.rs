@@ -179,7 +179,7 @@ impl Bench {
         });
         let arrival = Arrival {
             id: CallId(Ulid::new(now.wall, &mut Rng::new([1; 32]))),
-            ticket: TicketId(1),
+            ticket: bench.minted.ticket(),
             leg: CALLER,
             invite: &invite,
             plan: Arc::clone(plan),
@@ -260,6 +260,17 @@ impl Bench {
                     self.timers.remove(&timer);
                 }
                 CallEffect::Done => self.done = true,
+                CallEffect::Give { party, .. } => {
+                    let leg = party.leg.id;
+                    assert!(self.ports.remove(&leg), "{leg} has no port");
+                    assert_eq!(self.sessions.remove(&leg), Some(false), "{leg}");
+                    if let Some(seat) = party.seat {
+                        let engaged = self.engaged.remove(&seat.ticket).is_some();
+                        let answered = self.answered.take_if(|it| *it == seat.operator);
+                        assert!(engaged || answered.is_some());
+                        self.held.remove(&seat.operator);
+                    }
+                }
                 CallEffect::Reach { operator } => {
                     let contacts = vec![contact(); 2];
                     let busy = false;
@@ -344,6 +355,7 @@ impl Bench {
                 self.engaged.insert(ticket, operator);
             }
             AcdInput::Spoke { .. }
+            | AcdInput::PassedOn { .. }
             | AcdInput::Ringing { .. }
             | AcdInput::Floor(_)
             | AcdInput::PhoneUp { .. }
@@ -374,6 +386,28 @@ impl Bench {
                 contacts: vec![phone; phones],
             });
         }
+    }
+
+    /// Another phone of the same operator takes over.
+    fn replaces(&mut self, old: LegId) {
+        let leg = TABLET;
+        if self.sessions.insert(leg, false).is_some() {
+            return;
+        }
+        let uri = contact().uri;
+        let invite = Box::new(IncomingInvite {
+            source: Sender::Operator(operator("iryna")),
+            flow: contact().flow,
+            request_uri: uri.clone(),
+            to: uri.clone(),
+            from: uri,
+            from_display: String::new(),
+            call_id: "y".to_owned(),
+            offer: Some(SDP.as_bytes().to_vec().into()),
+            identity: Identity::default(),
+            replaces: Some(old),
+        });
+        self.feed(CallInput::Replace { leg, old, invite });
     }
 
     fn open(&mut self, leg: LegId) {
@@ -435,6 +469,12 @@ impl Bench {
 const CALLER: LegId = LegId {
     origin: Origin::Inbound,
     number: 1,
+};
+
+/// The phone that takes over.
+const TABLET: LegId = LegId {
+    origin: Origin::Inbound,
+    number: 2,
 };
 
 const fn phone(number: u64) -> LegId {
@@ -533,6 +573,62 @@ fn placed(
     all
 }
 
+/// The stations of transfers: to a colleague, back to the transferor, to a queue; and a phone that is
+/// about to take over.
+fn transferred(plan: &Arc<Dialplan>) -> Vec<(&'static str, Bench)> {
+    let mut all = Vec::new();
+    let (_, talking) = stations(plan, Some(SDP)).swap_remove(9);
+    assert_eq!(*talking.call().phase(), Phase::Talking);
+    let refers = |bench: &mut Bench, leg, dialled| {
+        let to = "202".to_owned();
+        bench.feed(CallInput::Transfer { leg, dialled, to });
+    };
+    let mut bench = talking.clone();
+    refers(&mut bench, phone(1), Dialled::Operator(operator("olena")));
+    assert_eq!(*bench.call().phase(), Phase::Dialling);
+    all.push(("transfer, no ports", bench.clone()));
+    bench.open(phone(4));
+    bench.feed(CallInput::Session(SessionEvent::Progress {
+        leg: phone(4),
+        code: 180,
+        answer: None,
+    }));
+    all.push(("transfer, it rings", bench.clone()));
+    let mut back = bench.clone();
+    bench.answers(phone(4));
+    assert!(bench.call().parting.is_some());
+    all.push(("transferred, transferor still there", bench));
+    back.feed(CallInput::Session(SessionEvent::Bye { leg: phone(1) }));
+    all.push(("transfer, transferor gone", back.clone()));
+    back.feed(CallInput::Timer(CallTimer::Dial));
+    assert_eq!(*back.call().phase(), Phase::Dialling);
+    assert!(back.call().transfer.as_ref().unwrap().returning);
+    back.open(phone(6));
+    all.push(("back to the transferor", back.clone()));
+    back.answers(phone(6));
+    assert_eq!(*back.call().phase(), Phase::Talking);
+    all.push(("talking with the transferor again", back));
+
+    let mut bench = talking.clone();
+    refers(&mut bench, phone(1), Dialled::Queues(vec!["odesa".into()]));
+    assert_eq!(*bench.call().phase(), Phase::Waiting);
+    all.push(("sent to a queue", bench.clone()));
+    bench.feed(CallInput::Timer(CallTimer::Transferor));
+    bench.ring("olena", 1);
+    bench.open(phone(4));
+    bench.answers(phone(4));
+    assert!(matches!(bench.call().phase(), Phase::Whispering(_)));
+    all.push(("sent to a queue, whisper", bench));
+
+    let mut bench = talking;
+    bench.replaces(phone(1));
+    all.push(("a phone takes over", bench.clone()));
+    bench.open(TABLET);
+    assert_eq!(bench.call().operator.as_ref().unwrap().id, TABLET);
+    all.push(("a phone took over", bench));
+    all
+}
+
 /// Everything a call can be told about one of its legs. What SIP promises never to say is left out:
 /// an answer of a leg it did not ring, a second end of a session.
 fn about(leg: LegId, bench: &Bench) -> Vec<CallInput> {
@@ -581,7 +677,7 @@ fn about(leg: LegId, bench: &Bench) -> Vec<CallInput> {
             answer: None,
         },
     ];
-    if leg == CALLER {
+    if leg == CALLER || leg == TABLET {
         let elsewhere = false;
         session.push(SessionEvent::Cancelled { leg, elsewhere });
     } else {
@@ -605,8 +701,33 @@ fn about(leg: LegId, bench: &Bench) -> Vec<CallInput> {
 /// Everything a call can be told at a station.
 fn inputs(bench: &Bench) -> Vec<CallInput> {
     let mut all = Vec::new();
-    for leg in [CALLER, phone(1), phone(2), phone(3), phone(99)] {
+    let legs = [
+        CALLER,
+        TABLET,
+        phone(1),
+        phone(2),
+        phone(3),
+        phone(4),
+        phone(6),
+    ];
+    for leg in legs.into_iter().chain([phone(99)]) {
         all.extend(about(leg, bench));
+    }
+    for leg in [CALLER, phone(1), phone(4)] {
+        if bench.sessions.get(&leg) != Some(&false) {
+            continue;
+        }
+        let outside = Dialled::Outside {
+            number: "+380671112233".to_owned(),
+            emergency: false,
+        };
+        let olena = Dialled::Operator(operator("olena"));
+        for dialled in [olena, outside, Dialled::Queues(vec!["odesa".into()])] {
+            let to = "somebody".to_owned();
+            all.push(CallInput::Transfer { leg, dialled, to });
+        }
+        let (to, instead) = (bench.call().id(), phone(98));
+        all.push(CallInput::Give { leg, to, instead });
     }
     let call = bench.call().id();
     all.push(CallInput::Media(MediaEvent::Recorded {
@@ -686,10 +807,15 @@ fn every_input_in_a_call_that_an_operator_places_leaves_nothing_behind() {
         number: "+380671112233".to_owned(),
         emergency: false,
     };
-    for dialled in [Dialled::Operator(operator("olena")), outside] {
-        every_input(placed(&plan("queue"), Some(SDP), &dialled), true);
-        every_input(placed(&plan("queue"), None, &dialled), false);
-    }
+    let olena = Dialled::Operator(operator("olena"));
+    every_input(placed(&plan("queue"), Some(SDP), &olena), true);
+    every_input(placed(&plan("queue"), None, &olena), false);
+    every_input(placed(&plan("queue"), Some(SDP), &outside), false);
+}
+
+#[test]
+fn every_input_in_a_transfer_leaves_nothing_behind() {
+    every_input(transferred(&plan("queue")), true);
 }
 
 #[test]
