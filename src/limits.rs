@@ -36,6 +36,20 @@ pub const SUBSCRIPTIONS: usize = 20_000;
 pub const SUBSCRIPTIONS_PER_OPERATOR: usize = 250;
 /// The least time between two NOTIFYs of a subscription for what changed (RFC 4235 3.10).
 pub const NOTIFY_GAP: Duration = Duration::from_secs(1);
+/// The shortest session interval (RFC 4028 4) and the longest; a shorter one is refused with 422 or
+/// raised, a longer one cut.
+pub const SESSION_INTERVAL: (Duration, Duration) =
+    (Duration::from_secs(90), Duration::from_secs(86_400));
+/// Provisional responses that wait for the PRACK of an earlier one; more are left out.
+pub const PROVISIONALS_WAITING: usize = 8;
+/// Challenges answered for one request of ours; then it counts as refused.
+pub const DIGEST_ANSWERS: u8 = 2;
+/// Times an offer of ours that a peer puts off is sent; then it counts as refused.
+pub const REOFFER_TRIES: u8 = 6;
+/// How long a peer may put an offer of ours off by Retry-After; longer is a refusal.
+pub const REOFFER_LATER: Duration = Duration::from_secs(30);
+/// Contacts of a redirection that are read; more are left out.
+pub const REDIRECTION_CONTACTS: usize = 8;
 /// TCP connections in all; one more is closed at once.
 pub const TCP_CONNECTIONS: usize = 4_096;
 /// TCP connections of one address; one more is closed at once.

@@ -113,8 +113,21 @@ impl Dialog {
 
     /// The next request of ours, without Via.
     pub fn request(&mut self, method: Method) -> Message {
+        let number = self.next_number();
+        self.message(method, number)
+    }
+
+    /// The number of the next request of ours.
+    pub const fn next_number(&mut self) -> u32 {
         self.local_seq = self.local_seq.saturating_add(1);
-        self.message(method, self.local_seq)
+        self.local_seq
+    }
+
+    /// A request of ours with a number that was taken from another fork of the same INVITE: the
+    /// forks count together, so that each dialog's numbers rise.
+    #[must_use]
+    pub fn numbered(&self, method: Method, number: u32) -> Message {
+        self.message(method, number)
     }
 
     /// The ACK to a 2xx of an INVITE of ours, without Via.

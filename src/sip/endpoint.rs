@@ -12,19 +12,27 @@
 //!                                                  └ anything else: answered without state
 //! ```
 
+mod answer_challenge;
 mod command;
 mod counters;
+mod early;
 mod egress;
+mod errand;
 mod in_dialog;
 mod info;
 mod ingress;
 mod invite;
 mod ours;
+mod prack;
 mod probe;
 mod refer;
+mod refresh;
 mod register;
 mod registrations;
+mod reliable;
+mod reoffer;
 mod stateless;
+mod streams;
 mod subscribe;
 mod timeout;
 
@@ -35,6 +43,7 @@ use bytes::Bytes;
 
 use self::counters::Counters;
 pub use self::counters::{Live, Refused};
+use self::streams::Streams;
 use self::subscribe::Published;
 use super::auth::Authority;
 use super::auth::secret::Secret;
@@ -238,6 +247,9 @@ pub struct Endpoint {
     subscriptions: Subscriptions,
     published: Published,
     timers: Timers<Alarm>,
+    streams: Streams,
+    /// The realm in which each trunk asked first; no other is answered.
+    realms: BTreeMap<TrunkName, String>,
     next_leg: u64,
     next_hold: u64,
     transmits: VecDeque<Transmit>,
@@ -280,6 +292,8 @@ impl Endpoint {
             subscriptions: Subscriptions::default(),
             published: Published::default(),
             timers: Timers::default(),
+            streams: Streams::default(),
+            realms: BTreeMap::new(),
             next_leg: 0,
             next_hold: 0,
             transmits: VecDeque::new(),
@@ -297,7 +311,10 @@ impl Endpoint {
         let before = std::mem::replace(&mut self.directory, directory);
         let kept = &self.directory.trunks;
         let gone = before.trunks.into_iter().filter(|it| !kept.contains(it));
-        self.former.extend(gone);
+        let realms = &mut self.realms;
+        self.former.extend(gone.inspect(|it| {
+            realms.remove(&it.name);
+        }));
         while self.former.len() > limits::FORMER_TRUNKS {
             self.former.pop_front();
         }

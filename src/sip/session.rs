@@ -3,6 +3,9 @@
 //! A session lives inside one dialog and is named by its [`LegId`]. This file holds the words of
 //! that conversation and the machine behind them; the business of a call is not known here.
 
+pub mod interval;
+pub mod reliable;
+pub mod sent;
 pub mod state;
 
 use std::net::IpAddr;

@@ -3,17 +3,20 @@
 use bytes::Bytes;
 
 use super::egress::{ALLOW, SDP, add_reason};
-use super::{Alarm, Endpoint, SessionEvent};
+use super::stateless::SUPPORTED;
+use super::{Alarm, Endpoint, SessionEvent, SessionRules};
 use crate::id::LegId;
 use crate::sip::dialog::Dialog;
 use crate::sip::header::{CSeq, Name, NameAddr};
 use crate::sip::message::{Message, Method};
-use crate::sip::session::state::{Phase, Session, SessionTimer, Unacked};
+use crate::sip::session::interval::Interval;
+use crate::sip::session::state::{Party, Phase, Session, SessionTimer, Unacked};
 use crate::sip::session::{Cause, OutgoingInvite, SessionCommand};
 use crate::sip::transaction::table::Owner;
 use crate::sip::transaction::timer::{T1, T1_64};
 use crate::sip::uri::{Host, Uri};
 use crate::time::{Duration, Now};
+use crate::words::Rel100;
 
 /// A provisional response is sent again after this (RFC 3261 13.3.1.1).
 pub(super) const PROGRESS_AGAIN: Duration = Duration::from_secs(60);
@@ -37,7 +40,7 @@ impl Endpoint {
             SessionCommand::AnswerReoffer { leg, answer } => self.answer_reoffer(leg, answer),
             SessionCommand::AnswerRefer { leg, answer } => self.answer_refer(leg, answer),
             SessionCommand::ReferProgress { leg, code } => self.refer_progress(leg, code),
-            SessionCommand::Reoffer { .. } => {}
+            SessionCommand::Reoffer { leg, offer } => self.reoffer(leg, offer),
         }
         self.settle();
     }
@@ -46,7 +49,10 @@ impl Endpoint {
         if self.sessions.contains_key(&leg) {
             return;
         }
-        let mut request = self.build_invite(invite);
+        let mut party = self.party(&invite.flow);
+        party.trunk = invite.trunk.clone().or(party.trunk);
+        let rules = self.rules_of(&party);
+        let mut request = self.build_invite(invite, rules);
         let dialog = Dialog::of_caller(&request);
         let (Some(dialog), false) = (dialog, self.transactions.is_full()) else {
             self.counters.refused.full += 1;
@@ -58,11 +64,10 @@ impl Endpoint {
             self.tell(SessionEvent::Closed { leg });
             return;
         };
-        let mut party = self.party(&invite.flow);
-        party.trunk = invite.trunk.clone().or(party.trunk);
         // Behind a proxy many phones share a flow, so it takes the contact to know whose this is.
         let user = self.registrar.user_at(&invite.flow, &invite.target);
         party.operator = user.cloned();
+        self.streams.note(&invite.flow, None);
         let id = self.send_request(Owner::Leg(leg), invite.flow, &mut request);
         let phase = Phase::Inviting {
             invite: id,
@@ -70,14 +75,23 @@ impl Endpoint {
             cancelled: false,
         };
         self.dialogs.insert(dialog.key.clone(), leg);
-        let mut session = Session::new(phase, dialog, invite.flow, party);
+        let mut session = Session::new(phase, dialog, invite.flow, party, rules);
         session.open.insert(id);
+        session.binding = self.binding_on(&invite.flow);
+        session.local = Some(invite.offer.clone()).filter(|offer| !offer.is_empty());
         session.trunk.clone_from(&invite.trunk);
         session.invite = Some(Box::new(request));
         self.sessions.insert(leg, session);
     }
 
-    fn build_invite(&mut self, invite: &OutgoingInvite) -> Message {
+    /// How sessions with somebody are kept.
+    pub(super) fn rules_of(&self, party: &Party) -> SessionRules {
+        let mut trunks = self.directory.trunks.iter();
+        let entry = trunks.find(|entry| Some(&entry.name) == party.trunk.as_ref());
+        entry.map(|entry| entry.rules).unwrap_or_default()
+    }
+
+    fn build_invite(&mut self, invite: &OutgoingInvite, rules: SessionRules) -> Message {
         let host = Host::parse(&self.config.domain)
             .unwrap_or_else(|_| Host::Ip(self.visible(&invite.flow).ip()));
         let user = match invite.from_user.as_str() {
@@ -104,6 +118,18 @@ impl Endpoint {
         headers.push(Name::CSeq, cseq.to_value());
         headers.push(Name::Contact, self.contact(&invite.flow));
         headers.push(Name::Allow, ALLOW);
+        // Without an offer of ours a reliable response would bring the peer's, which a PRACK would
+        // have to answer (RFC 3262 5).
+        let rel100 = match rules.rel100 {
+            Rel100::Supported if !invite.offer.is_empty() => ", 100rel",
+            Rel100::Required => {
+                headers.push(Name::Require, "100rel");
+                ""
+            }
+            Rel100::Off | Rel100::Supported => "",
+        };
+        headers.push(Name::Supported, format!("{}{rel100}", SUPPORTED.join(", ")));
+        Interval::wished(rules.session_timer).ask(headers, true);
         for (name, value) in &invite.headers {
             headers.push(Name::from(*name), value.clone());
         }
@@ -122,13 +148,18 @@ impl Endpoint {
                     ..
                 },
             flow,
+            reliable,
             ..
         }) = self.sessions.get(&leg)
         else {
             return;
         };
-        if !(101..200).contains(&code) {
+        if !(101..200).contains(&code) || self.must_be_silent(leg) {
             return;
+        }
+        if reliable.is_some() {
+            self.progress_reliably(leg, code, answer);
+            return self.progress_again(leg);
         }
         let mut response = self.response(leg, request, code);
         response.headers.push(Name::Contact, self.contact(flow));
@@ -145,9 +176,28 @@ impl Endpoint {
         self.repeat_progress(leg);
     }
 
-    /// Sends the last provisional response, now and a minute later.
+    /// Says once more, a minute later, that the INVITE is being worked on.
+    fn progress_again(&mut self, leg: LegId) {
+        let alarm = Alarm::Session(leg, SessionTimer::Progress);
+        self.timers.set(alarm, self.now.mono + PROGRESS_AGAIN);
+    }
+
+    /// Sends the last provisional response, now and a minute later. A reliable one has a number of
+    /// its own each time.
     pub(super) fn repeat_progress(&mut self, leg: LegId) {
-        let now = self.now.mono;
+        let reliable = self.sessions.get(&leg).is_some_and(|session| {
+            matches!(
+                session.phase,
+                Phase::Offered {
+                    cancelled: false,
+                    ..
+                }
+            ) && session.reliable.is_some()
+        });
+        if reliable {
+            self.progress_reliably(leg, 183, None);
+            return self.progress_again(leg);
+        }
         if let Some(session) = self.sessions.get(&leg)
             && let Phase::Offered {
                 invite,
@@ -156,18 +206,16 @@ impl Endpoint {
                 ..
             } = &session.phase
         {
-            self.transactions
-                .respond(now, *invite, *code, bytes.clone());
-            let alarm = Alarm::Session(leg, SessionTimer::Progress);
-            self.timers.set(alarm, now + PROGRESS_AGAIN);
+            let (invite, code, bytes) = (*invite, *code, bytes.clone());
+            self.respond_bytes(invite, code, bytes);
+            self.progress_again(leg);
         }
     }
 
-    fn accept(&mut self, leg: LegId, answer: Bytes) {
-        let Some(session) = self.sessions.get_mut(&leg) else {
+    pub(super) fn accept(&mut self, leg: LegId, answer: Bytes) {
+        let Some(session) = self.sessions.get(&leg) else {
             return;
         };
-        let flow = session.flow;
         let Phase::Offered {
             invite,
             request,
@@ -178,13 +226,34 @@ impl Endpoint {
             return;
         };
         let (invite, request) = (*invite, request.clone());
-        session.phase = Phase::Talking;
+        if self.accept_waits(leg, &answer) {
+            return;
+        }
         self.timers
             .cancel(&Alarm::Session(leg, SessionTimer::Progress));
+        self.stop_waiting_for_prack(leg);
+        self.reroute(leg);
+        let Some(session) = self.sessions.get_mut(&leg) else {
+            return;
+        };
+        session.phase = Phase::Talking;
+        let flow = session.flow;
+        // An answer that was acknowledged already is not given twice (RFC 3264 4, RFC 6337 2.2).
+        let given = session
+            .reliable
+            .as_ref()
+            .is_some_and(|reliable| reliable.answered.is_some());
+        if !given {
+            session.local = Some(answer.clone());
+        }
         let mut response = self.response(leg, &request, 200);
         response.headers.push(Name::Contact, self.contact(&flow));
         response.headers.push(Name::Allow, ALLOW);
-        response.set_body(SDP, answer);
+        response.headers.push(Name::Supported, SUPPORTED.join(", "));
+        self.agree_interval(leg, &request, &mut response, true);
+        if !given {
+            response.set_body(SDP, answer);
+        }
         self.respond(invite, &response);
         self.await_ack(leg, &request, &response, true);
     }
@@ -223,7 +292,14 @@ impl Endpoint {
         }
     }
 
-    fn reject(&mut self, leg: LegId, code: u16, retry_after: Option<u32>, cause: Option<&Cause>) {
+    pub(super) fn reject(
+        &mut self,
+        leg: LegId,
+        code: u16,
+        retry_after: Option<u32>,
+        cause: Option<&Cause>,
+    ) {
+        self.drop_early_reoffer(leg);
         let Some(session) = self.sessions.get_mut(&leg) else {
             return;
         };
@@ -237,6 +313,7 @@ impl Endpoint {
         session.phase = Phase::Over;
         self.timers
             .cancel(&Alarm::Session(leg, SessionTimer::Progress));
+        self.stop_waiting_for_prack(leg);
         let code = if (300..700).contains(&code) {
             code
         } else {
@@ -290,6 +367,21 @@ impl Endpoint {
         if let Some(session) = self.sessions.get_mut(&leg) {
             session.phase = Phase::Over;
         }
+        self.stop_keeping(leg);
+    }
+
+    /// The session is over, and nobody has to keep it alive.
+    pub(super) fn stop_keeping(&mut self, leg: LegId) {
+        if let Some(session) = self.sessions.get_mut(&leg) {
+            session.pending = None;
+        }
+        for timer in [
+            SessionTimer::Refresh,
+            SessionTimer::Expire,
+            SessionTimer::Again,
+        ] {
+            self.timers.cancel(&Alarm::Session(leg, timer));
+        }
     }
 
     fn confirm_bye(&mut self, leg: LegId) {
@@ -323,6 +415,7 @@ impl Endpoint {
                 };
                 let response = self.response(leg, &reoffer.request, code);
                 self.respond(reoffer.transaction, &response);
+                self.take_turn(leg);
             }
         }
     }

@@ -5,12 +5,12 @@ use std::net::SocketAddr;
 use bytes::Bytes;
 
 use super::{Endpoint, EndpointEvent, HoldId, Transmit};
-use crate::id::{LegId, OperatorName};
-use crate::sip::dialog::Dialog;
+use crate::id::LegId;
 use crate::sip::flow::{Flow, Transport};
 use crate::sip::header::{Name, NameAddr, Reason, Via};
 use crate::sip::message::{Message, Method};
-use crate::sip::registrar::{Binding, Change};
+use crate::sip::registrar::Change;
+use crate::sip::session::sent::Errand;
 use crate::sip::session::{Cause, SessionEvent};
 use crate::sip::transaction::table::{Key, Owner, TransactionId};
 use crate::sip::uri::Uri;
@@ -18,7 +18,7 @@ use crate::time::Wakeup;
 
 /// The methods we take, for Allow.
 pub(super) const ALLOW: &str =
-    "INVITE, ACK, BYE, CANCEL, OPTIONS, INFO, UPDATE, REGISTER, REFER, SUBSCRIBE";
+    "INVITE, ACK, BYE, CANCEL, OPTIONS, INFO, UPDATE, PRACK, REGISTER, REFER, SUBSCRIBE";
 /// The type of the one kind of body we understand.
 pub(super) const SDP: &str = "application/sdp";
 
@@ -182,43 +182,14 @@ impl Endpoint {
         id
     }
 
-    /// Moves a session to where its phone is now: the stream it lived on may have closed, or a NAT
-    /// may have given it another port, since when it registered anew.
-    pub(super) fn reroute(&mut self, leg: LegId) {
-        let Some(session) = self.sessions.get(&leg) else {
-            return;
-        };
-        let Some(operator) = &session.party.operator else {
-            return;
-        };
-        let way = self.way_to(operator, session.flow, &session.dialog);
-        if let Some(session) = self.sessions.get_mut(&leg) {
-            session.flow = way;
-        }
-    }
-
-    /// The flow of an operator's dialog: the one it had, unless the phone is elsewhere now.
-    pub(super) fn way_to(&self, operator: &OperatorName, flow: Flow, dialog: &Dialog) -> Flow {
-        if self.registrar.is_on(operator, &flow) {
-            return flow;
-        }
-        let same = |binding: &&Binding| dialog.is_at(&binding.contact);
-        let mut bindings = self.registrar.bindings(operator);
-        let only = bindings.next().filter(|_| bindings.next().is_none());
-        let found = self.registrar.bindings(operator).find(same).or(only);
-        found.map_or(flow, |binding| binding.flow)
-    }
-
     /// Sends a BYE in the dialog of a session.
     pub(super) fn send_bye(&mut self, leg: LegId, cause: Option<&Cause>) {
-        self.reroute(leg);
         let Some(session) = self.sessions.get_mut(&leg) else {
             return;
         };
-        let flow = session.flow;
         let mut bye = session.dialog.request(Method::Bye);
         add_reason(&mut bye, cause);
-        self.send_request(Owner::Leg(leg), flow, &mut bye);
+        self.errand(leg, Errand::Bye { again: false }, bye);
     }
 
     /// A response to a request of a session, with its tag on To.
@@ -235,8 +206,14 @@ impl Endpoint {
     /// Sends a response in a transaction.
     pub(super) fn respond(&mut self, id: TransactionId, response: &Message) {
         let status = response.status().unwrap_or(500);
+        self.respond_bytes(id, status, response.to_bytes());
+    }
+
+    /// Sends a written response in a transaction, by the newest way.
+    pub(super) fn respond_bytes(&mut self, id: TransactionId, status: u16, response: Bytes) {
+        self.follow(id);
         self.transactions
-            .respond(self.now.mono, id, status, response.to_bytes());
+            .respond(self.now.mono, id, status, response);
     }
 }
 

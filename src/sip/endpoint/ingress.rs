@@ -21,6 +21,7 @@ impl Endpoint {
             return;
         }
         let party = self.party(&flow);
+        self.streams.note(&flow, party.trunk.as_ref());
         let known = party.trunk.is_some() || party.operator.is_some();
         let mut spread = false;
         if !known {

@@ -9,7 +9,8 @@ use crate::sip::flow::Flow;
 use crate::sip::header::Name;
 use crate::sip::identity::Identity;
 use crate::sip::message::Message;
-use crate::sip::session::state::{MergeKey, Party, Phase, Session, SessionTimer};
+use crate::sip::session::interval::Interval;
+use crate::sip::session::state::{Abilities, MergeKey, Party, Phase, Session, SessionTimer};
 use crate::sip::session::{IncomingInvite, Source};
 use crate::sip::transaction::table::{Key, Owner};
 
@@ -44,6 +45,13 @@ impl Endpoint {
                 }
             },
         };
+        let rules = self.rules_of(&party);
+        if let Some((status, extra)) = self.object_to_rel100(rules.rel100, &request) {
+            return self.refuse(&flow, &request, status, &[extra]);
+        }
+        if let Some(least) = Interval::objection(&request.headers) {
+            return self.refuse(&flow, &request, 422, &[(Name::MinSe, least.into())]);
+        }
         if self.transactions.is_full() {
             self.counters.refused.full += 1;
             let extra = [(Name::RetryAfter, RETRY_AFTER.into())];
@@ -78,6 +86,10 @@ impl Endpoint {
             origin: Origin::Inbound,
             number: self.next_leg,
         };
+        let rules = self.rules_of(&party);
+        let reliable = self.reliable_for(rules.rel100, &request);
+        let mut peer = Abilities::default();
+        peer.note(&request);
         let trying = Message::response_to(&request, 100).to_bytes();
         let id =
             self.transactions
@@ -90,7 +102,11 @@ impl Endpoint {
         };
         self.dialogs.insert(dialog.key.clone(), leg);
         self.merges.insert(merge.clone(), leg);
-        let mut session = Session::new(phase, dialog, flow, party);
+        let mut session = Session::new(phase, dialog, flow, party, rules);
+        session.binding = self.binding_on(&flow);
+        session.peer = peer;
+        session.reliable = reliable;
+        session.remote.clone_from(&invite.offer);
         session.merge = Some(merge);
         session.open.insert(id);
         self.sessions.insert(leg, session);
@@ -120,6 +136,9 @@ impl Endpoint {
                 invite, cancelled, ..
             } if *invite == id && !*cancelled => {
                 *cancelled = true;
+                if self.end_while_accepting(leg) {
+                    return;
+                }
                 self.timers
                     .cancel(&Alarm::Session(leg, SessionTimer::Progress));
                 self.tell_unless_hung_up(leg, SessionEvent::Cancelled { leg, elsewhere });
@@ -130,6 +149,7 @@ impl Endpoint {
                 if let Some(reoffer) = reoffer {
                     let response = self.response(leg, &reoffer.request, 487);
                     self.respond(id, &response);
+                    self.take_turn(leg);
                 }
             }
             Phase::Offered { .. }
@@ -166,9 +186,13 @@ impl Endpoint {
             return self.end_dialog(leg, hung_up.as_ref());
         }
         let answer = request.sdp().filter(|_| unacked.offered);
+        if answer.is_some() {
+            session.remote.clone_from(&answer);
+        }
         if unacked.initial || answer.is_some() {
             self.tell(SessionEvent::Confirmed { leg, answer });
         }
+        self.take_turn(leg);
     }
 
     /// The session of a request inside a dialog: Call-ID, both tags and the sender must fit.

@@ -1,5 +1,6 @@
 //! Our requests: the responses to them, and what follows of those.
 
+use super::answer_challenge::prove_as;
 use super::egress::add_reason;
 use super::{Alarm, Endpoint, EndpointEvent, SessionEvent};
 use crate::id::LegId;
@@ -8,9 +9,11 @@ use crate::sip::flow::Flow;
 use crate::sip::header::{CSeq, Name};
 use crate::sip::message::{Message, Method};
 use crate::sip::session::Cause;
+use crate::sip::session::sent::Errand;
 use crate::sip::session::state::{Phase, SessionTimer};
-use crate::sip::transaction::table::{Key, Owner};
+use crate::sip::transaction::table::{Key, Owner, TransactionId};
 use crate::sip::transaction::timer::T1_64;
+use crate::sip::uri::Uri;
 
 impl Endpoint {
     /// Takes a response. One that answers nothing of ours is dropped (RFC 3261 18.1.2).
@@ -31,9 +34,7 @@ impl Endpoint {
         let invite = cseq.method == Method::Invite;
         let ack = match owner {
             Owner::Leg(leg) if invite && status >= 300 => self
-                .sessions
-                .get(&leg)
-                .and_then(|session| session.invite.as_ref())
+                .invite_of(leg, id)
                 .map(|invite| ack_to_refusal(invite, response).to_bytes()),
             Owner::Leg(_) | Owner::Registration(_) | Owner::Subscription(_) | Owner::Probe(_) => {
                 None
@@ -44,10 +45,12 @@ impl Endpoint {
             return;
         }
         match owner {
+            Owner::Leg(leg) if self.is_errand(leg, id) => self.handle_errand(leg, id, response),
             Owner::Leg(leg) if invite => match status {
-                0..200 => self.handle_provisional(leg, response, status),
+                0..200 => self.handle_provisional(leg, id, response, status),
                 200..300 => self.handle_success(leg, flow, response),
-                300.. => self.handle_refusal(leg, status),
+                300.. if self.invite_again(leg, id, response) => {}
+                300.. => self.handle_refusal(leg, status, redirections(response)),
             },
             Owner::Leg(leg) if status >= 300 => self.handle_notify_failure(leg, id),
             Owner::Leg(_) => {}
@@ -61,28 +64,6 @@ impl Endpoint {
         }
     }
 
-    fn handle_provisional(&mut self, leg: LegId, response: &Message, status: u16) {
-        let Some(session) = self.sessions.get_mut(&leg) else {
-            return;
-        };
-        let Phase::Inviting { proceeding, .. } = &mut session.phase else {
-            return;
-        };
-        *proceeding = true;
-        if session.hung_up.is_some() {
-            return self.send_cancel(leg);
-        }
-        // A call out moves on when a carrier stays silent, so it learns of the 100 too.
-        if status > 100 || session.trunk.is_some() {
-            let answer = response.sdp();
-            self.tell(SessionEvent::Progress {
-                leg,
-                code: status,
-                answer,
-            });
-        }
-    }
-
     fn handle_success(&mut self, leg: LegId, flow: Flow, response: &Message) {
         let Some(session) = self.sessions.get_mut(&leg) else {
             return;
@@ -92,9 +73,22 @@ impl Endpoint {
         }
         session.dialog = session.dialog.confirmed_by(response);
         session.phase = Phase::Talking;
+        session.peer.note(response);
+        session.interval.take_answer(&response.headers);
+        // The answer of a provisional response that we acknowledged is the one that counts
+        // (RFC 3262 5).
+        let tag = session.dialog.remote_tag.clone().unwrap_or_default();
+        let early = std::mem::take(&mut session.early).remove(&tag);
+        let answer = early.and_then(|early| {
+            session.dialog.remote_seq = early.dialog.remote_seq;
+            early.answer
+        });
+        let answer = answer.or_else(|| response.sdp());
+        session.remote.clone_from(&answer);
         self.timers
             .cancel(&Alarm::Session(leg, SessionTimer::GiveUp));
         self.acknowledge(leg, response);
+        self.restart_interval(leg);
         let hung_up = self
             .sessions
             .get(&leg)
@@ -105,9 +99,19 @@ impl Endpoint {
         }
         self.tell(SessionEvent::Answered {
             leg,
-            answer: response.sdp(),
+            answer,
             peer: flow.peer.ip(),
         });
+    }
+
+    /// The INVITE of a transaction: the one that is open, or a later one.
+    fn invite_of(&self, leg: LegId, id: TransactionId) -> Option<&Message> {
+        let session = self.sessions.get(&leg)?;
+        if let Some(sent) = session.sent.get(&id) {
+            return Some(&sent.request);
+        }
+        let open = matches!(session.phase, Phase::Inviting { invite, .. } if invite == id);
+        session.invite.as_deref().filter(|_| open)
     }
 
     /// Sends the first ACK to the 2xx that made the dialog.
@@ -118,6 +122,9 @@ impl Endpoint {
         };
         let flow = session.flow;
         let mut ack = session.dialog.ack(number);
+        if let Some(invite) = &session.invite {
+            prove_as(&mut ack, invite);
+        }
         self.sign(&flow, &mut ack);
         let bytes = ack.to_bytes();
         if let Some(session) = self.sessions.get_mut(&leg) {
@@ -150,15 +157,19 @@ impl Endpoint {
         }
         session.forks.insert(tag.unwrap_or_default().to_owned());
         let mut ack = fork.ack(number);
+        if let Some(invite) = &session.invite {
+            prove_as(&mut ack, invite);
+        }
         self.sign(&flow, &mut ack);
         self.transmit(flow, ack.to_bytes(), None);
         if !known {
-            let mut bye = fork.request(Method::Bye);
-            self.send_request(Owner::Leg(leg), flow, &mut bye);
+            let bye = fork.request(Method::Bye);
+            self.errand(leg, Errand::Bye { again: true }, bye);
         }
     }
 
-    fn handle_refusal(&mut self, leg: LegId, status: u16) {
+    fn handle_refusal(&mut self, leg: LegId, status: u16, contacts: Vec<Uri>) {
+        self.drop_early_reoffer(leg);
         self.timers
             .cancel(&Alarm::Session(leg, SessionTimer::GiveUp));
         self.tell_unless_hung_up(
@@ -166,7 +177,7 @@ impl Endpoint {
             SessionEvent::Rejected {
                 leg,
                 code: status,
-                contacts: Vec::new(),
+                contacts,
             },
         );
         if let Some(session) = self.sessions.get_mut(&leg) {
@@ -181,7 +192,7 @@ impl Endpoint {
             .get(&leg)
             .is_some_and(|session| matches!(session.phase, Phase::Inviting { .. }));
         if is_open {
-            self.handle_refusal(leg, status);
+            self.handle_refusal(leg, status, Vec::new());
         }
     }
 
@@ -196,8 +207,20 @@ impl Endpoint {
         let (false, Some(invite)) = (std::mem::replace(cancelled, true), &session.invite) else {
             return;
         };
+        let invite = invite.clone();
+        let cause = session.hung_up.clone();
+        self.send_cancel_of(leg, &invite, cause.as_ref());
+        let give_up = Alarm::Session(leg, SessionTimer::GiveUp);
+        self.timers.set(give_up, self.now.mono + T1_64);
+    }
+
+    /// Sends the CANCEL of an INVITE, by the way that one went.
+    pub(super) fn send_cancel_of(&mut self, leg: LegId, invite: &Message, cause: Option<&Cause>) {
+        let Some(session) = self.sessions.get(&leg) else {
+            return;
+        };
         let flow = session.flow;
-        let cancel = cancel_of(invite, session.hung_up.as_ref());
+        let cancel = cancel_of(invite, cause);
         let key = Key::Client {
             branch: cancel
                 .headers
@@ -213,10 +236,20 @@ impl Endpoint {
         let id = self
             .transactions
             .open_client(now, key, flow, owner, bytes, false);
-        session.open.insert(id);
-        self.timers
-            .set(Alarm::Session(leg, SessionTimer::GiveUp), now + T1_64);
+        if let Some(session) = self.sessions.get_mut(&leg) {
+            session.open.insert(id);
+        }
     }
+}
+
+/// Where a redirection leads (RFC 3261 8.1.3.4).
+fn redirections(response: &Message) -> Vec<Uri> {
+    if !matches!(response.status(), Some(300..400)) {
+        return Vec::new();
+    }
+    let contacts = response.headers.contacts().unwrap_or_default();
+    let contacts = contacts.into_iter().take(limits::REDIRECTION_CONTACTS);
+    contacts.map(|contact| contact.uri).collect()
 }
 
 /// The ACK to a refusal: the INVITE's own Via and route, the To of the refusal (RFC 3261 17.1.1.3).

@@ -108,8 +108,9 @@ impl Endpoint {
     }
 }
 
-/// The extensions a request may require (RFC 3891, RFC 4488, RFC 3327).
-pub(super) const SUPPORTED: [&str; 3] = ["replaces", "norefersub", "path"];
+/// The extensions a request may require (RFC 3891, RFC 4488, RFC 3327, RFC 4028). RFC 3262's is a matter
+/// of the session.
+pub(super) const SUPPORTED: [&str; 4] = ["replaces", "norefersub", "path", "timer"];
 
 /// What an answer to OPTIONS lists.
 pub(super) fn abilities() -> [Extra; 4] {
@@ -120,7 +121,7 @@ pub(super) fn abilities() -> [Extra; 4] {
             Name::AllowEvents,
             Bytes::from_static(Package::ALL.as_bytes()),
         ),
-        (Name::Supported, SUPPORTED.join(", ").into()),
+        (Name::Supported, (SUPPORTED.join(", ") + ", 100rel").into()),
     ]
 }
 
@@ -132,7 +133,7 @@ fn objection(request: &Message) -> Option<(u16, Vec<Extra>)> {
     match method {
         Method::Other(_) => return Some((501, allow())),
         // RFC 6665 4.1.3: we watch nothing.
-        Method::Prack | Method::Notify => return Some((481, Vec::new())),
+        Method::Notify => return Some((481, Vec::new())),
         Method::Message | Method::Publish => {
             return Some((405, allow()));
         }
@@ -145,6 +146,7 @@ fn objection(request: &Message) -> Option<(u16, Vec<Extra>)> {
         | Method::Info
         | Method::Refer
         | Method::Subscribe
+        | Method::Prack
         | Method::Update => {}
     }
     let unknown: Vec<Bytes> = [Name::Require, Name::ProxyRequire]
@@ -152,14 +154,14 @@ fn objection(request: &Message) -> Option<(u16, Vec<Extra>)> {
         .flat_map(|name| headers.list(name))
         .filter(|option| {
             let known = |known: &&str| option.eq_ignore_ascii_case(known.as_bytes());
-            !SUPPORTED.iter().any(known)
+            !SUPPORTED.iter().any(known) && !known(&"100rel")
         })
         .collect();
     if !unknown.is_empty() {
         let list = unknown.join(&b", "[..]);
         return Some((420, vec![(Name::Unsupported, list.into())]));
     }
-    if !matches!(method, Method::Invite | Method::Update) {
+    if !matches!(method, Method::Invite | Method::Update | Method::Prack) {
         return None;
     }
     if headers.max_forwards() == Ok(Some(0)) {

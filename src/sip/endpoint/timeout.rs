@@ -33,6 +33,7 @@ impl Endpoint {
     /// stays; its media may still flow and its phone may come back.
     pub fn handle_flow_down(&mut self, now: Now, flow: FlowId) {
         self.now = now;
+        self.streams.forget(flow);
         let changes = self.registrar.handle_flow_down(flow);
         self.announce(changes, None);
         self.drop_subscriptions_on(flow);
@@ -46,6 +47,12 @@ impl Endpoint {
             SessionTimer::NoAck => self.give_up_ack(leg),
             SessionTimer::Progress => self.repeat_progress(leg),
             SessionTimer::Referral => self.referral_lapses(leg),
+            SessionTimer::Repeat1xx => self.repeat_1xx(leg, true),
+            SessionTimer::NoPrack => self.give_up_prack(leg),
+            SessionTimer::Again => self.take_turn(leg),
+            SessionTimer::Stuck => self.handle_stuck(leg),
+            SessionTimer::Refresh => self.refresh(leg),
+            SessionTimer::Expire => self.expire(leg),
             SessionTimer::GiveUp => {
                 if let Some(session) = self.sessions.get(&leg)
                     && let Phase::Inviting { invite, .. } = session.phase
@@ -60,7 +67,6 @@ impl Endpoint {
         let Some(session) = self.sessions.get_mut(&leg) else {
             return;
         };
-        let flow = session.flow;
         let Some(unacked) = &mut session.unacked else {
             return;
         };
@@ -68,29 +74,26 @@ impl Endpoint {
         let (gap, bytes) = (unacked.gap, unacked.response.clone());
         let alarm = Alarm::Session(leg, SessionTimer::Repeat2xx);
         self.timers.set(alarm, self.now.mono + gap);
-        self.transmit(flow, bytes, None);
+        self.reroute(leg);
+        if let Some(session) = self.sessions.get(&leg) {
+            let flow = session.flow;
+            self.transmit(flow, bytes, None);
+        }
     }
 
     fn give_up_ack(&mut self, leg: LegId) {
-        let Some(session) = self.sessions.get(&leg) else {
-            return;
-        };
-        if session.unacked.is_none() {
-            return;
+        let waits = self
+            .sessions
+            .get(&leg)
+            .is_some_and(|session| session.unacked.is_some());
+        if waits {
+            let cause = Cause {
+                sip: 408,
+                q850: Some(102),
+                text: "no ACK",
+            };
+            self.lose(leg, &cause);
         }
-        let hung_up = session.hung_up.clone();
-        let cause = Cause {
-            sip: 408,
-            q850: Some(102),
-            text: "no ACK",
-        };
-        if hung_up.is_none() {
-            self.tell(SessionEvent::Failed {
-                leg,
-                cause: cause.clone(),
-            });
-        }
-        self.end_dialog(leg, Some(hung_up.as_ref().unwrap_or(&cause)));
     }
 
     /// Takes what transactions report, sends what they sent, and closes what is over. Every input
@@ -102,6 +105,8 @@ impl Endpoint {
                 Report::TimedOut(Owner::Leg(leg), id) => {
                     if self.is_invite(leg, id) {
                         self.handle_no_response(leg, 408);
+                    } else if self.is_errand(leg, id) {
+                        self.errand_failed(leg, id, 408);
                     } else {
                         self.handle_notify_failure(leg, id);
                     }
@@ -109,6 +114,8 @@ impl Endpoint {
                 Report::Broken(Owner::Leg(leg), id) => {
                     if self.is_invite(leg, id) {
                         self.handle_no_response(leg, 503);
+                    } else if self.is_errand(leg, id) {
+                        self.errand_failed(leg, id, 503);
                     } else {
                         self.handle_notify_failure(leg, id);
                     }
@@ -126,6 +133,7 @@ impl Endpoint {
                 Report::Gone(Owner::Leg(leg), id) => {
                     if let Some(session) = self.sessions.get_mut(&leg) {
                         session.open.remove(&id);
+                        session.sent.remove(&id);
                     }
                     self.close_if_over(leg);
                 }

@@ -10,7 +10,9 @@ pub mod headers;
 pub mod name;
 pub mod name_addr;
 pub mod params;
+pub mod rack;
 pub mod reason;
+pub mod session_expires;
 pub mod token;
 pub mod typed;
 pub mod via;
@@ -22,7 +24,9 @@ pub use headers::{Field, Headers};
 pub use name::Name;
 pub use name_addr::NameAddr;
 pub use params::Params;
+pub use rack::RAck;
 pub use reason::Reason;
+pub use session_expires::{Refresher, SessionExpires};
 pub use via::Via;
 
 /// Why a header field has no typed view.

@@ -3,7 +3,10 @@
 use bytes::Bytes;
 
 use super::token::{number, trim};
-use super::{CSeq, ContentType, Credentials, HeaderError, Headers, Name, NameAddr, Reason, Via};
+use super::{
+    CSeq, ContentType, Credentials, HeaderError, Headers, Name, NameAddr, RAck, Reason,
+    SessionExpires, Via,
+};
 
 type Read<T> = Result<T, HeaderError>;
 
@@ -148,6 +151,37 @@ impl Headers {
             .position(|byte| !byte.is_ascii_digit())
             .unwrap_or(value.len());
         seconds(value.get(..end)?)
+    }
+
+    /// RSeq of a provisional response that asks for a PRACK (RFC 3262 7.1); none when there is none
+    /// that can be used.
+    #[must_use]
+    pub fn rseq(&self) -> Option<u32> {
+        self.number(&Name::RSeq)
+            .ok()
+            .flatten()
+            .filter(|&rseq| rseq > 0)
+    }
+
+    /// RAck (RFC 3262 7.2).
+    ///
+    /// # Errors
+    /// It is not there or cannot be read.
+    pub fn rack(&self) -> Read<RAck> {
+        RAck::parse(self.require(&Name::RAck)?).map_err(bad(&Name::RAck))
+    }
+
+    /// Session-Expires (RFC 4028 4); none when it is not there or says nothing.
+    #[must_use]
+    pub fn session_expires(&self) -> Option<SessionExpires> {
+        SessionExpires::parse(self.get(&Name::SessionExpires)?).ok()
+    }
+
+    /// Min-SE in seconds (RFC 4028 5), whatever parameters stand behind it.
+    #[must_use]
+    pub fn min_se(&self) -> Option<u32> {
+        let value = SessionExpires::parse(self.get(&Name::MinSe)?).ok()?;
+        Some(value.seconds)
     }
 
     /// Content-Type; none when it is not there.

@@ -20,16 +20,22 @@
 //!  └────────────────────────────────────┘
 //! ```
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 
 use bytes::Bytes;
 
 use super::Cause;
+use super::interval::Interval;
+use super::reliable::{Early, Reliable};
+use super::sent::{Sent, Turn};
 use crate::id::{OperatorName, TrunkName};
+use crate::sip::auth::answer::Challenge;
 use crate::sip::dialog::Dialog;
+use crate::sip::endpoint::SessionRules;
 use crate::sip::flow::Flow;
-use crate::sip::message::Message;
+use crate::sip::header::Name;
+use crate::sip::message::{Message, Method};
 use crate::sip::refer::Referral;
 use crate::sip::transaction::table::TransactionId;
 use crate::time::Duration;
@@ -71,17 +77,58 @@ pub enum SessionTimer {
     GiveUp,
     /// A REFER of which nothing more is heard.
     Referral,
+    /// A reliable provisional response is sent again until its PRACK comes (RFC 3262 3).
+    Repeat1xx,
+    /// The PRACK did not come within 64·T1.
+    NoPrack,
+    /// An offer or a refresh of ours that was put off is due (RFC 3261 14.1).
+    Again,
+    /// A re-INVITE of ours got no final response within 64·T1.
+    Stuck,
+    /// Half of the session interval is over (RFC 4028 10).
+    Refresh,
+    /// The session interval is over.
+    Expire,
 }
 
 impl SessionTimer {
     /// All of them.
-    pub const ALL: [Self; 5] = [
+    pub const ALL: [Self; 11] = [
         Self::Repeat2xx,
         Self::NoAck,
         Self::Progress,
         Self::GiveUp,
         Self::Referral,
+        Self::Repeat1xx,
+        Self::NoPrack,
+        Self::Again,
+        Self::Stuck,
+        Self::Refresh,
+        Self::Expire,
     ];
+}
+
+/// What a peer said it can do.
+#[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
+pub struct Abilities {
+    /// It takes UPDATE (RFC 3311).
+    pub update: bool,
+    /// It knows provisional responses that are acknowledged (RFC 3262).
+    pub rel100: bool,
+    /// It insists on them.
+    pub wants_rel100: bool,
+}
+
+impl Abilities {
+    /// Takes note of a message of the peer; one that says nothing changes nothing.
+    pub fn note(&mut self, message: &Message) {
+        let headers = &message.headers;
+        if headers.has(&Name::Allow) {
+            self.update = headers.lists(&Name::Allow, Method::Update.as_str());
+        }
+        self.wants_rel100 = headers.lists(&Name::Require, "100rel");
+        self.rel100 = self.wants_rel100 || headers.lists(&Name::Supported, "100rel");
+    }
 }
 
 /// Where a session stands.
@@ -177,12 +224,44 @@ pub struct Session {
     pub open: BTreeSet<TransactionId>,
     /// How the INVITE is known if it comes again by another way.
     pub merge: Option<MergeKey>,
+    /// How it is kept.
+    pub rules: SessionRules,
+    /// What the peer can do.
+    pub peer: Abilities,
+    /// How long it lasts without a refresh.
+    pub interval: Interval,
+    /// The description of ours that counts.
+    pub local: Option<Bytes>,
+    /// The peer's description that counts.
+    pub remote: Option<Bytes>,
+    /// Our requests inside the dialog that may still be answered.
+    pub sent: BTreeMap<TransactionId, Sent>,
+    /// The one of them that is an offer or a refresh.
+    pub ours: Option<TransactionId>,
+    /// An offer or a refresh that waits for its turn.
+    pub pending: Option<Turn>,
+    /// Challenges of a carrier, with the field that answers each.
+    pub challenges: Vec<(Name, Challenge)>,
+    /// Challenges answered for our INVITE.
+    pub answers: u8,
+    /// Provisional responses that are acknowledged, of a peer's INVITE.
+    pub reliable: Option<Reliable>,
+    /// The early dialogs of our INVITE, by the peer's tag.
+    pub early: BTreeMap<String, Early>,
+    /// The phone's binding, which outlives its flow.
+    pub binding: Option<String>,
 }
 
 impl Session {
     /// A session at its beginning.
     #[must_use]
-    pub const fn new(phase: Phase, dialog: Dialog, flow: Flow, party: Party) -> Self {
+    pub fn new(
+        phase: Phase,
+        dialog: Dialog,
+        flow: Flow,
+        party: Party,
+        rules: SessionRules,
+    ) -> Self {
         Self {
             phase,
             dialog,
@@ -199,7 +278,33 @@ impl Session {
             forks: BTreeSet::new(),
             open: BTreeSet::new(),
             merge: None,
+            rules,
+            peer: Abilities::default(),
+            interval: Interval::wished(rules.session_timer),
+            local: None,
+            remote: None,
+            sent: BTreeMap::new(),
+            ours: None,
+            pending: None,
+            challenges: Vec::new(),
+            answers: 0,
+            reliable: None,
+            early: BTreeMap::new(),
+            binding: None,
         }
+    }
+
+    /// Whether it stands and nobody has said goodbye.
+    #[must_use]
+    pub const fn stands(&self) -> bool {
+        matches!(self.phase, Phase::Talking) && self.hung_up.is_none()
+    }
+
+    /// Whether an offer of ours waits for its answer: one of the peer's would be glare.
+    #[must_use]
+    pub fn offers(&self) -> bool {
+        let ours = self.ours.and_then(|ours| self.sent.get(&ours));
+        ours.is_some_and(|sent| !sent.request.body.is_empty())
     }
 
     /// Whether nothing is left of it.

@@ -177,6 +177,25 @@ impl Transactions {
         Some((id, self.entries.get(&id)?.owner))
     }
 
+    /// The way a transaction goes, and whom it serves.
+    #[must_use]
+    pub fn way(&self, id: TransactionId) -> Option<(Flow, Owner)> {
+        let entry = self.entries.get(&id)?;
+        Some((entry.flow, entry.owner))
+    }
+
+    /// Lets what is sent from now on go another way: the stream of before is gone.
+    pub fn redirect(&mut self, id: TransactionId, flow: Flow) {
+        let Some(entry) = self.entries.get_mut(&id) else {
+            return;
+        };
+        self.by_stream.remove(&(entry.flow.id, id));
+        if flow.transport.is_stream() {
+            self.by_stream.insert((flow.id, id));
+        }
+        entry.flow = flow;
+    }
+
     /// Whether a final response was received or sent. True of one that is gone.
     #[must_use]
     pub fn is_final(&self, id: TransactionId) -> bool {

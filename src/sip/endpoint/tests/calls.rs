@@ -74,6 +74,7 @@ fn a_call_from_ringing_to_the_callers_bye() {
         net.finish();
         assert_eq!(net.story(PBX), ["closed"]);
         assert_eq!(net.story(CARRIER), ["closed"]);
+        let prack = format!("1→0 PRACK sip:strowger@198.51.100.1:5060{by} SIP/2.0");
         let lines: Vec<_> = net.trace.iter().map(|line| line.as_str()).collect();
         assert_eq!(
             lines,
@@ -81,7 +82,11 @@ fn a_call_from_ringing_to_the_callers_bye() {
                 "1→0 INVITE sip:0800100200@198.51.100.1:5060 SIP/2.0",
                 "0→1 SIP/2.0 100 Trying",
                 "0→1 SIP/2.0 180 Ringing",
+                &prack,
+                "0→1 SIP/2.0 200 OK",
                 "0→1 SIP/2.0 183 Session Progress",
+                &prack,
+                "0→1 SIP/2.0 200 OK",
                 "0→1 SIP/2.0 200 OK",
                 &format!("1→0 ACK sip:strowger@198.51.100.1:5060{by} SIP/2.0"),
                 &format!("1→0 BYE sip:strowger@198.51.100.1:5060{by} SIP/2.0"),

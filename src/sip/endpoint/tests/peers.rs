@@ -199,7 +199,10 @@ fn a_reoffer_is_answered_and_a_second_one_waits() {
     net.send_text(CARRIER, &inside(request("ACK", 3, SDP)));
     net.send_text(CARRIER, &inside(request("UPDATE", 5, "")));
     assert_eq!(net.status(CARRIER), Some(200));
-    net.send_text(CARRIER, &inside(request("UPDATE", 6, SDP)));
+    net.send_text(
+        CARRIER,
+        &inside(request("UPDATE", 6, &SDP.replace("v=0", "v=6"))),
+    );
     let refusal = SessionCommand::AnswerReoffer {
         leg: inbound(1),
         answer: Err(488),
@@ -213,7 +216,7 @@ fn a_reoffer_is_answered_and_a_second_one_waits() {
             "confirmed",
             "reoffer",
             "confirmed v=0",
-            "reoffer v=0"
+            "reoffer v=6"
         ]
     );
     net.send_text(CARRIER, &inside(request("BYE", 9, "")));
