@@ -2,4 +2,5 @@
 
 pub mod g711;
 pub mod packet;
+pub mod srtp;
 pub mod telephone_event;
