@@ -148,8 +148,10 @@ impl SrtpSuite {
 pub struct SrtpKey {
     /// How.
     pub suite: SrtpSuite,
-    /// The master key, 16 bytes, and the master salt, 14 bytes.
-    pub master: [u8; 30],
+    /// The master key.
+    pub master: [u8; 16],
+    /// The master salt.
+    pub salt: [u8; 14],
     /// The name of the key that each packet carries before its tag; mostly none.
     pub mki: Box<[u8]>,
 }

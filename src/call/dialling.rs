@@ -21,7 +21,7 @@ use crate::limits;
 use crate::media::command::{Learn, MediaCommand};
 use crate::sip::session::{Cause, OutgoingInvite, SessionCommand};
 use crate::sip::trunk::attempt::{self, Heard, Sign, Verdict};
-use crate::words::{Codec, MissReason, MissedReason, Outcome};
+use crate::words::{Codec, MissReason, MissedReason, Outcome, Srtp};
 
 impl Call {
     /// Somebody shall be rung for the one who waits.
@@ -182,6 +182,8 @@ impl Call {
             id.number,
             world.settings,
         );
+        let srtp = rules.map_or(Srtp::Off, |rules| rules.srtp);
+        let leg = leg.encrypted(srtp, world.rng);
         self.facts.trunk = Some(way.trunk.clone());
         self.begin_attempt(world, id, Tried::Trunk(way.trunk.clone()), fx);
         self.begin_try(leg, Line::Trunk(way));

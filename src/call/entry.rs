@@ -111,7 +111,7 @@ impl Call {
         call
     }
 
-    fn new(arrival: Arrival<'_>, world: &World<'_>) -> Self {
+    fn new(arrival: Arrival<'_>, world: &mut World<'_>) -> Self {
         let Arrival {
             id,
             ticket,
@@ -134,6 +134,11 @@ impl Call {
             || vec![Codec::Pcma, Codec::Pcmu],
             |rules| rules.codecs.clone(),
         );
+        let srtp = match &placed_by {
+            Some(operator) => plan.operators.get(operator).map(|rules| rules.srtp),
+            None => rules.map(|rules| rules.srtp),
+        }
+        .unwrap_or_default();
         let direction = match (&placed_by, &dials) {
             (None, _) => Direction::Inbound,
             (Some(_), Some(Dialled::Outside { .. })) => Direction::Outbound,
@@ -183,7 +188,8 @@ impl Call {
             codecs,
             ticket.0,
             world.settings,
-        );
+        )
+        .encrypted(srtp, world.rng);
         Self {
             facts,
             plan,

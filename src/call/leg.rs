@@ -7,10 +7,12 @@ use bytes::Bytes;
 use super::message::CallSettings;
 use crate::id::LegId;
 use crate::media::command::{Learn, Remote};
+use crate::rng::Rng;
+use crate::sdp::crypto::OwnKeys;
 use crate::sdp::description::Refusal;
 use crate::sdp::offer_answer::{self, Local, Negotiated};
 use crate::sip::flow::Flow;
-use crate::words::Codec;
+use crate::words::{Codec, Srtp};
 
 /// How far the SIP session is.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -38,6 +40,7 @@ pub struct Leg {
     codecs: Vec<Codec>,
     address: IpAddr,
     session: u64,
+    encryption: Option<(Srtp, OwnKeys)>,
     agreed: Option<Negotiated>,
 }
 
@@ -61,16 +64,25 @@ impl Leg {
             codecs,
             address: media_address(flow, settings),
             session,
+            encryption: None,
             agreed: None,
         }
     }
 
+    /// Encrypts as the plan says, with keys of the leg's own.
+    #[must_use]
+    pub fn encrypted(mut self, srtp: Srtp, rng: &mut Rng) -> Self {
+        self.encryption = (srtp != Srtp::Off).then(|| (srtp, OwnKeys::new(rng)));
+        self
+    }
+
     /// The RTP port is open.
     pub fn open(&mut self, port: u16) {
-        self.local = Some(Local::new(
-            SocketAddr::new(self.address, port),
-            self.session,
-        ));
+        let local = Local::new(SocketAddr::new(self.address, port), self.session);
+        self.local = Some(match self.encryption.clone() {
+            Some((srtp, keys)) => local.encrypted(srtp, keys),
+            None => local,
+        });
     }
 
     /// Whether the RTP port is open.
@@ -156,6 +168,9 @@ impl Leg {
             ptime: agreed.ptime,
             send: agreed.send,
             receive: agreed.receive,
+            rtcp: agreed.rtcp,
+            rtcp_mux: agreed.rtcp_mux,
+            srtp: agreed.srtp.clone(),
         })
     }
 }

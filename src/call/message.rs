@@ -12,6 +12,7 @@ use crate::dialplan::dial::Dialled;
 use crate::id::{CallId, LegId, OperatorName, PlayId, QueueName, TicketId, TrunkName};
 use crate::media::command::{MediaCommand, MediaEvent, Recorded};
 use crate::net::Net;
+use crate::rng::Rng;
 use crate::sip::flow::Flow;
 use crate::sip::session::{Cause, IncomingInvite, SessionCommand, SessionEvent};
 use crate::sip::uri::Uri;
@@ -426,4 +427,6 @@ pub struct World<'a> {
     pub prompts: &'a BTreeMap<Phrase, Prompt>,
     /// Where ids come from.
     pub minted: &'a mut Minted,
+    /// Where keys come from.
+    pub rng: &'a mut Rng,
 }

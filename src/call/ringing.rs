@@ -17,7 +17,7 @@ use crate::id::{LegId, OperatorName, QueueName};
 use crate::limits;
 use crate::media::command::MediaCommand;
 use crate::sip::session::{Cause, OutgoingInvite, SessionCommand};
-use crate::words::{Codec, MissReason};
+use crate::words::{Codec, MissReason, Srtp};
 
 impl Call {
     /// Rings an operator on every phone.
@@ -94,8 +94,18 @@ impl Call {
             id.number,
             world.settings,
         );
+        let leg = leg.encrypted(self.operator_srtp(&tried), world.rng);
         self.begin_attempt(world, id, tried, fx);
         leg
+    }
+
+    /// Whether the phones of an operator encrypt.
+    fn operator_srtp(&self, tried: &Tried) -> Srtp {
+        match tried {
+            Tried::Operator { operator, .. } => self.plan.operators.get(operator),
+            Tried::Trunk(_) => None,
+        }
+        .map_or(Srtp::Off, |operator| operator.srtp)
     }
 
     /// A leg of ours comes into the call: its attempt is noted and its port asked for.

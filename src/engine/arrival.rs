@@ -55,6 +55,7 @@ impl Engine {
             settings: &self.settings.call,
             prompts: &self.prompts,
             minted: &mut self.minted,
+            rng: &mut self.rng,
         };
         // A call's first step is a step like any other: a fault in it costs this INVITE alone.
         let arrived = catch_unwind(AssertUnwindSafe(|| {

@@ -407,6 +407,7 @@ impl Engine {
             settings: &self.settings.call,
             prompts: &self.prompts,
             minted: &mut self.minted,
+            rng: &mut self.rng,
         };
         let outcome = catch_unwind(AssertUnwindSafe(|| {
             #[cfg(test)]

@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 use crate::id::{CallId, LegId, OperatorName, PlayId};
 use crate::net::Net;
 use crate::time::Duration;
-use crate::words::{Codec, Prompt};
+use crate::words::{Codec, Prompt, SrtpKeys};
 
 /// Whose packets a leg takes besides those from the SDP address. Learned once per offer/answer.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -45,6 +45,12 @@ pub struct Remote {
     pub send: bool,
     /// The peer sends sound to us.
     pub receive: bool,
+    /// Where the peer wants RTCP.
+    pub rtcp: SocketAddr,
+    /// RTP and RTCP share a port (RFC 5761).
+    pub rtcp_mux: bool,
+    /// What both sides encrypt with; in clear without.
+    pub srtp: Option<Box<SrtpKeys>>,
 }
 
 impl Remote {
@@ -62,6 +68,9 @@ impl Remote {
             ptime: 20,
             send: true,
             receive: true,
+            rtcp: SocketAddr::new(address.ip(), address.port().saturating_add(1)),
+            rtcp_mux: false,
+            srtp: None,
         }
     }
 }

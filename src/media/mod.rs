@@ -2,6 +2,7 @@
 //! sockets and call in here with `&mut`.
 
 pub mod command;
+pub mod cover;
 pub mod manifest;
 pub mod outbound;
 pub mod packetiser;

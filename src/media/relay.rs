@@ -13,6 +13,7 @@
 use std::net::SocketAddr;
 
 use super::command::Remote;
+use super::cover::Cover;
 use super::outbound::Outbound;
 use super::packetiser::{self, Packetiser};
 use super::playout::{FRAME_BYTES, Playout};
@@ -32,6 +33,7 @@ use crate::words::Codec;
 pub struct Relay {
     remote: Option<Remote>,
     source: Option<Source>,
+    cover: Cover,
     outbound: Outbound,
     packetiser: Packetiser,
     /// The stream that is cut anew, and the timestamp that is due in it.
@@ -49,6 +51,8 @@ pub struct Relay {
 pub enum Received {
     /// Somebody else's; dropped.
     Stranger,
+    /// Its tag does not fit, or it came before; dropped.
+    Forged,
     /// No RTP, or of a kind that was not agreed on; dropped.
     Garbage,
     /// The far end's.
@@ -101,6 +105,7 @@ impl Relay {
         Self {
             remote: None,
             source: None,
+            cover: Cover::default(),
             outbound: Outbound::new(rng),
             packetiser: Packetiser::new(20),
             recut: None,
@@ -118,6 +123,7 @@ impl Relay {
             Some(source) => source.reopen(&remote),
             None => self.source = Some(Source::new(&remote)),
         }
+        self.cover.key(remote.srtp.as_deref());
         self.packetiser = Packetiser::new(remote.ptime);
         self.recut = None;
         self.remote = Some(remote);
@@ -163,8 +169,8 @@ impl Relay {
         self.playing.is_some()
     }
 
-    /// Judges a packet that came in.
-    pub fn receive(&mut self, now: Instant, from: SocketAddr, bytes: &[u8]) -> Received {
+    /// Judges a packet that came in, and opens it where it lies.
+    pub fn receive(&mut self, now: Instant, from: SocketAddr, bytes: &mut [u8]) -> Received {
         let (Some(source), Some(remote)) = (&mut self.source, &self.remote) else {
             return Received::Stranger;
         };
@@ -172,6 +178,9 @@ impl Relay {
         if sender == Sender::Stranger {
             return Received::Stranger;
         }
+        let Ok(bytes) = self.cover.open(bytes) else {
+            return Received::Forged;
+        };
         let Some((packet, content)) = read(remote, bytes) else {
             return Received::Garbage;
         };
@@ -195,7 +204,7 @@ impl Relay {
     }
 
     /// Makes the other party's packet, in `buffer`, one of ours to this leg's far end, or several, or
-    /// none when this leg does not hear it yet or at all.
+    /// none when this leg does not hear it yet or at all. Encryption needs room behind the packet.
     pub fn forward(
         &mut self,
         now: Instant,
@@ -245,9 +254,10 @@ impl Relay {
             self.outbound.relay(now, header, payload_type, samples)
         };
         if let Some(range) = header.and_then(|header| header.write_before(buffer, payload))
-            && let Some(packet) = buffer.get(range)
+            && let Some(packet) = buffer.get_mut(range.start..)
+            && let Some(sealed) = self.cover.seal(packet, range.len())
         {
-            send(packet);
+            send(sealed);
         }
     }
 
@@ -314,7 +324,7 @@ impl Relay {
                 .outbound
                 .renumber(now, (ssrc, first), payload_type, samples);
             first = first.wrapping_add(samples);
-            put(header, packet, size, &mut send);
+            put(&mut self.cover, header, packet, size, &mut send);
         }
     }
 
@@ -354,7 +364,7 @@ impl Relay {
         };
         while let Some(packet) = self.packetiser.fill(&mut sound) {
             let header = self.outbound.play(now, payload_type, samples_in(size));
-            put(header, packet, size, &mut send);
+            put(&mut self.cover, header, packet, size, &mut send);
         }
         if sounds {
             Tick::Sounded
@@ -390,6 +400,7 @@ impl Relay {
 
 /// Sends a packet of `size` bytes of sound under its header.
 fn put(
+    cover: &mut Cover,
     header: Header,
     packet: &mut [u8; packetiser::PACKET_BYTES],
     size: usize,
@@ -398,8 +409,8 @@ fn put(
     if let Some(place) = packet.first_chunk_mut() {
         *place = header.to_bytes();
     }
-    if let Some(packet) = packet.get(..HEADER_BYTES + size) {
-        send(packet);
+    if let Some(sealed) = cover.seal(packet, HEADER_BYTES + size) {
+        send(sealed);
     }
 }
 

@@ -58,7 +58,8 @@ impl Crypto {
     /// The line.
     #[must_use]
     pub fn to_line(&self) -> String {
-        let (suite, key) = (self.key.suite.as_str(), STANDARD.encode(self.key.master));
+        let key = [&self.key.master[..], &self.key.salt].concat();
+        let (suite, key) = (self.key.suite.as_str(), STANDARD.encode(key));
         format!("a=crypto:{} {suite} inline:{key}\r\n", self.tag)
     }
 }
@@ -70,14 +71,21 @@ fn read_key(suite: SrtpSuite, text: &str) -> Option<SrtpKey> {
         return None;
     }
     let mut parts = info.split('|');
-    let master = LENIENT.decode(parts.next()?).ok()?.try_into().ok()?;
+    let key = LENIENT.decode(parts.next()?).ok()?;
+    let (master, salt) = key.split_first_chunk()?;
+    let (master, salt) = (*master, salt.try_into().ok()?);
     let mut mki = Box::default();
     for part in parts {
         if let Some((value, length)) = part.split_once(':') {
             mki = read_mki(value, length)?;
         }
     }
-    Some(SrtpKey { suite, master, mki })
+    Some(SrtpKey {
+        suite,
+        master,
+        salt,
+        mki,
+    })
 }
 
 /// The value as a number in so many bytes.
@@ -104,11 +112,13 @@ impl OwnKeys {
     #[must_use]
     pub fn new(rng: &mut Rng) -> Self {
         Self(SUITES.map(|suite| {
-            let mut master = [0; 30];
+            let (mut master, mut salt) = ([0; 16], [0; 14]);
             rng.fill(&mut master);
+            rng.fill(&mut salt);
             SrtpKey {
                 suite,
                 master,
+                salt,
                 mki: Box::default(),
             }
         }))

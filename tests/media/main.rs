@@ -9,6 +9,7 @@
     reason = "a test fails by panicking, and its phones keep real time"
 )]
 
+mod encrypted;
 mod hall;
 mod mutation;
 mod passed_on;

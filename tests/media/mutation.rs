@@ -7,7 +7,7 @@ use strowger::words::Codec;
 use crate::phone::packet;
 use crate::rtp_body;
 
-const MUTATIONS: u32 = 20_000;
+const MUTATIONS: u32 = 10_000;
 
 /// A short call: both parties talk, a key is pressed, a stranger sends.
 fn script() -> Vec<u8> {

@@ -193,6 +193,7 @@ impl Bench {
             settings: &bench.settings,
             prompts: &bench.prompts,
             minted: &mut bench.minted,
+            rng: &mut Rng::new([2; 32]),
         };
         bench.call = Some(Call::arrive(arrival, false, &mut world, &mut effects));
         bench.apply(effects);
@@ -226,6 +227,7 @@ impl Bench {
             settings: &self.settings,
             prompts: &self.prompts,
             minted: &mut self.minted,
+            rng: &mut Rng::new([2; 32]),
         };
         let call = self.call.as_mut().unwrap();
         call.handle(&mut world, input, &mut effects);

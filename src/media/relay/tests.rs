@@ -4,6 +4,8 @@ use std::sync::Arc;
 use super::*;
 use crate::media::command::Learn;
 use crate::rtp::packet::Header;
+use crate::rtp::srtp::{Opener, Sealer};
+use crate::words::{SrtpKey, SrtpKeys, SrtpSuite};
 
 const PHONE: &str = "192.0.2.9:4000";
 const CARRIER: &str = "203.0.113.1:9000";
@@ -40,7 +42,7 @@ fn bytes(payload_type: u8, sequence: u16, timestamp: u32, payload: &[u8]) -> Vec
 }
 
 fn carried(relay: &mut Relay, from: &str, bytes: &[u8]) -> Carried {
-    match relay.receive(at(0), from.parse().unwrap(), bytes) {
+    match relay.receive(at(0), from.parse().unwrap(), &mut bytes.to_vec()) {
         Received::Carried { carried, .. } => carried,
         other => panic!("{other:?}"),
     }
@@ -109,7 +111,7 @@ fn a_digit_is_reported_once_and_not_sent_to_a_phone_without_events() {
             };
             bytes(101, sequence, 160, &press.to_bytes())
         };
-        let received = caller.receive(at(0), CARRIER.parse().unwrap(), &packet);
+        let received = caller.receive(at(0), CARRIER.parse().unwrap(), &mut packet);
         let Received::Carried { carried, digit, .. } = received else {
             panic!("{received:?}");
         };
@@ -126,20 +128,23 @@ fn a_digit_is_reported_once_and_not_sent_to_a_phone_without_events() {
 #[test]
 fn a_stranger_is_heard_at_no_time() {
     let mut caller = leg(1, remote(CARRIER, Codec::Pcma, None));
-    let packet = bytes(8, 1, 0, &[213; 160]);
+    let mut packet = bytes(8, 1, 0, &[213; 160]);
     let stranger: SocketAddr = STRANGER.parse().unwrap();
-    assert_eq!(caller.receive(at(0), stranger, &packet), Received::Stranger);
+    assert_eq!(
+        caller.receive(at(0), stranger, &mut packet),
+        Received::Stranger
+    );
     carried(&mut caller, CARRIER, &packet);
     let mut other_ssrc = packet.clone();
     other_ssrc[8] ^= 0xff;
     carried(&mut caller, CARRIER, &other_ssrc);
     for from in [STRANGER, "203.0.113.1:9002"] {
         let from = from.parse().unwrap();
-        assert_eq!(caller.receive(at(1), from, &packet), Received::Stranger);
+        assert_eq!(caller.receive(at(1), from, &mut packet), Received::Stranger);
     }
     let unopened = &mut Relay::new(&mut Rng::new([1; 32]), at(0));
     assert_eq!(
-        unopened.receive(at(0), stranger, &packet),
+        unopened.receive(at(0), stranger, &mut packet),
         Received::Stranger
     );
 }
@@ -161,7 +166,10 @@ fn only_a_valid_packet_fixes_the_source() {
         &bytes(8, 1, 0, &[]),
         &bytes(77, 1, 0, &[1; 160]),
     ] {
-        assert_eq!(phone.receive(at(0), nat, garbage), Received::Garbage);
+        assert_eq!(
+            phone.receive(at(0), nat, &mut garbage.to_vec()),
+            Received::Garbage
+        );
     }
     assert_eq!(phone.far_end(), None);
     assert_eq!(phone.target(), Some("10.0.0.5:4000".parse().unwrap()));
@@ -394,9 +402,9 @@ fn comfort_noise_goes_to_who_understands_it_and_leaves_no_hole_elsewhere() {
         assert_eq!(last.timestamp, first.timestamp.wrapping_add(320));
     }
     let mut stranger = leg(1, remote(CARRIER, Codec::Pcma, None));
-    let noise = bytes(13, 1, 0, &[40]);
+    let mut noise = bytes(13, 1, 0, &[40]);
     let from = CARRIER.parse().unwrap();
-    assert_eq!(stranger.receive(at(0), from, &noise), Received::Garbage);
+    assert_eq!(stranger.receive(at(0), from, &mut noise), Received::Garbage);
 }
 
 /// RFC 3264 5.1: each side names the number it wants to receive events under.
@@ -417,12 +425,87 @@ fn keys_are_heard_under_either_number_and_sent_under_the_peers() {
             duration: 160,
         };
         let mut packet = bytes(number, 1, timestamp, &press.to_bytes());
-        let received = phone.receive(at(0), PHONE.parse().unwrap(), &packet);
+        let received = phone.receive(at(0), PHONE.parse().unwrap(), &mut packet);
         let Received::Carried { carried, digit, .. } = received else {
             panic!("{received:?}");
         };
         assert_eq!(digit, Some('7'));
         let sent = forward(&mut caller, at(0), &carried, &mut packet);
         assert_eq!(read_back(&sent[0]).0.payload_type, 96);
+    }
+}
+
+fn keys(ours: u8, theirs: u8) -> Box<SrtpKeys> {
+    let key = |byte| SrtpKey {
+        suite: SrtpSuite::AesCm128HmacSha1Tag80,
+        master: [byte; 16],
+        salt: [byte; 14],
+        mki: Box::default(),
+    };
+    Box::new(SrtpKeys {
+        ours: key(ours),
+        theirs: key(theirs),
+    })
+}
+
+/// One side in clear, the other encrypted, and nobody but the keys' owners can tell what is said. A
+/// new key of the peer's is used from its offer on; an offer that brings none changes nothing.
+#[test]
+fn a_leg_is_encrypted_while_the_other_is_not() {
+    let secure = |theirs| Remote {
+        srtp: Some(keys(1, theirs)),
+        ..remote(PHONE, Codec::Pcma, None)
+    };
+    let mut caller = leg(1, remote(CARRIER, Codec::Pcma, None));
+    let mut phone = leg(2, secure(2));
+    caller.bridge(at(0));
+    phone.bridge(at(0));
+    // The phone's own ends.
+    let mut ear = Opener::new(&keys(1, 2).ours);
+    let mut mouth = Sealer::new(&keys(1, 2).theirs);
+    let from: SocketAddr = PHONE.parse().unwrap();
+    for sequence in 1..100_u16 {
+        match sequence {
+            // A hold, and back: the keys are the same and the counts go on.
+            40 => phone.connect(at(0), secure(2)),
+            // New keys of the phone's.
+            60 => {
+                phone.connect(at(0), secure(3));
+                mouth = Sealer::new(&keys(1, 3).theirs);
+            }
+            _ => {}
+        }
+        let sound = [u8::try_from(sequence).unwrap(); 160];
+        let plain = bytes(8, sequence, u32::from(sequence) * 160, &sound);
+        let mut buffer = plain.clone();
+        let to_phone = carried(&mut caller, CARRIER, &plain);
+        buffer.resize(200, 0);
+        let sent = forward(&mut phone, at(0), &to_phone, &mut buffer);
+        assert_eq!(sent.len(), 1, "{sequence}");
+        assert_eq!(sent[0].len(), 172 + 10);
+        assert_ne!(sent[0][12..172], sound);
+        let mut opened = sent[0].clone();
+        assert_eq!(ear.open(&mut opened), Ok(172));
+        assert_eq!(opened[12..172], sound);
+
+        let mut buffer = plain.clone();
+        buffer.resize(200, 0);
+        let length = mouth.seal(&mut buffer, plain.len()).unwrap();
+        buffer.truncate(length);
+        let (mut again, mut forged) = (buffer.clone(), buffer.clone());
+        forged[100] ^= 1;
+        assert_eq!(phone.receive(at(0), from, &mut forged), Received::Forged);
+        let received = phone.receive(at(0), from, &mut buffer);
+        let Received::Carried { carried, .. } = received else {
+            panic!("{received:?} at {sequence}");
+        };
+        assert_eq!(buffer[carried.packet.payload.clone()], sound);
+        assert_eq!(phone.receive(at(0), from, &mut again), Received::Forged);
+        assert_eq!(
+            phone.receive(at(0), from, &mut plain.clone()),
+            Received::Forged
+        );
+        let sent = forward(&mut caller, at(0), &carried, &mut buffer);
+        assert_eq!(read_back(&sent[0]).1, sound);
     }
 }

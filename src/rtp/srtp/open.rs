@@ -56,15 +56,15 @@ impl Streams {
 impl Opener {
     /// With the peer's key.
     #[must_use]
-    pub fn new(key: &SrtpKey) -> Option<Self> {
-        Some(Self {
-            rtp: SessionKeys::derive(key, For::Rtp)?,
-            rtcp: SessionKeys::derive(key, For::Rtcp)?,
+    pub fn new(key: &SrtpKey) -> Self {
+        Self {
+            rtp: SessionKeys::derive(key, For::Rtp),
+            rtcp: SessionKeys::derive(key, For::Rtcp),
             rtp_tag: tag_length(key.suite),
             mki: key.mki.clone(),
             rtp_places: Streams::default(),
             rtcp_places: Streams::default(),
-        })
+        }
     }
 
     /// Opens an RTP packet; gives the length of what is left of it.

@@ -32,16 +32,16 @@ impl std::fmt::Debug for Sealer {
 }
 
 impl Sealer {
-    /// With our key. None never happens with keys of the right length, which is all there are.
+    /// With our key.
     #[must_use]
-    pub fn new(key: &SrtpKey) -> Option<Self> {
-        Some(Self {
-            rtp: SessionKeys::derive(key, For::Rtp)?,
-            rtcp: SessionKeys::derive(key, For::Rtcp)?,
+    pub fn new(key: &SrtpKey) -> Self {
+        Self {
+            rtp: SessionKeys::derive(key, For::Rtp),
+            rtcp: SessionKeys::derive(key, For::Rtcp),
             rtp_tag: tag_length(key.suite),
             places: Places::default(),
             rtcp_index: 0,
-        })
+        }
     }
 
     /// Seals the RTP packet that the first `length` bytes of `buffer` are; gives its new length.

@@ -10,6 +10,7 @@ pub(super) struct Tally {
     pub(super) lost: AtomicU64,
     pub(super) strangers: AtomicU64,
     pub(super) garbage: AtomicU64,
+    pub(super) forged: AtomicU64,
     pub(super) ports_open: AtomicU64,
     pub(super) recordings_open: AtomicU64,
     pub(super) recording_bytes: AtomicU64,
@@ -29,6 +30,8 @@ pub struct Counters {
     pub strangers: u64,
     /// Packets of a party that were no RTP of the agreed kind; dropped.
     pub garbage: u64,
+    /// Packets of a party that failed their authentication, or came twice; dropped.
+    pub forged: u64,
     /// Ports in use.
     pub ports_open: u64,
     /// Recordings that have not ended.
@@ -48,6 +51,7 @@ impl Tally {
             lost: read(&self.lost),
             strangers: read(&self.strangers),
             garbage: read(&self.garbage),
+            forged: read(&self.forged),
             ports_open: read(&self.ports_open),
             recordings_open: read(&self.recordings_open),
             recording_bytes: read(&self.recording_bytes),

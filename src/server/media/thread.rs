@@ -26,8 +26,9 @@ use crate::rng::Rng;
 use crate::server::clock::Clock;
 use crate::time::{Duration, Instant};
 
-/// One byte more than the longest packet, so that a longer one is seen to be longer.
-type Buffer = [u8; limits::RTP_PACKET_BYTES + 1];
+/// Longer than the longest packet: for what encryption adds, and so that one that is too long is seen
+/// to be.
+type Buffer = [u8; limits::RTP_PACKET_BYTES + limits::SRTP_TRAILER_BYTES];
 
 /// What wakes the thread besides its legs, whose numbers count up from zero.
 const COMMANDS: u64 = u64::MAX;
@@ -129,7 +130,7 @@ impl MediaThread {
     /// Works until it is told to stop. Packets come before commands, so that a leg closed in one
     /// turn is not asked for in it.
     pub(super) fn run(mut self) {
-        let mut buffer: Buffer = [0; limits::RTP_PACKET_BYTES + 1];
+        let mut buffer: Buffer = [0; limits::RTP_PACKET_BYTES + limits::SRTP_TRAILER_BYTES];
         let mut ready = Vec::with_capacity(BATCH);
         loop {
             ready.clear();
@@ -166,11 +167,12 @@ impl MediaThread {
         };
         let tally = &self.parts.tally;
         add(&tally.packets_in, 1);
-        let whole = buffer.get(..length.min(limits::RTP_PACKET_BYTES));
         let cut = length > limits::RTP_PACKET_BYTES;
-        let bytes = whole.filter(|_| !cut).unwrap_or_default();
+        let whole = buffer.get_mut(..length).filter(|_| !cut);
+        let bytes = whole.unwrap_or_default();
         match leg.relay.receive(now, from, bytes) {
             Received::Stranger => add(&tally.strangers, 1),
+            Received::Forged => add(&tally.forged, 1),
             Received::Garbage => add(&tally.garbage, 1),
             Received::Carried {
                 carried,

@@ -11,16 +11,36 @@ use strowger::media::relay::{Carried, Content, Received, Relay};
 use strowger::media::track::{Stamp, samples};
 use strowger::rng::Rng;
 use strowger::rtp::packet::{HEADER_BYTES, Packet};
+use strowger::rtp::srtp::Sealer;
 use strowger::time::{Duration, Instant};
-use strowger::words::Codec;
+use strowger::words::{Codec, SrtpKey, SrtpKeys, SrtpSuite};
 
-/// Checks one input.
+/// Checks one input, in clear and with an operator who encrypts.
 pub fn run(data: &[u8]) {
+    talk(data, None);
+    talk(data, Some(&keys()));
+}
+
+fn keys() -> SrtpKeys {
+    let key = |byte, suite| SrtpKey {
+        suite,
+        master: [byte; 16],
+        salt: [byte; 14],
+        mki: [byte][..usize::from(byte & 1)].into(),
+    };
+    SrtpKeys {
+        ours: key(2, SrtpSuite::AesCm128HmacSha1Tag80),
+        theirs: key(3, SrtpSuite::AesCm128HmacSha1Tag32),
+    }
+}
+
+fn talk(data: &[u8], keys: Option<&SrtpKeys>) {
     let mut rng = Rng::new([9; 32]);
     let caller = far_end("203.0.113.1:9000", Codec::Pcma);
     let operator = Remote {
         ptime: 30,
         comfort_noise: true,
+        srtp: keys.cloned().map(Box::new),
         ..far_end("192.0.2.9:4000", Codec::Pcmu)
     };
     // What the caller says goes to the operator, and the other way round.
@@ -32,6 +52,7 @@ pub fn run(data: &[u8]) {
         leg.bridge(Instant::START);
         leg
     });
+    let mut mouth = Sealer::new(&self::keys().theirs);
     let mut streams = [None; 2];
     let mut recorder = Recorder::new(Instant::START);
     let mut settled = Vec::new();
@@ -45,19 +66,27 @@ pub fn run(data: &[u8]) {
         let [one, two] = &mut legs;
         let (from, to) = if side == 0 { (one, two) } else { (two, one) };
         let mut buffer = bytes.to_vec();
+        let covered = [None, keys][side];
+        if let Some(keys) = covered {
+            seal(&mut mouth, keys, &mut buffer);
+        }
         let sender = if stranger {
             "198.51.100.66:9000".parse().unwrap()
         } else {
             parties[side].address
         };
-        match from.receive(now, sender, &buffer) {
+        match from.receive(now, sender, &mut buffer) {
             Received::Stranger => assert!(stranger),
-            Received::Garbage => assert!(!stranger),
+            Received::Garbage | Received::Forged => assert!(!stranger),
             Received::Carried { carried, lost, .. } => {
                 assert!(!stranger && lost < 3_000);
+                assert!(covered.is_none() || buffer.len() > 17);
                 record(&mut recorder, now, side, &carried, &buffer);
                 let whole = carried.packet.payload.len();
+                buffer.resize(buffer.len() + 16, 0);
+                let tag = if [keys, None][side].is_some() { 10 } else { 0 };
                 to.forward(now, &carried, &mut buffer, |bytes| {
+                    let bytes = &bytes[..bytes.len() - tag];
                     let sent = Packet::parse(bytes).unwrap();
                     assert_eq!(sent.payload, HEADER_BYTES..bytes.len());
                     assert!([whole, packets[side]].contains(&sent.payload.len()));
@@ -72,6 +101,20 @@ pub fn run(data: &[u8]) {
     recorder.finish(end, &mut settled);
     let frames = samples(end.since(Instant::START));
     assert_eq!(i64::try_from(settled.len()).unwrap(), frames);
+}
+
+/// What the operator would send, if it is a packet at all.
+fn seal(mouth: &mut Sealer, keys: &SrtpKeys, buffer: &mut Vec<u8>) {
+    let length = buffer.len();
+    buffer.resize(length + 16, 0);
+    match mouth.seal(buffer, length) {
+        Some(sealed) => {
+            buffer.truncate(sealed);
+            let tag = buffer.len() - 4;
+            buffer.splice(tag..tag, keys.theirs.mki.iter().copied());
+        }
+        None => buffer.truncate(length),
+    }
 }
 
 fn record(recorder: &mut Recorder, arrival: Instant, side: usize, carried: &Carried, bytes: &[u8]) {
