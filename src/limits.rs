@@ -20,6 +20,11 @@ pub const FORMER_TRUNKS: usize = 64;
 pub const SIP_TRANSACTIONS: usize = 40_000;
 /// Bindings of one address of record; a REGISTER that would add one more gets 403 (RFC 3261 10.3).
 pub const BINDINGS_PER_USER: usize = 10;
+/// How often a phone sends line breaks over its stream (RFC 5626 4.4.1); a stream that nobody uses is
+/// closed later than this.
+pub const FLOW_TIMER: Duration = Duration::from_secs(120);
+/// OPTIONS in a row that a phone behind a NAT leaves unanswered before it is not rung any more.
+pub const KEEPALIVES_MISSED: u8 = 3;
 /// Proxies between a phone and us; a REGISTER with a longer Path gets 400.
 pub const PATH_HOPS: usize = 16;
 /// The key, contact or Path of one binding, in bytes; a REGISTER with a longer one gets 400.

@@ -61,6 +61,20 @@ impl Engine {
                     self.desk_input(now, AcdInput::PhoneDown { operator: user });
                 }
             }
+            EndpointEvent::Silent { user, last } => {
+                self.tell_unbound(now, &user, "unreachable");
+                if last {
+                    self.desk_input(now, AcdInput::PhoneDown { operator: user });
+                }
+            }
+            EndpointEvent::Heard { binding, first } => {
+                self.tell_binding(now, &binding, true);
+                self.ring_too(now, &binding);
+                if first {
+                    let operator = binding.user.clone();
+                    self.desk_input(now, AcdInput::PhoneUp { operator });
+                }
+            }
             EndpointEvent::Probed { id, status } => {
                 self.trunks.handle_probed(now.mono, id, status);
             }

@@ -286,6 +286,8 @@ impl Party {
                 Some(
                     EndpointEvent::Registered { .. }
                     | EndpointEvent::Unregistered { .. }
+                    | EndpointEvent::Silent { .. }
+                    | EndpointEvent::Heard { .. }
                     | EndpointEvent::Probed { .. }
                     | EndpointEvent::Noted(_),
                 ) => {}

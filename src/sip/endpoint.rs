@@ -22,6 +22,7 @@ mod in_dialog;
 mod info;
 mod ingress;
 mod invite;
+mod keepalive;
 mod ours;
 mod prack;
 mod probe;
@@ -50,7 +51,7 @@ use super::auth::secret::Secret;
 use super::dialog::DialogKey;
 use super::flow::Flow;
 use super::limiter::Limiter;
-use super::registrar::{Binding, Registrar};
+use super::registrar::{Binding, BindingId, Registrar};
 use super::registration::{Registration, RegistrationEvent, RegistrationId};
 use super::session::SessionEvent;
 use super::session::state::{MergeKey, Phase, Session, SessionTimer};
@@ -222,6 +223,20 @@ pub enum EndpointEvent {
         /// The status.
         status: Option<u16>,
     },
+    /// A phone behind a NAT stopped answering: it stays bound, and is not rung.
+    Silent {
+        /// Whose.
+        user: OperatorName,
+        /// The user has no other phone that is rung.
+        last: bool,
+    },
+    /// It answers again.
+    Heard {
+        /// The binding.
+        binding: Box<Binding>,
+        /// The user had no phone that was rung.
+        first: bool,
+    },
     /// Something an admin may want to read, numbers masked.
     Noted(String),
 }
@@ -246,6 +261,8 @@ pub struct Endpoint {
     registrations: BTreeMap<RegistrationId, Registration>,
     subscriptions: Subscriptions,
     published: Published,
+    /// Bindings whose OPTIONS waits for its answer.
+    asked: BTreeSet<BindingId>,
     timers: Timers<Alarm>,
     streams: Streams,
     /// The realm in which each trunk asked first; no other is answered.
@@ -269,6 +286,8 @@ enum Alarm {
     Subscription(SubscriptionId),
     /// A NOTIFY that waited may leave.
     Notify(SubscriptionId),
+    /// A phone behind a NAT is to be asked whether it is there.
+    Keepalive(BindingId),
 }
 
 impl Endpoint {
@@ -291,6 +310,7 @@ impl Endpoint {
             registrations: BTreeMap::new(),
             subscriptions: Subscriptions::default(),
             published: Published::default(),
+            asked: BTreeSet::new(),
             timers: Timers::default(),
             streams: Streams::default(),
             realms: BTreeMap::new(),
@@ -331,9 +351,10 @@ impl Endpoint {
         let longest = self.config.expires.1;
         let changes = self.registrar.restore(self.now, bindings, longest);
         self.announce(changes, None);
+        self.keep_all_alive();
     }
 
-    /// Where a user's phones are.
+    /// Where a user's phones are, those that stopped answering apart.
     pub fn bindings(&self, user: &OperatorName) -> impl Iterator<Item = &Binding> {
         self.registrar.bindings(user)
     }

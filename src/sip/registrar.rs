@@ -78,6 +78,8 @@ pub struct Contact {
     pub expires: Duration,
     /// See [`Binding::q`].
     pub q: u16,
+    /// It names its instance and its flow (RFC 5626 4.2).
+    pub flow: bool,
 }
 
 /// Why a REGISTER changes nothing.
@@ -116,6 +118,20 @@ pub enum Change {
         /// `expired`, `removed` or `flow_closed`.
         why: &'static str,
     },
+    /// A phone behind a NAT does not answer any more. Its binding stays, and is not rung.
+    Silent {
+        /// Whose.
+        user: OperatorName,
+        /// The user has no other that is rung.
+        last: bool,
+    },
+    /// It answers again.
+    Heard {
+        /// The binding.
+        binding: Box<Binding>,
+        /// The user had none that was rung.
+        first: bool,
+    },
 }
 
 #[derive(Debug)]
@@ -124,6 +140,23 @@ struct Entry {
     /// The CSeq of the REGISTER that made or last changed it, whose repetitions are durable too.
     durable_at: u32,
     until: Instant,
+    id: BindingId,
+    echo: Echo,
+}
+
+/// Names a binding for as long as it stands.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+pub struct BindingId(u64);
+
+/// What came back of our OPTIONS to a phone behind a NAT.
+#[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
+struct Echo {
+    /// One was answered, so that silence means something.
+    known: bool,
+    /// So many in a row were not.
+    missed: u8,
+    /// Too many: the phone is not rung until it is heard of again.
+    silent: bool,
 }
 
 type FlowKey = (FlowId, SocketAddr);
@@ -138,6 +171,8 @@ pub struct Registrar {
     /// The same by contact: behind a proxy many phones share a flow.
     places: BTreeSet<(FlowKey, String, OperatorName, String)>,
     timers: Timers<(OperatorName, String)>,
+    ids: BTreeMap<BindingId, (OperatorName, String)>,
+    last: u64,
 }
 
 impl Registrar {
@@ -151,6 +186,8 @@ impl Registrar {
             flows: BTreeMap::new(),
             places: BTreeSet::new(),
             timers: Timers::default(),
+            ids: BTreeMap::new(),
+            last: 0,
         }
     }
 
@@ -166,10 +203,12 @@ impl Registrar {
         self.count == 0
     }
 
-    /// The bindings of a user, the most wanted first.
+    /// The bindings of a user at which somebody is, the most wanted first.
     pub fn bindings(&self, user: &OperatorName) -> impl Iterator<Item = &Binding> {
         let own = self.users.get(user).into_iter();
-        let own = own.flat_map(|entries| entries.values().map(|entry| &entry.binding));
+        let own = own.flat_map(BTreeMap::values);
+        let own = own.filter(|entry| !entry.echo.silent);
+        let own = own.map(|entry| &entry.binding);
         let mut all: Vec<_> = own.collect();
         all.sort_by_key(|binding| std::cmp::Reverse(binding.q));
         all.into_iter()
@@ -329,7 +368,7 @@ impl Registrar {
             user_agent: request.user_agent.clone(),
         };
         let own = self.users.get(&request.user);
-        let first = own.is_none();
+        let first = !own.is_some_and(is_reachable);
         let old = own.and_then(|own| own.get(&contact.key));
         let same = old.filter(|old| {
             let old = &old.binding;
@@ -389,15 +428,82 @@ impl Registrar {
         self.timers.next()
     }
 
+    /// The name of a binding.
+    #[must_use]
+    pub fn id_of(&self, user: &OperatorName, key: &str) -> Option<BindingId> {
+        Some(self.users.get(user)?.get(key)?.id)
+    }
+
+    /// Every binding by its name.
+    pub fn ids(&self) -> impl Iterator<Item = BindingId> {
+        self.ids.keys().copied()
+    }
+
+    /// A binding by its name.
+    #[must_use]
+    pub fn named(&self, id: BindingId) -> Option<&Binding> {
+        let (user, key) = self.ids.get(&id)?;
+        Some(&self.users.get(user)?.get(key)?.binding)
+    }
+
+    /// A phone answered our OPTIONS.
+    pub fn heard(&mut self, id: BindingId) -> Option<Change> {
+        let (user, key) = self.ids.get(&id)?;
+        let own = self.users.get_mut(user)?;
+        let first = !is_reachable(own);
+        let entry = own.get_mut(key)?;
+        let was_silent = entry.echo.silent;
+        entry.echo = Echo {
+            known: true,
+            ..Echo::default()
+        };
+        was_silent.then(|| Change::Heard {
+            binding: Box::new(entry.binding.clone()),
+            first,
+        })
+    }
+
+    /// A phone did not answer our OPTIONS. One that never answered any may be of the kind that
+    /// answers none, and is rung all the same.
+    pub fn unheard(&mut self, id: BindingId) -> Option<Change> {
+        let (user, key) = self.ids.get(&id)?;
+        let own = self.users.get_mut(user)?;
+        let echo = &mut own.get_mut(key)?.echo;
+        echo.missed = echo.missed.saturating_add(1);
+        if !echo.known || echo.silent || echo.missed < limits::KEEPALIVES_MISSED {
+            return None;
+        }
+        echo.silent = true;
+        Some(Change::Silent {
+            user: user.clone(),
+            last: !is_reachable(own),
+        })
+    }
+
     fn insert(&mut self, until: Instant, binding: Binding, durable_at: u32) {
         let name = (binding.user.clone(), binding.key.clone());
         let flow = (binding.flow.id, binding.flow.peer);
         let place = place(&binding);
         let own = self.users.entry(binding.user.clone()).or_default();
+        let known = own.get(&name.1).map(|old| old.id);
+        let id = known.unwrap_or_else(|| {
+            self.last += 1;
+            BindingId(self.last)
+        });
+        // Whoever registers is there; whether silence means something is known of the same place only.
+        let heard = own.get(&name.1).is_some_and(|old| {
+            let old_flow = (old.binding.flow.id, old.binding.flow.peer);
+            old.echo.known && old_flow == flow
+        });
         let entry = Entry {
             binding,
             durable_at,
             until,
+            id,
+            echo: Echo {
+                known: heard,
+                ..Echo::default()
+            },
         };
         match own.insert(name.1.clone(), entry) {
             Some(old) => self.leave_flow(&old.binding),
@@ -405,17 +511,19 @@ impl Registrar {
         }
         self.flows.entry(flow).or_default().insert(name.clone());
         self.places.insert(place);
+        self.ids.insert(id, name.clone());
         self.timers.set(name, until);
     }
 
     fn remove(&mut self, user: &OperatorName, key: &str, why: &'static str) -> Option<Change> {
         let own = self.users.get_mut(user)?;
         let old = own.remove(key)?;
-        let last = own.is_empty();
-        if last {
+        let last = !is_reachable(own);
+        if own.is_empty() {
             self.users.remove(user);
         }
         self.count -= 1;
+        self.ids.remove(&old.id);
         self.leave_flow(&old.binding);
         self.timers.cancel(&(user.clone(), key.to_owned()));
         Some(Change::Unbound {
@@ -436,6 +544,11 @@ impl Registrar {
             }
         }
     }
+}
+
+/// Whether one of a user's bindings is rung.
+fn is_reachable(own: &BTreeMap<String, Entry>) -> bool {
+    own.values().any(|entry| !entry.echo.silent)
 }
 
 fn place(binding: &Binding) -> (FlowKey, String, OperatorName, String) {

@@ -143,6 +143,8 @@ impl Line {
                 Some(
                     EndpointEvent::Registered { .. }
                     | EndpointEvent::Unregistered { .. }
+                    | EndpointEvent::Silent { .. }
+                    | EndpointEvent::Heard { .. }
                     | EndpointEvent::Probed { .. }
                     | EndpointEvent::Noted(_),
                 ) => continue,

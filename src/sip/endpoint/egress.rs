@@ -92,12 +92,19 @@ impl Endpoint {
                     first,
                     changed,
                     durable,
-                } => EndpointEvent::Registered {
-                    binding,
-                    first,
-                    changed,
-                    hold: hold.filter(|_| durable),
-                },
+                } => {
+                    if let Some(id) = self.registrar.id_of(&binding.user, &binding.key) {
+                        self.keep_alive(id);
+                    }
+                    EndpointEvent::Registered {
+                        binding,
+                        first,
+                        changed,
+                        hold: hold.filter(|_| durable),
+                    }
+                }
+                Change::Silent { user, last } => EndpointEvent::Silent { user, last },
+                Change::Heard { binding, first } => EndpointEvent::Heard { binding, first },
                 Change::Unbound {
                     user,
                     key,

@@ -36,9 +36,11 @@ impl Endpoint {
             Owner::Leg(leg) if invite && status >= 300 => self
                 .invite_of(leg, id)
                 .map(|invite| ack_to_refusal(invite, response).to_bytes()),
-            Owner::Leg(_) | Owner::Registration(_) | Owner::Subscription(_) | Owner::Probe(_) => {
-                None
-            }
+            Owner::Leg(_)
+            | Owner::Registration(_)
+            | Owner::Subscription(_)
+            | Owner::Probe(_)
+            | Owner::Binding(_) => None,
         };
         let now = self.now.mono;
         if !self.transactions.handle_response(now, id, status, ack) {
@@ -56,6 +58,8 @@ impl Endpoint {
             Owner::Leg(_) => {}
             Owner::Registration(id) => self.handle_registration_response(id, response),
             Owner::Subscription(one) => self.handle_notified(one, id, status),
+            Owner::Binding(_) if status < 200 => {}
+            Owner::Binding(id) => self.handle_echo(id, true),
             Owner::Probe(_) if status < 200 => {}
             Owner::Probe(id) => self.events.push_back(EndpointEvent::Probed {
                 id,

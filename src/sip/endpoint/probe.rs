@@ -1,4 +1,4 @@
-//! OPTIONS of ours: is a carrier there (RFC 3261 11)?
+//! OPTIONS of ours: is a carrier, or a phone, there (RFC 3261 11)?
 
 use super::Endpoint;
 use crate::sip::flow::Flow;
@@ -13,8 +13,15 @@ impl Endpoint {
     /// Sends OPTIONS; [`super::EndpointEvent::Probed`] says what came of it.
     pub fn probe(&mut self, now: Now, id: ProbeId, flow: Flow, uri: Uri) {
         self.now = now;
+        let mut request = self.options(&flow, uri);
+        self.send_request(Owner::Probe(id), flow, &mut request);
+        self.settle();
+    }
+
+    /// An OPTIONS of ours, without Via.
+    pub(super) fn options(&mut self, flow: &Flow, uri: Uri) -> Message {
         let host =
-            Host::parse(&self.config.domain).unwrap_or_else(|_| Host::Ip(self.visible(&flow).ip()));
+            Host::parse(&self.config.domain).unwrap_or_else(|_| Host::Ip(self.visible(flow).ip()));
         let from = NameAddr::new(Uri::sip(Some("strowger"), &host, None))
             .with_param("tag", Some(&self.rng.token(12)));
         let cseq = CSeq {
@@ -28,9 +35,8 @@ impl Endpoint {
         headers.push(Name::To, NameAddr::new(uri).to_value());
         headers.push(Name::CallId, self.rng.token(24));
         headers.push(Name::CSeq, cseq.to_value());
-        headers.push(Name::Contact, self.contact(&flow));
+        headers.push(Name::Contact, self.contact(flow));
         headers.push(Name::Accept, "application/sdp");
-        self.send_request(Owner::Probe(id), flow, &mut request);
-        self.settle();
+        request
     }
 }

@@ -42,8 +42,12 @@ impl Endpoint {
                 return self.refuse(&flow, request, status, extra);
             }
         };
+        let outbound = match outbound(&flow, request, &registration.wish) {
+            Ok(outbound) => outbound,
+            Err(status) => return self.refuse(&flow, request, status, &[]),
+        };
         match self.registrar.apply(self.now, &registration) {
-            Ok(changes) => self.grant(&flow, &user, request, changes),
+            Ok(changes) => self.grant(&flow, &user, request, changes, outbound),
             Err(Refusal::OutOfOrder) => self.refuse(&flow, request, 500, &[]),
             Err(Refusal::TooMany) => self.refuse(&flow, request, 403, &[]),
             Err(Refusal::Full) => {
@@ -55,10 +59,18 @@ impl Endpoint {
     }
 
     /// Answers with the list of bindings; the 200 waits where something must be on disk first.
-    fn grant(&mut self, flow: &Flow, user: &OperatorName, request: &Message, changes: Vec<Change>) {
+    fn grant(
+        &mut self,
+        flow: &Flow,
+        user: &OperatorName,
+        request: &Message,
+        changes: Vec<Change>,
+        outbound: Outbound,
+    ) {
         let durable = changes.iter().any(|change| match change {
             Change::Bound { durable, .. } => *durable,
             Change::Unbound { .. } => true,
+            Change::Silent { .. } | Change::Heard { .. } => false,
         });
         let hold = durable.then(|| {
             self.next_hold += 1;
@@ -78,6 +90,15 @@ impl Endpoint {
         // RFC 3327 5.3: what was stored is told.
         for hop in request.headers.all(&Name::Path) {
             response.headers.push(Name::Path, hop.clone());
+        }
+        match outbound {
+            Outbound::No => {}
+            Outbound::Proxied => response.headers.push(Name::Require, "outbound"),
+            Outbound::Direct => {
+                response.headers.push(Name::Require, "outbound");
+                let seconds = limits::FLOW_TIMER.as_secs().to_string();
+                response.headers.push(Name::from("Flow-Timer"), seconds);
+            }
         }
         self.announce(changes, hold);
         self.transmit(*flow, response.to_bytes(), hold);
@@ -134,7 +155,8 @@ impl Endpoint {
                 asked.min(longest)
             }
         };
-        let key = match contact.params.unquoted("+sip.instance") {
+        let instance = contact.params.unquoted("+sip.instance");
+        let key = match &instance {
             Some(instance) => {
                 let reg_id = contact.params.get("reg-id").unwrap_or("0");
                 format!("{instance} {reg_id}")
@@ -147,6 +169,7 @@ impl Endpoint {
             return Err(400);
         }
         Ok(Contact {
+            flow: contact.params.has("reg-id") && instance.is_some(),
             key,
             uri: contact.uri.clone(),
             expires,
@@ -156,6 +179,48 @@ impl Endpoint {
                 .and_then(thousandths)
                 .unwrap_or(1_000),
         })
+    }
+}
+
+/// Whether a REGISTER is one of RFC 5626.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Outbound {
+    /// It is not; over UDP it never is, as its keep-alives there would be STUN.
+    No,
+    /// The phone's stream ends here, and it keeps it alive with line breaks.
+    Direct,
+    /// The phone's flow ends at the proxy before us.
+    Proxied,
+}
+
+/// What a REGISTER is to RFC 5626 6: 439 where the first proxy does not know of flows, 400 where more
+/// than one contact wants one.
+fn outbound(flow: &Flow, request: &Message, wish: &Wish) -> Result<Outbound, Objection> {
+    let contacts = match wish {
+        Wish::Contacts(contacts) => contacts.as_slice(),
+        Wish::RemoveAll => &[],
+    };
+    let flows = contacts.iter().filter(|contact| contact.flow).count();
+    if flows == 0 || !request.headers.lists(&Name::Supported, "outbound") {
+        return Ok(Outbound::No);
+    }
+    if flows > 1 {
+        return Err(400);
+    }
+    let proxied = request.headers.list(&Name::Via).count() > 1;
+    if !proxied {
+        return Ok(if flow.transport.is_stream() {
+            Outbound::Direct
+        } else {
+            Outbound::No
+        });
+    }
+    let path = request.headers.addresses(&Name::Path).unwrap_or_default();
+    let knows = path.last().is_some_and(|first| first.uri.has_param("ob"));
+    if knows {
+        Ok(Outbound::Proxied)
+    } else {
+        Err(439)
     }
 }
 

@@ -23,6 +23,7 @@ impl Endpoint {
                 Some(Alarm::Registration(id)) => self.handle_registration_timer(id),
                 Some(Alarm::Subscription(id)) => self.end_subscription(id, "timeout"),
                 Some(Alarm::Notify(id)) => self.handle_notify_timer(id),
+                Some(Alarm::Keepalive(id)) => self.handle_keepalive_timer(id),
                 None => return,
             }
             self.settle();
@@ -137,6 +138,9 @@ impl Endpoint {
                     }
                     self.close_if_over(leg);
                 }
+                Report::TimedOut(Owner::Binding(id), _) | Report::Broken(Owner::Binding(id), _) => {
+                    self.handle_echo(id, false);
+                }
                 Report::TimedOut(Owner::Subscription(one), id) => {
                     self.handle_notified(one, id, 408);
                 }
@@ -144,7 +148,10 @@ impl Endpoint {
                     self.handle_notified(one, id, 503);
                 }
                 Report::Gone(
-                    Owner::Registration(_) | Owner::Subscription(_) | Owner::Probe(_),
+                    Owner::Registration(_)
+                    | Owner::Subscription(_)
+                    | Owner::Probe(_)
+                    | Owner::Binding(_),
                     _,
                 ) => {}
             }

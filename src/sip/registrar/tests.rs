@@ -32,6 +32,7 @@ fn register(flow: Flow, cseq: u32, contacts: &[(&str, u64)]) -> Registration {
                     uri: Uri::parse(uri).unwrap(),
                     expires: Duration::from_secs(*expires),
                     q: 1_000,
+                    flow: false,
                 })
                 .collect(),
         ),
@@ -46,7 +47,9 @@ fn durable(changes: &[Change]) -> Vec<bool> {
         .iter()
         .map(|change| match change {
             Change::Bound { durable, .. } => *durable,
-            Change::Unbound { .. } => panic!("{change:?}"),
+            Change::Unbound { .. } | Change::Silent { .. } | Change::Heard { .. } => {
+                panic!("{change:?}")
+            }
         })
         .collect()
 }
@@ -164,7 +167,9 @@ fn a_restart_keeps_what_still_holds() {
         .iter()
         .map(|change| match change {
             Change::Unbound { key, why, .. } => (key.as_str(), *why),
-            Change::Bound { .. } => panic!("{change:?}"),
+            Change::Bound { .. } | Change::Silent { .. } | Change::Heard { .. } => {
+                panic!("{change:?}")
+            }
         })
         .collect();
     assert_eq!(why, [("tcp", "flow_closed"), ("old", "expired")]);

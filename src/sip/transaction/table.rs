@@ -12,6 +12,7 @@ use super::{Action, Timer};
 use crate::id::{FlowId, LegId};
 use crate::limits;
 use crate::sip::flow::Flow;
+use crate::sip::registrar::BindingId;
 use crate::sip::registration::RegistrationId;
 use crate::sip::subscription::SubscriptionId;
 use crate::sip::trunk::ProbeId;
@@ -54,6 +55,8 @@ pub enum Owner {
     Subscription(SubscriptionId),
     /// An OPTIONS that asks whether a carrier is there.
     Probe(ProbeId),
+    /// An OPTIONS that asks whether a phone is there.
+    Binding(BindingId),
 }
 
 /// What an owner learns.
