@@ -247,6 +247,9 @@ pub const STREAM_LINGER: Duration = Duration::from_secs(2);
 pub const TRACE_QUEUE: usize = 8_192;
 /// Bytes that wait to be written to the SIP trace; more are lost and counted.
 pub const TRACE_QUEUE_BYTES: usize = 16 << 20;
+/// The SIP trace leaves this much of its disk free: recordings and the store need it more, so its oldest
+/// files go before their time.
+pub const TRACE_LEAVES_FREE: u64 = 1 << 30;
 /// Files that the SIP trace is cut into, by its size and by its age: one is deleted at a time.
 pub const TRACE_SEGMENTS: u32 = 32;
 /// Messages of the network that wait for the engine; more are dropped and counted.

@@ -9,6 +9,8 @@ use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::mpsc::{Receiver, RecvTimeoutError};
 
+use rustix::fs::statvfs;
+
 use super::entry::{Entry, MAGIC};
 use super::mask::masked;
 use crate::limits;
@@ -163,11 +165,21 @@ impl Ring {
 
     /// Deletes what is too old, and the oldest of what is too much; never the file that is written.
     pub fn sweep(&self, now: Wall) {
+        let free = statvfs(&self.folder).map(|disk| disk.f_bavail.saturating_mul(disk.f_frsize));
+        self.sweep_beside(now, free.unwrap_or(u64::MAX));
+    }
+
+    /// The same on a disk with so many bytes free.
+    pub(super) fn sweep_beside(&self, now: Wall, free: u64) {
         let mut found = segments(&self.folder).unwrap_or_default();
         if self.open.is_some() {
             found.pop();
         }
+        let lengths = found.iter().filter_map(|path| fs::metadata(path).ok());
+        let held: u64 = lengths.map(|about| about.len()).sum();
+        let left = held.saturating_add(free);
         let room = self.size.saturating_sub(self.segment_size());
+        let room = room.min(left.saturating_sub(limits::TRACE_LEAVES_FREE));
         let mut sum = 0_u64;
         for path in found.iter().rev() {
             let about = fs::metadata(path);

@@ -126,6 +126,12 @@ fn the_oldest_goes_when_there_is_too_much_or_it_is_too_old() {
         assert!(on_disk() <= size + 4_096, "after {at}");
     }
     assert!(on_disk() > size / 2, "and it is made use of");
+    let before = on_disk();
+    ring.sweep_beside(now, limits::TRACE_LEAVES_FREE);
+    assert_eq!(on_disk(), before, "there is room for all of it");
+    ring.sweep_beside(now, limits::TRACE_LEAVES_FREE - 20_000);
+    let after = on_disk();
+    assert!(after <= before - 20_000 && after > 0, "{after} of {before}");
     ring.sweep(now + DAY * 2);
     assert_eq!(
         segments(folder.path()).unwrap().len(),

@@ -154,13 +154,7 @@ impl Shared {
         let (id, listen) = self.listener(Transport::Udp, peer.ip()).ok_or_else(|| {
             format!("no listener of ours speaks to {peer} over UDP; add a udp:// address of its kind to `sip.listen`")
         })?;
-        // A socket of IPv6 speaks to IPv4 by addresses of its own kind.
-        let peer = match (listen, peer) {
-            (SocketAddr::V6(_), SocketAddr::V4(v4)) => {
-                SocketAddr::new(v4.ip().to_ipv6_mapped().into(), v4.port())
-            }
-            (SocketAddr::V4(_) | SocketAddr::V6(_), peer) => peer,
-        };
+        let peer = SocketAddr::new(peer.ip().to_canonical(), peer.port());
         Ok(Flow {
             id,
             transport: Transport::Udp,

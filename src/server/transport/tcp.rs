@@ -83,6 +83,9 @@ pub async fn listen(listener: TcpListener, acceptor: Option<TlsAcceptor>, hall: 
         let Ok(local) = stream.local_addr() else {
             continue;
         };
+        // A listener of IPv6 hears IPv4 too; nobody else shall know that by another name.
+        let plain = |at: SocketAddr| SocketAddr::new(at.ip().to_canonical(), at.port());
+        let (local, peer) = (plain(local), plain(peer));
         let due = Instant::now() + hall.patience.first;
         let flow = Flow {
             id: hall.ids.mint(),

@@ -113,6 +113,42 @@ fn a_peer_sees_the_address_it_can_reach() {
     assert_eq!(near("[::]:5060", "::ffff:127.0.0.1"), "127.0.0.1:5060");
 }
 
+/// A listener at all addresses of IPv6 hears IPv4 too; its peers are known by their own addresses, and
+/// told ours in theirs.
+#[tokio::test]
+async fn ipv4_on_a_listener_of_ipv6_is_ipv4() {
+    let mut rig = Rig::tcp(Patience::default()).await;
+    let both = bind(Transport::Tcp, "[::]:0".parse().unwrap())
+        .await
+        .unwrap();
+    let port = both.local_addr().unwrap().port();
+    tokio::spawn(listen(both, None, rig.hall.clone()));
+    let peer = TcpStream::connect(("127.0.0.1", port)).await.unwrap();
+    let flow = rig.up().await;
+    assert_eq!(flow.peer, peer.local_addr().unwrap());
+    assert_eq!(flow.local, SocketAddr::from(([127, 0, 0, 1], port)));
+
+    let (say, mut heard) = unbounded_channel();
+    let socket = udp::bind("[::]:0".parse().unwrap()).unwrap();
+    let port = socket.local_addr().unwrap().port();
+    let stop = Arc::default();
+    let deliver = move |flow, _| say.send(flow).unwrap();
+    let thread = udp::listen(FlowId(7), Arc::clone(&socket), Arc::clone(&stop), deliver).unwrap();
+    let peer = UdpSocket::bind("127.0.0.1:0").unwrap();
+    peer.send_to(OPTIONS, ("127.0.0.1", port)).unwrap();
+    let flow = timeout(SOON, heard.recv()).await.unwrap().unwrap();
+    assert_eq!(flow.peer, peer.local_addr().unwrap());
+    assert_eq!(flow.local, SocketAddr::from(([127, 0, 0, 1], port)));
+    let mut board = Switchboard::new(Clock::start());
+    board.add_udp(FlowId(7), socket);
+    assert!(board.send(&flow, Bytes::from_static(b"hello")));
+    peer.set_read_timeout(Some(SOON)).unwrap();
+    let mut hello = [0; 9];
+    assert_eq!(peer.recv(&mut hello).unwrap(), 5);
+    stop.store(true, std::sync::atomic::Ordering::Relaxed);
+    thread.join().unwrap();
+}
+
 #[tokio::test]
 async fn a_stream_that_is_closed_here_is_closed_there() {
     let mut rig = Rig::tcp(Patience::default()).await;

@@ -75,6 +75,8 @@ pub fn listen(
             if seen.len() >= PEERS_SEEN {
                 seen.clear();
             }
+            // A listener of IPv6 hears IPv4 too; nobody else shall know that by another name.
+            let peer = SocketAddr::new(peer.ip().to_canonical(), peer.port());
             let local = *seen
                 .entry(peer.ip())
                 .or_insert_with(|| reachable(listening, peer.ip()));
