@@ -56,6 +56,12 @@ impl Scene {
         self
     }
 
+    /// Another phone, which the queue does not ring.
+    pub fn beside(mut self, phone: &'static str) -> Self {
+        self.phones.push(phone);
+        self
+    }
+
     /// Over TCP, both sides.
     pub fn tcp(mut self) -> Self {
         self.tcp = true;
@@ -236,6 +242,7 @@ impl Scene {
             words: vec![
                 ("me", format!("<sip:{user}@strowger.test>")),
                 ("user", user),
+                ("next", user_number(at, seat + 1)),
                 (
                     "stay",
                     format!("{{{{pause {}}}}}", if self.long { 70_000 } else { 25_000 }),
@@ -280,7 +287,6 @@ fn plan(scenes: &[Scene], edge: Option<SocketAddr>) -> String {
                 number(at)
             ),
         );
-        let mut names = Vec::new();
         for seat in 0..scene.phones.len() + usize::from(scene.dials.is_some()) {
             let user = user(at, seat);
             let short = user_number(at, seat);
@@ -288,13 +294,12 @@ fn plan(scenes: &[Scene], edge: Option<SocketAddr>) -> String {
                 &mut operators,
                 format!("{user}: {{ name: Олена, number: \"{short}\", password: secret-{user} }}"),
             );
-            names.push(user);
         }
-        let (names, words) = (names.join(", "), scene.queue);
+        let (first, words) = (user(at, 0), scene.queue);
         add(
             &mut queues,
             format!(
-                "queue-{at}: {{ operators: {{ names: [{names}] }}, ring: 1s, wrap_up: 0s, max_wait: 60s{words} }}"
+                "queue-{at}: {{ operators: {{ names: [{first}] }}, ring: 1s, wrap_up: 0s, max_wait: 60s{words} }}"
             ),
         );
     }

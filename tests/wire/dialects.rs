@@ -18,6 +18,9 @@ fn a_carrier_speaks_as_the_rfcs_let_it() {
         Scene::new("carrier_dials_tel", "phone_hangs_up"),
         Scene::new("carrier_calls", "phone_answers").tcp(),
         Scene::new("carrier_holds", "phone_answers").tcp(),
+        Scene::new("carrier_acknowledges", "phone_hangs_up").queue(", answer: operator"),
+        Scene::new("carrier_refreshes", "phone_answers"),
+        Scene::new("carrier_is_refreshed", "phone_answers").long(),
         Scene::new("carrier_forgets_ack", "phone_answers").long(),
     ];
     Clinic::open(&scenes).play();
@@ -81,4 +84,20 @@ fn an_operator_dials() {
         Scene::dialled("operator_dials", "230", &["phone_answers"]).tcp(),
     ];
     Clinic::open(&scenes).play();
+}
+
+/// Operators pass callers on blindly; who is sent to one who is busy comes back.
+#[test]
+fn an_operator_passes_a_call_on() {
+    let ways = [
+        Scene::new("carrier_calls", "phone_transfers").beside("phone_answers"),
+        Scene::new("carrier_listens", "phone_transfers").beside("phone_hangs_up"),
+        Scene::new("carrier_listens", "phone_transfers_in_vain").beside("phone_is_busy"),
+    ];
+    let both: Vec<_> = ways
+        .iter()
+        .cloned()
+        .chain(ways.iter().cloned().map(Scene::tcp))
+        .collect();
+    Clinic::open(&both).play();
 }

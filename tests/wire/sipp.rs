@@ -349,6 +349,20 @@ Max-Forwards: 70
 <ereg regexp=\".*\" search_in=\"hdr\" header=\"Via:\" assign_to=\"via\"/>
 </action></recv>"
             .to_owned(),
+        // NOTIFYs of a transfer, up to the one with this status.
+        "told" => format!(
+            "<label id=\"1\"/>
+<recv request=\"NOTIFY\" next=\"2\" test=\"over\"><action>
+<ereg regexp=\"SIP/2.0 [2-6][0-9][0-9]\" search_in=\"body\" assign_to=\"over\"/>
+<ereg regexp=\"SIP/2.0 (1[0-9][0-9]|{more})\" search_in=\"body\" check_it=\"true\" assign_to=\"seen\"/>
+</action></recv>
+<send next=\"1\"><![CDATA[
+{{{{reply 200 OK}}}}
+{{{{empty}}}}{{{{.}}}}
+<label id=\"2\"/>
+{{{{response reply 200 OK}}}}
+{{{{empty}}}}{{{{.}}}}"
+        ),
         "ring" => "{{response first 180 Ringing}}\n{{empty}}{{.}}".to_owned(),
         "answer" => "{{response first 200 OK}}\n{{sdp 1}}{{.}}<recv request=\"ACK\"/>".to_owned(),
         "taken" => {
