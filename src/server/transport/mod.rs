@@ -88,10 +88,10 @@ impl Switchboard {
             Transport::Udp => {
                 let socket = self.datagrams.iter().find(|(id, _)| *id == flow.id);
                 if let Some((_, socket)) = socket {
-                    let peer = spoken(socket, flow.peer);
+                    // Linux lets a socket of IPv6 send to an address of IPv4 as it is.
                     // A datagram that the kernel refuses, a full buffer included, is a lost one: the
                     // transaction repeats it, and the engine never waits.
-                    let _lost = sendto(&**socket, &bytes, SendFlags::DONTWAIT, &peer);
+                    let _lost = sendto(&**socket, &bytes, SendFlags::DONTWAIT, &flow.peer);
                 }
                 true
             }
@@ -114,16 +114,6 @@ impl Switchboard {
         for line in self.with_streams(std::mem::take).into_values() {
             line.end();
         }
-    }
-}
-
-/// The address of a peer as a socket speaks to it: one of IPv6 speaks to IPv4 by addresses of its own.
-fn spoken(socket: &UdpSocket, peer: SocketAddr) -> SocketAddr {
-    match (peer, socket.local_addr()) {
-        (SocketAddr::V4(v4), Ok(SocketAddr::V6(_))) => {
-            SocketAddr::new(v4.ip().to_ipv6_mapped().into(), v4.port())
-        }
-        (SocketAddr::V4(_) | SocketAddr::V6(_), _) => peer,
     }
 }
 
