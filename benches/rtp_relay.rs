@@ -112,7 +112,9 @@ fn relay(from: &mut Relay, to: &mut Relay, bytes: &mut [u8]) -> bool {
             to.forward(Instant::START, &carried, bytes, |sent| length = sent.len());
             length > 0
         }
-        Received::Stranger | Received::Garbage | Received::Forged => false,
+        Received::Stranger | Received::Garbage | Received::Forged | Received::Report { .. } => {
+            false
+        }
     }
 }
 

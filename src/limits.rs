@@ -193,6 +193,8 @@ pub const RTP_DROPOUT: u16 = 3_000;
 /// A sequence number up to this far behind its stream is late; further, it is taken for a new stream
 /// (RFC 3550 A.1).
 pub const RTP_MISORDER: u16 = 100;
+/// How often a leg sends RTCP (RFC 3550 6.2).
+pub const RTCP_INTERVAL: Duration = Duration::from_secs(5);
 /// A held leg from which nothing came for this long is reported as silent.
 pub const RTP_TIMEOUT_HELD: Duration = Duration::from_secs(300);
 /// Ticks of a playout made up for at once after a stall; further ones are a gap in its timestamps.

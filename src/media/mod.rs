@@ -10,5 +10,6 @@ pub mod playout;
 pub mod reception;
 pub mod recorder;
 pub mod relay;
+pub mod reports;
 pub mod source;
 pub mod track;

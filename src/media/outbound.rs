@@ -17,6 +17,7 @@ use crate::limits;
 use crate::rng::Rng;
 use crate::rtp::g711;
 use crate::rtp::packet::Header;
+use crate::rtp::rtcp::Sent;
 use crate::time::Instant;
 
 /// Samples in 20 ms.
@@ -35,6 +36,9 @@ pub struct Outbound {
     samples: u32,
     /// When the newest packet was sent.
     sent: Option<Instant>,
+    /// Packets and bytes of payload so far, as reports count them.
+    packets: u32,
+    octets: u32,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -103,6 +107,39 @@ impl Outbound {
             timestamp: u32::try_from(numbers >> 32).unwrap_or(0),
             samples: 0,
             sent: None,
+            packets: 0,
+            octets: 0,
+        }
+    }
+
+    /// Our stream.
+    #[must_use]
+    pub const fn ssrc(&self) -> u32 {
+        self.ssrc
+    }
+
+    /// A packet with so many bytes of payload goes.
+    pub fn count(&mut self, payload: usize) {
+        self.packets = self.packets.wrapping_add(1);
+        let payload = u32::try_from(payload).unwrap_or(0);
+        self.octets = self.octets.wrapping_add(payload);
+    }
+
+    /// Packets so far.
+    #[must_use]
+    pub const fn packets(&self) -> u32 {
+        self.packets
+    }
+
+    /// What a report says of our stream at `now`, which is `ntp`.
+    #[must_use]
+    pub fn sent(&self, now: Instant, ntp: u64) -> Sent {
+        let passed = self.sent.map_or(0, |sent| samples_between(sent, now));
+        Sent {
+            ntp,
+            timestamp: self.timestamp.wrapping_add(passed),
+            packets: self.packets,
+            octets: self.octets,
         }
     }
 

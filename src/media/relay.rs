@@ -14,18 +14,20 @@ use std::net::SocketAddr;
 
 use super::command::Remote;
 use super::cover::Cover;
-use super::outbound::Outbound;
+use super::outbound::{Outbound, samples_between};
 use super::packetiser::{self, Packetiser};
 use super::playout::{FRAME_BYTES, Playout};
 use super::reception::Reception;
+use super::reports::Reports;
 use super::source::{Sender, Source};
 use crate::id::PlayId;
 use crate::limits;
 use crate::rng::Rng;
 use crate::rtp::g711;
 use crate::rtp::packet::{COMFORT_NOISE, HEADER_BYTES, Header, Packet};
+use crate::rtp::rtcp::{self, Block, Report};
 use crate::rtp::telephone_event::{Presses, TelephoneEvent};
-use crate::time::{Duration, Instant};
+use crate::time::{Duration, Instant, Now};
 use crate::words::Codec;
 
 /// The media of one leg.
@@ -41,6 +43,7 @@ pub struct Relay {
     playing: Option<(PlayId, Playout)>,
     presses: Presses,
     reception: Reception,
+    reports: Reports,
     bridged: bool,
     /// Since when nothing came, and whether that has been said.
     quiet: (Instant, bool),
@@ -53,6 +56,11 @@ pub enum Received {
     Stranger,
     /// Its tag does not fit, or it came before; dropped.
     Forged,
+    /// A report on the port of the sound.
+    Report {
+        /// Packets of ours that the far end is newly known to have lost.
+        lost: u64,
+    },
     /// No RTP, or of a kind that was not agreed on; dropped.
     Garbage,
     /// The far end's.
@@ -112,6 +120,7 @@ impl Relay {
             playing: None,
             presses: Presses::default(),
             reception: Reception::default(),
+            reports: Reports::new(rng),
             bridged: false,
             quiet: (now, false),
         }
@@ -123,6 +132,7 @@ impl Relay {
             Some(source) => source.reopen(&remote),
             None => self.source = Some(Source::new(&remote)),
         }
+        self.reports.reopen(now);
         self.cover.key(remote.srtp.as_deref());
         self.packetiser = Packetiser::new(remote.ptime);
         self.recut = None;
@@ -178,6 +188,9 @@ impl Relay {
         if sender == Sender::Stranger {
             return Received::Stranger;
         }
+        if remote.rtcp_mux && rtcp::is_rtcp(bytes) {
+            return self.take_report(now, from, bytes);
+        }
         let Ok(bytes) = self.cover.open(bytes) else {
             return Received::Forged;
         };
@@ -188,7 +201,9 @@ impl Relay {
             source.fix(from);
         }
         self.quiet = (now, false);
-        let lost = self.reception.take(&packet.header);
+        let spoken = matches!(content, Content::Sound(_));
+        let arrival = spoken.then(|| samples_between(Instant::START, now));
+        let lost = self.reception.take(&packet.header, arrival);
         let digit = match content {
             Content::Sound(_) | Content::Noise => None,
             Content::Event(event) => {
@@ -257,6 +272,7 @@ impl Relay {
             && let Some(packet) = buffer.get_mut(range.start..)
             && let Some(sealed) = self.cover.seal(packet, range.len())
         {
+            self.outbound.count(payload.len());
             send(sealed);
         }
     }
@@ -324,6 +340,7 @@ impl Relay {
                 .outbound
                 .renumber(now, (ssrc, first), payload_type, samples);
             first = first.wrapping_add(samples);
+            self.outbound.count(size);
             put(&mut self.cover, header, packet, size, &mut send);
         }
     }
@@ -364,6 +381,7 @@ impl Relay {
         };
         while let Some(packet) = self.packetiser.fill(&mut sound) {
             let header = self.outbound.play(now, payload_type, samples_in(size));
+            self.outbound.count(size);
             put(&mut self.cover, header, packet, size, &mut send);
         }
         if sounds {
@@ -371,6 +389,84 @@ impl Relay {
         } else {
             Tick::Played(play)
         }
+    }
+
+    /// Judges a packet that came to the port of the reports.
+    pub fn receive_report(&mut self, now: Instant, from: SocketAddr, bytes: &mut [u8]) -> Received {
+        // Reports come from the host that the sound comes from, whatever the port behind its NAT.
+        let known = self.source.as_ref().and_then(Source::host);
+        if known != Some(from.ip().to_canonical()) {
+            return Received::Stranger;
+        }
+        self.take_report(now, from, bytes)
+    }
+
+    fn take_report(&mut self, now: Instant, from: SocketAddr, bytes: &mut [u8]) -> Received {
+        let Ok(bytes) = self.cover.open_rtcp(bytes) else {
+            return Received::Forged;
+        };
+        let Some(said) = rtcp::parse(bytes, self.outbound.ssrc()) else {
+            return Received::Garbage;
+        };
+        self.reports.heard(now, from, said.ntp);
+        let lost = said.about_us.map_or(0, |block| block.lost);
+        Received::Report {
+            lost: self.reports.lost(lost, self.outbound.packets()),
+        }
+    }
+
+    /// Whether a report is due.
+    #[must_use]
+    pub fn report_is_due(&self, now: Instant) -> bool {
+        self.reports.is_due(now)
+    }
+
+    /// A report, and the goodbye if `bye`, in `out`: where it goes and what is sent. None when nobody
+    /// is there to read it.
+    pub fn report<'a>(
+        &mut self,
+        now: Now,
+        bye: bool,
+        rng: &mut Rng,
+        out: &'a mut [u8; rtcp::REPORT_BYTES],
+    ) -> Option<(SocketAddr, &'a [u8])> {
+        self.reports.schedule(now.mono, rng);
+        let target = self.report_target()?;
+        let ntp = rtcp::ntp(now.wall.as_millis());
+        let sends = self.reports.tell(self.outbound.packets());
+        let (last_report, delay) = self.reports.last(now.mono);
+        let heard = self.reception.block().map(|block| Block {
+            last_report,
+            delay,
+            ..block
+        });
+        let report = Report {
+            ssrc: self.outbound.ssrc(),
+            name: self.reports.name(),
+            sent: sends.then(|| self.outbound.sent(now.mono, ntp)),
+            heard,
+            bye,
+        };
+        let length = report.write(out);
+        Some((target, self.cover.seal_rtcp(out, length)?))
+    }
+
+    /// Whether reports go by the port of the sound.
+    #[must_use]
+    pub fn reports_share_the_port(&self) -> bool {
+        self.remote.as_ref().is_some_and(|remote| remote.rtcp_mux)
+    }
+
+    /// Where reports go: with the sound, or to where the far end's own come from, or to the port that
+    /// the SDP names unless the far end turned out to be behind a NAT.
+    fn report_target(&self) -> Option<SocketAddr> {
+        let (source, remote) = (self.source.as_ref()?, self.remote.as_ref()?);
+        let sound = source.target()?;
+        if remote.rtcp_mux {
+            return Some(sound);
+        }
+        let named = Some(remote.rtcp).filter(|rtcp| rtcp.ip().to_canonical() == sound.ip());
+        self.reports.learned().or(named)
     }
 
     /// Ticks were missed; see [`Outbound::skip_frames`].

@@ -11,7 +11,7 @@
 //! offer/answer opens the window again: neither another SSRC nor silence does, because that is what
 //! somebody who sprays ports would wait for.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 
 use super::command::{Learn, Remote};
 
@@ -103,6 +103,13 @@ impl Source {
     #[must_use]
     pub const fn fixed(&self) -> Option<SocketAddr> {
         self.fixed
+    }
+
+    /// The host of the far end, as far as it is known.
+    #[must_use]
+    pub fn host(&self) -> Option<IpAddr> {
+        let host = self.fixed.or(self.before).unwrap_or(self.exact).ip();
+        (!host.is_unspecified()).then_some(host)
     }
 
     /// Where to send: the far end, else where it was before if it did not move, else the SDP's

@@ -2,5 +2,6 @@
 
 pub mod g711;
 pub mod packet;
+pub mod rtcp;
 pub mod srtp;
 pub mod telephone_event;

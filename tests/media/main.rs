@@ -14,6 +14,7 @@ mod hall;
 mod mutation;
 mod passed_on;
 mod phone;
+mod reports;
 #[path = "../fuzz/bodies/rtp.rs"]
 mod rtp_body;
 

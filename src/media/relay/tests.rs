@@ -4,7 +4,9 @@ use std::sync::Arc;
 use super::*;
 use crate::media::command::Learn;
 use crate::rtp::packet::Header;
+use crate::rtp::rtcp;
 use crate::rtp::srtp::{Opener, Sealer};
+use crate::time::{Now, Wall};
 use crate::words::{SrtpKey, SrtpKeys, SrtpSuite};
 
 const PHONE: &str = "192.0.2.9:4000";
@@ -508,4 +510,140 @@ fn a_leg_is_encrypted_while_the_other_is_not() {
         let sent = forward(&mut caller, at(0), &carried, &mut buffer);
         assert_eq!(read_back(&sent[0]).1, sound);
     }
+}
+
+fn report_of(relay: &mut Relay, seconds: u64, bye: bool) -> Option<(SocketAddr, Vec<u8>)> {
+    let mut out = [0; rtcp::REPORT_BYTES];
+    let now = Now {
+        mono: at(seconds * 1000),
+        wall: Wall::from_millis(1_790_000_000_000),
+    };
+    let (to, bytes) = relay.report(now, bye, &mut Rng::new([7; 32]), &mut out)?;
+    Some((to, bytes.to_vec()))
+}
+
+/// RFC 3550 6.4, RFC 3605, RFC 5761 and RFC 3711 3.4: reports go to where the far end wants them, tell
+/// what was sent and heard, and are encrypted where the sound is.
+#[test]
+fn reports_tell_what_was_sent_and_heard_and_go_where_they_are_wanted() {
+    for (rtcp, rtcp_mux, srtp, to) in [
+        ("192.0.2.9:4001", false, None, "192.0.2.9:4001"),
+        ("192.0.2.9:4777", false, None, "192.0.2.9:4777"),
+        ("192.0.2.9:4001", true, None, PHONE),
+        ("192.0.2.9:4001", false, Some(keys(1, 2)), "192.0.2.9:4001"),
+    ] {
+        let encrypted = srtp.is_some();
+        let mut caller = leg(1, remote(CARRIER, Codec::Pcma, None));
+        let mut phone = leg(
+            2,
+            Remote {
+                rtcp: rtcp.parse().unwrap(),
+                rtcp_mux,
+                srtp,
+                ..remote(PHONE, Codec::Pcma, None)
+            },
+        );
+        caller.bridge(at(0));
+        phone.bridge(at(0));
+        let mut ear = Opener::new(&keys(1, 2).ours);
+        let mut plain = |bytes: Vec<u8>| {
+            let mut bytes = bytes;
+            if encrypted {
+                let length = ear.open_rtcp(&mut bytes).unwrap();
+                bytes.truncate(length);
+            }
+            bytes
+        };
+        // Nothing was sent: a receiver's report.
+        let (target, first) = report_of(&mut phone, 3, false).unwrap();
+        assert_eq!(target.to_string(), to);
+        assert_eq!(plain(first)[1], 201);
+        let mut ssrc = 0;
+        for sequence in 0..10_u16 {
+            let mut packet = bytes(8, sequence, u32::from(sequence) * 160, &[213; 160]);
+            let sound = carried(&mut caller, CARRIER, &packet);
+            packet.resize(200, 0);
+            let sent = forward(&mut phone, at(0), &sound, &mut packet);
+            ssrc = u32::from_be_bytes(sent[0][8..12].try_into().unwrap());
+        }
+        let report = plain(report_of(&mut phone, 8, true).unwrap().1);
+        assert_eq!((report[1], &report[4..8]), (200, &ssrc.to_be_bytes()[..]));
+        assert_eq!(report[20..28], [0, 0, 0, 10, 0, 0, 6, 64]);
+        assert!(rtcp::parse(&report, 0).unwrap().bye);
+        // The caller's side has heard ten packets and sent none.
+        let (target, heard) = report_of(&mut caller, 8, false).unwrap();
+        assert_eq!(target.to_string(), "203.0.113.1:9001");
+        let block = rtcp::parse(&heard, 5).unwrap().about_us.unwrap();
+        assert_eq!((block.highest, block.lost), (9, 0));
+    }
+}
+
+/// RFC 3550 6.4.1: what the far end says it lost is counted; a report is no sign of sound.
+#[test]
+fn the_far_ends_reports_are_counted_and_break_no_silence() {
+    let minute = Duration::from_secs(60);
+    for rtcp_mux in [false, true] {
+        let mut phone = leg(
+            2,
+            Remote {
+                rtcp_mux,
+                ..remote(PHONE, Codec::Pcma, None)
+            },
+        );
+        let mut caller = leg(1, remote(CARRIER, Codec::Pcma, None));
+        phone.bridge(at(0));
+        let mut ssrc = 0;
+        for sequence in 0..10_u16 {
+            let mut packet = bytes(8, sequence, u32::from(sequence) * 160, &[213; 160]);
+            let sound = carried(&mut caller, CARRIER, &packet);
+            let sent = forward(&mut phone, at(0), &sound, &mut packet);
+            ssrc = u32::from_be_bytes(sent[0][8..12].try_into().unwrap());
+        }
+        let mut report = vec![0x81, 201, 0, 7, 0, 0, 0, 9];
+        report.extend(ssrc.to_be_bytes());
+        report.extend([64, 0, 0, 4]);
+        report.extend([0; 16]);
+        let mut hear = |now, from: &str, mut bytes: Vec<u8>| {
+            let from = from.parse().unwrap();
+            if rtcp_mux {
+                phone.receive(now, from, &mut bytes)
+            } else {
+                phone.receive_report(now, from, &mut bytes)
+            }
+        };
+        let from = if rtcp_mux { PHONE } else { "192.0.2.9:4001" };
+        assert_eq!(
+            hear(at(50_000), STRANGER, report.clone()),
+            Received::Stranger
+        );
+        let lost = Received::Report { lost: 4 };
+        assert_eq!(hear(at(50_000), from, report.clone()), lost);
+        let none = Received::Report { lost: 0 };
+        assert_eq!(hear(at(59_000), from, report.clone()), none);
+        assert_eq!(
+            hear(at(59_000), from, report[..30].to_vec()),
+            Received::Garbage
+        );
+        assert!(phone.falls_silent(at(60_000), minute));
+        let to = if rtcp_mux { PHONE } else { "192.0.2.9:4001" };
+        assert_eq!(report_of(&mut phone, 61, false).unwrap().0.to_string(), to);
+    }
+}
+
+/// A phone behind a NAT names a port that nobody reaches: its own reports show the way.
+#[test]
+fn reports_to_a_phone_behind_a_nat_go_where_its_own_come_from() {
+    let mut phone = leg(
+        1,
+        Remote {
+            learn: Learn::Phone("192.0.2.9".parse().unwrap()),
+            ..remote("10.0.0.5:4000", Codec::Pcma, None)
+        },
+    );
+    carried(&mut phone, PHONE, &bytes(8, 1, 0, &[213; 160]));
+    assert_eq!(report_of(&mut phone, 3, false), None);
+    let nat: SocketAddr = "192.0.2.9:31338".parse().unwrap();
+    let mut report = vec![0x80, 201, 0, 1, 0, 0, 0, 9];
+    phone.receive_report(at(4_000), nat, &mut report);
+    assert_eq!(report_of(&mut phone, 8, false).unwrap().0, nat);
 }

@@ -6,7 +6,8 @@
 //!    └────────── MediaEvent ──────┴───────────────────────────────────────────────────┘
 //! ```
 //!
-//! All legs of a call live on one thread; a leg that changes its call moves. There is no RTCP: the odd ports stay unbound.
+//! All legs of a call live on one thread; a leg that changes its call moves. Sound comes to even ports,
+//! reports (RTCP) to the odd ones after them.
 
 mod counters;
 mod moving;
@@ -59,7 +60,7 @@ type Events = Arc<dyn Fn(MediaEvent) + Send + Sync>;
 pub struct MediaSettings {
     /// The address RTP is received on.
     pub listen: IpAddr,
-    /// The ports for it; the even ones are used.
+    /// The ports for it: the even ones for sound, the odd ones for reports.
     pub ports: RangeInclusive<u16>,
     /// How many media threads; zero means one a core.
     pub threads: usize,

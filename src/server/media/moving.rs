@@ -122,6 +122,7 @@ impl MediaThread {
         let moved = self.unsettle(now, id).and_then(|mut leg| {
             leg.call = call;
             epoll::delete(&self.parts.epoll, &leg.port).ok()?;
+            epoll::delete(&self.parts.epoll, leg.port.control()).ok()?;
             Some(Box::new(leg))
         });
         to.send(Order::Arrived {

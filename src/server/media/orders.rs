@@ -7,7 +7,7 @@ use rustix::event::epoll::{self, EventData, EventFlags};
 use rustix::time::{Itimerspec, TimerfdTimerFlags, Timespec, timerfd_settime};
 
 use super::tap::{Tap, ToRecorder};
-use super::thread::{Leg, MediaThread, TICKER, note};
+use super::thread::{Leg, MediaThread, REPORTS, TICKER, note, send_report};
 use crate::id::{CallId, LegId, PlayId};
 use crate::media::command::{MediaCommand, MediaEvent, RecordPlan, Remote};
 use crate::media::playout::Playout;
@@ -71,8 +71,15 @@ impl MediaThread {
     /// Gives a leg its place on this thread.
     pub(super) fn settle(&mut self, leg: Leg) -> std::io::Result<()> {
         let slot = self.free.pop().unwrap_or(self.legs.len());
-        let data = EventData::new_u64(u64::try_from(slot).unwrap_or(TICKER));
-        if let Err(error) = epoll::add(&self.parts.epoll, &leg.port, data, EventFlags::IN) {
+        let number = u64::try_from(slot).unwrap_or(TICKER);
+        let (sound, reports) = (number, number | REPORTS);
+        let epoll = &self.parts.epoll;
+        let watched = epoll::add(epoll, &leg.port, EventData::new_u64(sound), EventFlags::IN)
+            .and_then(|()| {
+                let reports = EventData::new_u64(reports);
+                epoll::add(epoll, leg.port.control(), reports, EventFlags::IN)
+            });
+        if let Err(error) = watched {
             if slot < self.legs.len() {
                 self.free.push(slot);
             }
@@ -215,7 +222,10 @@ impl MediaThread {
 
     fn close(&mut self, now: Instant, id: LegId) {
         // The kernel forgets a closed socket by itself.
-        drop(self.unsettle(now, id));
+        if let Some(mut leg) = self.unsettle(now, id) {
+            let now = self.parts.clock.now();
+            send_report(now, true, &mut self.parts.rng, &mut leg);
+        }
     }
 
     /// Takes a leg off this thread. With the last one of its call the recording ends.

@@ -1,4 +1,5 @@
-//! One RTP port: a UDP socket that talks to anybody until the far end is known, and then to it alone.
+//! One RTP port, and the RTCP port after it (RFC 3550 11): the first is a UDP socket that talks to
+//! anybody until the far end is known, and then to it alone.
 //!
 //! The kernel drops a stranger's packets once the socket is connected; those that were queued before
 //! are told apart by the relay, which looks at every packet's source.
@@ -34,12 +35,8 @@ impl Ports {
         tally: Arc<Tally>,
     ) -> Self {
         let first = range.start().saturating_add(range.start() % 2);
-        let last = range.end() - range.end() % 2;
-        let count = if last < first {
-            0
-        } else {
-            (last - first) / 2 + 1
-        };
+        // Each even port needs the odd one after it.
+        let count = range.end().saturating_add(1).saturating_sub(first) / 2;
         let (index, of) = share;
         let next = usize::from(count) * index / of.max(1);
         Self {
@@ -79,6 +76,7 @@ impl Ports {
 #[derive(Debug)]
 pub(super) struct Port {
     socket: UdpSocket,
+    control: UdpSocket,
     address: SocketAddr,
     connected: Option<SocketAddr>,
     tally: Arc<Tally>,
@@ -87,14 +85,20 @@ pub(super) struct Port {
 impl Port {
     fn bind(address: SocketAddr, tally: &Arc<Tally>) -> io::Result<Self> {
         let socket = UdpSocket::bind(address)?;
-        socket.set_nonblocking(true)?;
-        if address.is_ipv4() {
-            // Where marking is forbidden, sound still flows.
-            let _ = rustix::net::sockopt::set_ip_tos(&socket, VOICE_TOS);
+        let odd = address.port().checked_add(1);
+        let odd = odd.ok_or(io::ErrorKind::AddrInUse)?;
+        let control = UdpSocket::bind(SocketAddr::new(address.ip(), odd))?;
+        for socket in [&socket, &control] {
+            socket.set_nonblocking(true)?;
+            if address.is_ipv4() {
+                // Where marking is forbidden, sound still flows.
+                let _ = rustix::net::sockopt::set_ip_tos(socket, VOICE_TOS);
+            }
         }
         add(&tally.ports_open, 1);
         Ok(Self {
             socket,
+            control,
             address,
             connected: None,
             tally: Arc::clone(tally),
@@ -120,6 +124,26 @@ impl Port {
         if sent.is_ok() {
             add(&self.tally.packets_out, 1);
         }
+    }
+
+    /// The socket of the reports.
+    pub(super) const fn control(&self) -> &UdpSocket {
+        &self.control
+    }
+
+    /// Takes one packet of the port of the reports.
+    pub(super) fn receive_report(&self, buffer: &mut [u8]) -> Option<(usize, SocketAddr)> {
+        self.control.recv_from(buffer).ok()
+    }
+
+    /// Sends a report, by the port of the sound if the two share it.
+    pub(super) fn send_report(&self, shared: bool, target: SocketAddr, bytes: &[u8]) {
+        // A report that cannot be sent is lost, like any other.
+        let _ = match (shared, self.connected) {
+            (true, Some(_)) => self.socket.send(bytes),
+            (true, None) => self.socket.send_to(bytes, self.reachable(target)),
+            (false, _) => self.control.send_to(bytes, self.reachable(target)),
+        };
     }
 
     /// Binds the port to the far end, once it is learned.

@@ -23,8 +23,9 @@ use crate::media::recorder::Side;
 use crate::media::relay::{Carried, Content, Received, Relay, Tick};
 use crate::media::track::Stamp;
 use crate::rng::Rng;
+use crate::rtp::rtcp::REPORT_BYTES;
 use crate::server::clock::Clock;
-use crate::time::{Duration, Instant};
+use crate::time::{Duration, Instant, Now};
 
 /// Longer than the longest packet: for what encryption adds, and so that one that is too long is seen
 /// to be.
@@ -33,6 +34,8 @@ type Buffer = [u8; limits::RTP_PACKET_BYTES + limits::SRTP_TRAILER_BYTES];
 /// What wakes the thread besides its legs, whose numbers count up from zero.
 const COMMANDS: u64 = u64::MAX;
 pub(super) const TICKER: u64 = u64::MAX - 1;
+/// Set in the number of a leg when its port of the reports is meant.
+pub(super) const REPORTS: u64 = 1 << 40;
 /// Readiness taken from the kernel at once.
 const BATCH: usize = 256;
 /// Ticks from one look for silent legs to the next.
@@ -142,11 +145,14 @@ impl MediaThread {
                 match event.data.u64() {
                     COMMANDS => commands = true,
                     TICKER => ticked = true,
-                    slot => self.packet(
-                        now,
-                        usize::try_from(slot).unwrap_or(usize::MAX),
-                        &mut buffer,
-                    ),
+                    slot => {
+                        let leg = usize::try_from(slot & !REPORTS).unwrap_or(usize::MAX);
+                        if slot & REPORTS == 0 {
+                            self.packet(now, leg, &mut buffer);
+                        } else {
+                            self.report(now, leg, &mut buffer);
+                        }
+                    }
                 }
             }
             if ticked {
@@ -174,6 +180,7 @@ impl MediaThread {
             Received::Stranger => add(&tally.strangers, 1),
             Received::Forged => add(&tally.forged, 1),
             Received::Garbage => add(&tally.garbage, 1),
+            Received::Report { lost } => add(&tally.lost, lost),
             Received::Carried {
                 carried,
                 digit,
@@ -186,6 +193,25 @@ impl MediaThread {
                 }
                 self.carry(now, slot, &carried, buffer);
             }
+        }
+    }
+
+    /// A packet came to the port of a leg's reports.
+    fn report(&mut self, now: Instant, slot: usize, buffer: &mut Buffer) {
+        let Some(leg) = self.legs.get_mut(slot).and_then(Option::as_mut) else {
+            return;
+        };
+        let Some((length, from)) = leg.port.receive_report(buffer) else {
+            return;
+        };
+        let tally = &self.parts.tally;
+        let bytes = buffer.get_mut(..length).unwrap_or_default();
+        match leg.relay.receive_report(now, from, bytes) {
+            Received::Stranger => add(&tally.strangers, 1),
+            Received::Forged => add(&tally.forged, 1),
+            Received::Garbage => add(&tally.garbage, 1),
+            Received::Report { lost } => add(&tally.lost, lost),
+            Received::Carried { .. } => {}
         }
     }
 
@@ -260,6 +286,7 @@ impl MediaThread {
                 note(&self.parts, *call, handed);
             }
         }
+        self.send_reports(now);
         self.ticks += 1;
         if self.ticks.is_multiple_of(SILENCE_LOOK) {
             for leg in self.legs.iter_mut().flatten() {
@@ -267,6 +294,18 @@ impl MediaThread {
                     (self.parts.events)(MediaEvent::Silent { leg: leg.id });
                 }
             }
+        }
+    }
+
+    fn send_reports(&mut self, now: Instant) {
+        let mut due = self.legs.iter_mut().flatten();
+        let Some(first) = due.find(|leg| leg.relay.report_is_due(now)) else {
+            return;
+        };
+        let now = self.parts.clock.now();
+        send_report(now, false, &mut self.parts.rng, first);
+        for leg in due.filter(|leg| leg.relay.report_is_due(now.mono)) {
+            send_report(now, false, &mut self.parts.rng, leg);
         }
     }
 
@@ -287,6 +326,15 @@ impl MediaThread {
         while let Some(call) = self.taps.first_key_value().map(|(call, _)| *call) {
             self.end_recording(now, call);
         }
+    }
+}
+
+/// Sends a leg's report, and its goodbye if it ends.
+pub(super) fn send_report(now: Now, bye: bool, rng: &mut Rng, leg: &mut Leg) {
+    let mut out = [0; REPORT_BYTES];
+    let shared = leg.relay.reports_share_the_port();
+    if let Some((target, bytes)) = leg.relay.report(now, bye, rng, &mut out) {
+        leg.port.send_report(shared, target, bytes);
     }
 }
 

@@ -11,8 +11,9 @@ use strowger::media::relay::{Carried, Content, Received, Relay};
 use strowger::media::track::{Stamp, samples};
 use strowger::rng::Rng;
 use strowger::rtp::packet::{HEADER_BYTES, Packet};
+use strowger::rtp::rtcp::REPORT_BYTES;
 use strowger::rtp::srtp::Sealer;
-use strowger::time::{Duration, Instant};
+use strowger::time::{Duration, Instant, Now, Wall};
 use strowger::words::{Codec, SrtpKey, SrtpKeys, SrtpSuite};
 
 /// Checks one input, in clear and with an operator who encrypts.
@@ -66,8 +67,8 @@ fn talk(data: &[u8], keys: Option<&SrtpKeys>) {
         let [one, two] = &mut legs;
         let (from, to) = if side == 0 { (one, two) } else { (two, one) };
         let mut buffer = bytes.to_vec();
-        let covered = [None, keys][side];
-        if let Some(keys) = covered {
+        let covered = |side: usize| keys.filter(|_| side == 1).is_some();
+        if let Some(keys) = keys.filter(|_| side == 1) {
             seal(&mut mouth, keys, &mut buffer);
         }
         let sender = if stranger {
@@ -75,12 +76,25 @@ fn talk(data: &[u8], keys: Option<&SrtpKeys>) {
         } else {
             parties[side].address
         };
-        match from.receive(now, sender, &mut buffer) {
+        match from.receive_report(now, sender, &mut bytes.to_vec()) {
+            Received::Report { lost } => assert!(!stranger && lost <= 60_000),
             Received::Stranger => assert!(stranger),
             Received::Garbage | Received::Forged => assert!(!stranger),
+            Received::Carried { .. } => panic!("a report carries no sound"),
+        }
+        if from.report_is_due(now) {
+            let mut out = [0; REPORT_BYTES];
+            let wall = Wall::from_millis(1_790_000_000_000);
+            let stamp = Now { mono: now, wall };
+            let (_, sent) = from.report(stamp, false, &mut rng, &mut out).unwrap();
+            assert_eq!(sent.len() % 4, if covered(side) { 2 } else { 0 });
+        }
+        match from.receive(now, sender, &mut buffer) {
+            Received::Stranger => assert!(stranger),
+            Received::Garbage | Received::Forged | Received::Report { .. } => assert!(!stranger),
             Received::Carried { carried, lost, .. } => {
                 assert!(!stranger && lost < 3_000);
-                assert!(covered.is_none() || buffer.len() > 17);
+                assert!(!covered(side) || buffer.len() > 17);
                 record(&mut recorder, now, side, &carried, &buffer);
                 let whole = carried.packet.payload.len();
                 buffer.resize(buffer.len() + 16, 0);
