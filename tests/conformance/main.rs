@@ -10,6 +10,8 @@
     reason = "a test says by a panic that it failed"
 )]
 
+#[path = "../fuzz/bodies/resolve.rs"]
+mod fuzz_resolve;
 #[path = "../fuzz/bodies/sdp.rs"]
 mod fuzz_sdp;
 #[path = "../fuzz/bodies/sip_endpoint.rs"]

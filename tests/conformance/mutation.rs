@@ -2,7 +2,9 @@
 
 use strowger::rng::Rng;
 
-use crate::{corpus_files, fuzz_sdp, fuzz_sip_endpoint, fuzz_sip_message, fuzz_stream_framing};
+use crate::{
+    corpus_files, fuzz_resolve, fuzz_sdp, fuzz_sip_endpoint, fuzz_sip_message, fuzz_stream_framing,
+};
 
 /// Words that have broken parsers before.
 const WORDS: &[&[u8]] = &[
@@ -44,6 +46,15 @@ const WORDS: &[&[u8]] = &[
     b"a=rtpmap:",
     b"a=inactive\r\n",
     b"RTP/SAVP",
+    b"Replaces: ",
+    b"Refer-To: <sip:a@b?Replaces=c%3Bto-tag%3Dx>\r\n",
+    b"Event: dialog\r\n",
+    b"RAck: 4294967295 1 INVITE\r\n",
+    b"Session-Expires: 0\r\n",
+    b"Diversion: ",
+    b"History-Info: ",
+    b"@TAG@",
+    b"@DIGEST@",
 ];
 
 fn below(rng: &mut Rng, bound: usize) -> usize {
@@ -81,13 +92,22 @@ fn mutate(rng: &mut Rng, seeds: &[Vec<u8>]) -> Vec<u8> {
     bytes
 }
 
+/// `FUZZ_ROUNDS=20` makes it twenty times as many, each round from another seed.
 fn drive(seed: u8, count: usize, seeds: &[Vec<u8>], body: fn(&[u8])) {
+    let rounds = std::env::var("FUZZ_ROUNDS").ok();
+    let rounds = rounds
+        .and_then(|rounds| rounds.parse().ok())
+        .unwrap_or(1_u8);
     for seed in seeds {
         body(seed);
     }
-    let mut rng = Rng::new([seed; 32]);
-    for _ in 0..count {
-        body(&mutate(&mut rng, seeds));
+    for round in 0..rounds {
+        let mut key = [seed; 32];
+        key[0] = key[0].wrapping_add(round);
+        let mut rng = Rng::new(key);
+        for _ in 0..count {
+            body(&mutate(&mut rng, seeds));
+        }
     }
 }
 
@@ -138,7 +158,80 @@ fn scripts() -> Vec<Vec<u8>> {
         request(255, "BYE", 2, ours, ""),
         request(1, "REGISTER", 3, "", "Expires: 60\r\n"),
     ];
+    let operator = "Authorization: @DIGEST@\r\n";
+    let own = |whim: u8, method: &str, seq: u32, tag: &str, more: &str| {
+        let text = request(whim, method, seq, tag, more);
+        let text = String::from_utf8(text).unwrap();
+        text.replace("380671234567@carrier.example", "olena@clinic.example")
+            .into_bytes()
+    };
+    let watching = [
+        own(1, "REGISTER", 1, "", operator).replace_to(),
+        own(1, "SUBSCRIBE", 2, "", &format!("{operator}Event: dialog\r\nExpires: 60\r\n")).replace_to(),
+        own(1, "SUBSCRIBE", 3, ours, &format!("{operator}Event: dialog\r\nExpires: 0\r\n")).replace_to(),
+        own(0x71, "SUBSCRIBE", 4, "", &format!("{operator}Event: message-summary;id=1\r\nAccept: application/simple-message-summary\r\n")).replace_to(),
+    ];
+    let proxied = format!(
+        "Proxy-Authorization: @DIGEST@\r\nSession-Expires: 90;refresher=uac\r\nSupported: timer, 100rel, replaces\r\n{sdp}"
+    );
+    let placed = [
+        own(1, "INVITE", 1, "", &proxied),
+        own(1, "ACK", 1, ours, ""),
+        own(
+            1,
+            "REFER",
+            2,
+            ours,
+            "Refer-To: <sip:202@clinic.example?Replaces=hand%3Bto-tag%3D1%3Bfrom-tag%3Dtheirs>\r\n",
+        ),
+        own(
+            1,
+            "INFO",
+            3,
+            ours,
+            "Content-Type: application/dtmf-relay\r\nContent-Length: 20\r\n\r\nSignal=5\r\nDuration=9",
+        ),
+        own(
+            13,
+            "NOTIFY",
+            4,
+            ours,
+            "Event: refer\r\nSubscription-State: active\r\n",
+        ),
+        own(
+            1,
+            "INVITE",
+            5,
+            "",
+            "Proxy-Authorization: @DIGEST@\r\nReplaces: hand;to-tag=@TAG@;from-tag=theirs\r\n",
+        ),
+        own(0x71, "BYE", 6, ours, ""),
+    ];
+    let acknowledged = [
+        request(
+            4,
+            "INVITE",
+            1,
+            "",
+            &format!(
+                "Require: 100rel\r\nSupported: timer\r\nMin-SE: 90\r\nSession-Expires: 1800\r\nP-Asserted-Identity: <tel:+380671112233>\r\nPrivacy: id\r\nDiversion: <sip:a@b>;reason=no-answer;counter=1, <sip:c@d>\r\nHistory-Info: <sip:a@b?Reason=SIP%3Bcause%3D302>;index=1, <sip:c@d>;index=1.1\r\n{sdp}"
+            ),
+        ),
+        request(0, "PRACK", 2, ours, "RAck: 1 1 INVITE\r\n"),
+        request(
+            0,
+            "UPDATE",
+            3,
+            ours,
+            "Session-Expires: 90;refresher=uas\r\n",
+        ),
+        request(12, "OPTIONS", 4, ours, ""),
+        request(0xf2, "BYE", 5, ours, ""),
+    ];
     let mut scripts = vec![
+        watching.join(fuzz_sip_endpoint::MARK),
+        placed.join(fuzz_sip_endpoint::MARK),
+        acknowledged.join(fuzz_sip_endpoint::MARK),
         call.join(fuzz_sip_endpoint::MARK),
         cancelled.join(fuzz_sip_endpoint::MARK),
         refused.join(fuzz_sip_endpoint::MARK),
@@ -152,11 +245,19 @@ fn scripts() -> Vec<Vec<u8>> {
 }
 
 trait ReplaceBranch {
+    /// The operator's own address of record in To and in the request URI.
+    fn replace_to(self) -> Self;
     /// The branch of a request of `method` made that of another.
     fn replace_branch(self, method: &str, other: &str) -> Self;
 }
 
 impl ReplaceBranch for Vec<u8> {
+    fn replace_to(self) -> Self {
+        let text = String::from_utf8(self).unwrap();
+        let text = text.replace("0800100200@198.51.100.1", "olena@clinic.example");
+        text.into_bytes()
+    }
+
     fn replace_branch(self, method: &str, other: &str) -> Self {
         let (whim, text) = self.split_first().unwrap();
         let text = std::str::from_utf8(text).unwrap();
@@ -200,4 +301,17 @@ fn mutated_descriptions_are_answered_or_refused() {
             .to_vec(),
     );
     drive(3, 30_000, &seeds, fuzz_sdp::run);
+}
+
+#[test]
+fn mutated_records_lead_somewhere_or_nowhere() {
+    let mut rng = Rng::new([8; 32]);
+    let seeds: Vec<Vec<u8>> = (0..40)
+        .map(|_| {
+            let mut bytes = vec![0; 200];
+            rng.fill(&mut bytes);
+            bytes
+        })
+        .collect();
+    drive(5, 20_000, &seeds, fuzz_resolve::run);
 }

@@ -7,6 +7,7 @@ use std::net::SocketAddr;
 use strowger::id::{FlowId, LegId, OperatorName, TrunkName};
 use strowger::net::Net;
 use strowger::rng::Rng;
+use strowger::sip::auth::digest::{self, Protection};
 use strowger::sip::endpoint::{
     Algorithm, Credentials, Directory, Endpoint, EndpointConfig, EndpointEvent, Live, TrunkEntry,
 };
@@ -19,6 +20,9 @@ pub const MARK: &[u8] = b"\n%%\n";
 /// Stands in a packet for the tag the endpoint gave last.
 const TAG: &[u8] = b"@TAG@";
 
+/// Stands in a packet for the credentials of the one operator, right for its first line.
+const DIGEST: &[u8] = b"@DIGEST@";
+
 const TRUNK: &str = "203.0.113.5:5060";
 const STRANGER: &str = "192.0.2.66:5060";
 
@@ -26,6 +30,8 @@ struct World {
     endpoint: Endpoint,
     now: Now,
     tag: Vec<u8>,
+    /// The nonce of the last challenge, and how often it was used.
+    nonce: (String, u32),
     open: BTreeSet<LegId>,
     whim: u8,
 }
@@ -34,24 +40,34 @@ struct World {
 /// call machine thinks; the rest is the packet.
 pub fn run(data: &[u8]) {
     let mut world = World::new();
+    world.send(STRANGER, REGISTER);
     for step in split(data) {
         let Some((&whim, packet)) = step.split_first() else {
             continue;
         };
         world.whim = whim;
         let from = if whim & 1 == 0 { TRUNK } else { STRANGER };
-        world.send(from, &replace(packet, &world.tag.clone()));
+        let packet = replace(packet, TAG, &world.tag.clone());
+        let credentials = world.credentials(&packet);
+        world.send(from, &replace(&packet, DIGEST, credentials.as_bytes()));
         world.wait(Duration::from_millis(u64::from(whim >> 4) * 300));
         if whim & 2 != 0 {
             world.hang_up_all();
+        }
+        if whim & 12 == 12 {
+            world.reoffer_all();
         }
     }
     world.send(TRUNK, OPTIONS);
     world.wait(Duration::from_secs(1));
     world.whim = 0;
     world.hang_up_all();
+    // Nobody works here any more: phones are not asked whether they are there, nor told anything.
+    world.endpoint.set_directory(directory(BTreeMap::new()));
     world.wait(Duration::from_secs(200));
     assert_eq!(world.endpoint.live(), Live::default());
+    assert_eq!(world.endpoint.registrations(), 0);
+    assert_eq!(world.endpoint.subscriptions(), 0);
     assert!(world.open.is_empty(), "{:?} did not close", world.open);
 }
 
@@ -59,6 +75,22 @@ const OPTIONS: &[u8] = b"OPTIONS sip:clinic.example SIP/2.0\r\n\
     Via: SIP/2.0/UDP 203.0.113.5;branch=z9hG4bKping\r\n\
     From: <sip:a@203.0.113.5>;tag=1\r\nTo: <sip:clinic.example>\r\n\
     Call-ID: ping\r\nCSeq: 1 OPTIONS\r\n\r\n";
+
+const REGISTER: &[u8] = b"REGISTER sip:clinic.example SIP/2.0\r\n\
+    Via: SIP/2.0/UDP 192.0.2.66;branch=z9hG4bKreg\r\n\
+    From: <sip:olena@clinic.example>;tag=1\r\nTo: <sip:olena@clinic.example>\r\n\
+    Call-ID: reg\r\nCSeq: 1 REGISTER\r\n\r\n";
+
+fn directory(users: BTreeMap<OperatorName, Credentials>) -> Directory {
+    let trunk: SocketAddr = TRUNK.parse().unwrap();
+    let peers = vec![(Net::single(trunk.ip()), None)];
+    let trunks = vec![TrunkEntry::at(TrunkName::from("carrier"), peers)];
+    Directory {
+        trunks,
+        users,
+        ..Directory::default()
+    }
+}
 
 impl World {
     fn new() -> Self {
@@ -77,21 +109,15 @@ impl World {
             registrations: 100,
             expires: (Duration::from_secs(60), Duration::from_secs(3600)),
         };
-        let trunk: SocketAddr = TRUNK.parse().unwrap();
         let olena = Credentials::from_password("olena", "clinic.example", "secret");
         let mut endpoint = Endpoint::new(config, Rng::new([9; 32]), now);
-        endpoint.set_directory(Directory {
-            trunks: vec![TrunkEntry::at(
-                TrunkName::from("carrier"),
-                vec![(Net::single(trunk.ip()), None)],
-            )],
-            users: BTreeMap::from([(OperatorName::from("olena"), olena)]),
-            ..Directory::default()
-        });
+        let users = BTreeMap::from([(OperatorName::from("olena"), olena)]);
+        endpoint.set_directory(directory(users));
         Self {
             endpoint,
             now,
             tag: b"none".to_vec(),
+            nonce: (String::new(), 0),
             open: BTreeSet::new(),
             whim: 0,
         }
@@ -135,7 +161,14 @@ impl World {
         while let Some(transmit) = self.endpoint.poll_transmit() {
             sent += 1;
             let text = String::from_utf8_lossy(&transmit.bytes);
-            let to = text.split("\r\n").find(|line| line.starts_with("To:"));
+            let ours = text.starts_with("SIP/2.0 ");
+            let to = text
+                .split("\r\n")
+                .find(|line| ours && line.starts_with("To:"));
+            if let Some((_, nonce)) = text.split_once("nonce=\"") {
+                let nonce = nonce.split('"').next().unwrap_or_default();
+                self.nonce = (nonce.to_owned(), 0);
+            }
             if let Some((_, tag)) = to.and_then(|to| to.rsplit_once(";tag=")) {
                 self.tag = tag.as_bytes().to_vec();
             }
@@ -179,10 +212,13 @@ impl World {
                 commands.push(SessionCommand::ConfirmBye { leg });
             }
             SessionEvent::Closed { leg } => assert!(self.open.remove(&leg), "{leg} closed twice"),
-            SessionEvent::Refer { leg, .. } => commands.push(SessionCommand::AnswerRefer {
-                leg,
-                answer: if self.whim & 1 == 0 { Ok(()) } else { Err(403) },
-            }),
+            SessionEvent::Refer { leg, .. } => {
+                let answer = if self.whim & 4 == 0 { Ok(()) } else { Err(403) };
+                commands.push(SessionCommand::AnswerRefer { leg, answer });
+                for code in [100, 180, 200] {
+                    commands.push(SessionCommand::ReferProgress { leg, code });
+                }
+            }
             SessionEvent::Progress { .. }
             | SessionEvent::ReofferAnswered { .. }
             | SessionEvent::Digit { .. }
@@ -192,6 +228,40 @@ impl World {
             | SessionEvent::Bye { .. }
             | SessionEvent::Failed { .. } => {}
         }
+    }
+
+    /// The credentials of olena for the request in a packet.
+    fn credentials(&mut self, packet: &[u8]) -> String {
+        let line = packet.split(|&byte| byte == b'\r').next();
+        let line = String::from_utf8_lossy(line.unwrap_or_default()).into_owned();
+        let mut words = line.split(' ');
+        let (method, uri) = (
+            words.next().unwrap_or_default(),
+            words.next().unwrap_or_default(),
+        );
+        let (nonce, used) = &mut self.nonce;
+        *used += 1;
+        let nc = format!("{used:08x}");
+        let protection = Protection {
+            nc: &nc,
+            cnonce: "c",
+            qop: "auth",
+        };
+        let ha1 = Credentials::from_password("olena", "clinic.example", "secret").md5;
+        let response = digest::response(Algorithm::Md5, &ha1, nonce, Some(protection), method, uri);
+        format!(
+            "Digest username=\"olena\", realm=\"clinic.example\", nonce=\"{nonce}\", uri=\"{uri}\", \
+             qop=auth, nc={nc}, cnonce=\"c\", response=\"{response}\""
+        )
+    }
+
+    fn reoffer_all(&mut self) {
+        for leg in self.open.clone() {
+            let offer = bytes::Bytes::from_static(b"v=0\r\n");
+            let command = SessionCommand::Reoffer { leg, offer };
+            self.endpoint.handle_command(self.now, command);
+        }
+        self.drain();
     }
 
     fn hang_up_all(&mut self) {
@@ -219,13 +289,13 @@ fn split(data: &[u8]) -> Vec<&[u8]> {
     steps
 }
 
-fn replace(packet: &[u8], tag: &[u8]) -> Vec<u8> {
+fn replace(packet: &[u8], word: &[u8], with: &[u8]) -> Vec<u8> {
     let mut out = Vec::with_capacity(packet.len());
     let mut rest = packet;
-    while let Some(at) = rest.windows(TAG.len()).position(|word| word == TAG) {
+    while let Some(at) = rest.windows(word.len()).position(|found| found == word) {
         out.extend_from_slice(&rest[..at]);
-        out.extend_from_slice(tag);
-        rest = &rest[at + TAG.len()..];
+        out.extend_from_slice(with);
+        rest = &rest[at + word.len()..];
     }
     out.extend_from_slice(rest);
     out

@@ -3,8 +3,11 @@
 use bytes::Bytes;
 use strowger::limits;
 use strowger::sip::header::{Field, Name};
+use strowger::sip::identity::Identity;
 use strowger::sip::message::Message;
 use strowger::sip::parse::{Reject, parse};
+use strowger::sip::refer::{ReferTo, wants_silence};
+use strowger::sip::replaces::Replaces;
 
 /// Checks one input.
 pub fn run(data: &[u8]) {
@@ -52,6 +55,8 @@ fn read_all(message: &Message) {
     for reason in headers.reasons() {
         let _ = reason.to_value();
     }
+    read_dialogs(message);
+    let _ = (message.sdp(), Identity::of(message));
     if let Some(uri) = message.uri() {
         assert!(uri.equivalent(uri));
         let _ = (uri.user_decoded(), uri.host(), uri.params().count());
@@ -63,6 +68,25 @@ fn read_all(message: &Message) {
         stamped.headers.vias().unwrap().len(),
         headers.vias().unwrap().len()
     );
+}
+
+/// What names another dialog, or sends somebody elsewhere.
+fn read_dialogs(message: &Message) {
+    let headers = &message.headers;
+    for value in headers.all(&Name::Replaces) {
+        if let Ok(named) = Replaces::parse(value) {
+            assert!(!named.call_id.is_empty() && !named.to_tag.is_empty());
+            assert!(!named.is_from(Some("")));
+        }
+    }
+    match ReferTo::of(headers) {
+        Ok(refer) => assert!(refer.target.headers().is_empty()),
+        Err(status) => assert!(status == 400 || status == 416),
+    }
+    let _ = wants_silence(headers);
+    if let Some(uri) = message.uri() {
+        let _ = Replaces::of_uri(uri);
+    }
 }
 
 fn survives_writing(message: &Message) {
