@@ -59,6 +59,9 @@ pub const REDIRECTION_CONTACTS: usize = 8;
 pub const TCP_CONNECTIONS: usize = 4_096;
 /// TCP connections of one address; one more is closed at once.
 pub const TCP_CONNECTIONS_PER_ADDRESS: usize = 256;
+/// New TCP connections a second, and at once, from one address or IPv6 /64; one more is closed at once. A
+/// hall of phones behind one NAT is back within seconds after a power cut.
+pub const TCP_ARRIVALS: (u32, u32) = (50, 400);
 /// Connections that have not said a whole message yet, in all, their TLS handshakes included; while there
 /// are so many, one more is closed at once.
 pub const TCP_FRESH: usize = 1_024;

@@ -1,4 +1,5 @@
-//! Who sits on how many connections: in all, by address, and how many have said nothing yet.
+//! Who sits on how many connections: in all, by address, and how many have said nothing yet; and how fast
+//! an address opens them, because a handshake costs more than a request. Of IPv6 a /64 is one address.
 //!
 //! Not a limiter of requests: that is the engine's. A connection over a bound is closed at once, before
 //! anything is read from it.
@@ -8,6 +9,8 @@ use std::net::IpAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use crate::limits;
+use crate::sip::limiter::{Limiter, prefix};
+use crate::time::Instant;
 
 /// How many connections there may be.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -30,8 +33,9 @@ impl Default for Bounds {
     }
 }
 
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct Counts {
+    arrivals: Limiter,
     by_address: BTreeMap<IpAddr, usize>,
     all: usize,
     fresh: usize,
@@ -39,7 +43,7 @@ struct Counts {
 }
 
 /// Counts open connections.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Census {
     bounds: Bounds,
     counts: Mutex<Counts>,
@@ -53,13 +57,26 @@ pub struct Seat {
     fresh: bool,
 }
 
+impl Default for Census {
+    fn default() -> Self {
+        Self::new(Bounds::default())
+    }
+}
+
 impl Census {
     /// A census with nobody in it.
     #[must_use]
     pub fn new(bounds: Bounds) -> Self {
+        let (rate, burst) = limits::TCP_ARRIVALS;
         Self {
             bounds,
-            counts: Mutex::default(),
+            counts: Mutex::new(Counts {
+                arrivals: Limiter::new(rate, burst),
+                by_address: BTreeMap::new(),
+                all: 0,
+                fresh: 0,
+                refused: 0,
+            }),
         }
     }
 
@@ -69,11 +86,13 @@ impl Census {
 
     /// A place for a connection from `address`, while there is one.
     #[must_use]
-    pub fn seat(self: &Arc<Self>, address: IpAddr) -> Option<Seat> {
-        let address = address.to_canonical();
+    pub fn seat(self: &Arc<Self>, now: Instant, address: IpAddr) -> Option<Seat> {
+        let address = prefix(address);
         let mut counts = self.counts();
+        let fast = !counts.arrivals.admit(now, address);
         let mine = counts.by_address.get(&address).copied().unwrap_or(0);
-        let full = mine >= self.bounds.per_address
+        let full = fast
+            || mine >= self.bounds.per_address
             || counts.all >= self.bounds.all
             || counts.fresh >= self.bounds.fresh;
         if full {
@@ -143,20 +162,41 @@ mod tests {
             fresh: 3,
         };
         let census = Arc::new(Census::new(bounds));
-        let mut first = census.seat(address(1)).unwrap();
-        let second = census.seat("::ffff:192.0.2.1".parse().unwrap()).unwrap();
-        assert!(census.seat(address(1)).is_none(), "two of one address");
-        let _third = census.seat(address(2)).unwrap();
-        assert!(census.seat(address(3)).is_none(), "three have said nothing");
+        let seat = |address| census.seat(Instant::START, address);
+        let mut first = seat(address(1)).unwrap();
+        let second = seat("::ffff:192.0.2.1".parse().unwrap()).unwrap();
+        assert!(seat(address(1)).is_none(), "two of one address");
+        let _third = seat(address(2)).unwrap();
+        assert!(seat(address(3)).is_none(), "three have said nothing");
         first.settle();
-        let _fourth = census.seat(address(3)).unwrap();
+        let _fourth = seat(address(3)).unwrap();
         first.settle();
-        assert!(census.seat(address(4)).is_none(), "four in all");
+        assert!(seat(address(4)).is_none(), "four in all");
         assert_eq!((census.open(), census.refused()), (4, 3));
         drop(first);
         drop(second);
         assert_eq!(census.open(), 2);
-        assert!(census.seat(address(1)).is_some());
+        assert!(seat(address(1)).is_some());
         assert_eq!(census.counts().by_address.len(), 2, "nobody is left behind");
+    }
+
+    #[test]
+    fn an_address_opens_connections_no_faster_than_a_hall_of_phones_comes_back() {
+        let census = Arc::new(Census::default());
+        let (rate, burst) = limits::TCP_ARRIVALS;
+        let opened = |now, from: &str, tries: u32| {
+            let from = from.parse().unwrap();
+            (0..tries)
+                .filter(|_| census.seat(now, from).is_some())
+                .count()
+        };
+        let most = usize::try_from(burst).unwrap();
+        assert_eq!(opened(Instant::START, "2001:db8::1", burst * 2), most);
+        let sister = opened(Instant::START, "2001:db8::2", 10);
+        assert_eq!(sister, 0, "a host may use all of its /64");
+        assert_eq!(opened(Instant::START, "2001:db8:0:1::1", 10), 10);
+        let later = Instant::START + crate::time::Duration::from_secs(1);
+        let more = opened(later, "2001:db8::1", burst);
+        assert_eq!(more, usize::try_from(rate).unwrap());
     }
 }

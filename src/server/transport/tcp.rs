@@ -73,10 +73,11 @@ pub async fn listen(listener: TcpListener, acceptor: Option<TlsAcceptor>, hall: 
                 continue;
             }
         };
-        let Some(seat) = hall.census.seat(peer.ip()) else {
+        let now = hall.board.clock().now().mono;
+        let Some(seat) = hall.census.seat(now, peer.ip()) else {
             let refused = hall.census.refused();
             if refused.is_power_of_two() {
-                tracing::warn!(%peer, "{refused} connections were closed because there were too many; see `limits.connections`");
+                tracing::warn!(%peer, "{refused} connections were closed because there were too many or they came too fast; see `limits.connections`");
             }
             continue;
         };

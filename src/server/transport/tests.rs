@@ -565,6 +565,42 @@ async fn one_connection_to_a_peer_is_shared_and_opened_anew_when_it_is_gone() {
         .await
         .unwrap_err();
     assert!(refused.contains("cannot be reached"), "{refused}");
+    // So many and no more are open at once.
+    let server = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let live = server.local_addr().unwrap();
+    let accepting = tokio::spawn(async move {
+        let mut held = Vec::new();
+        while let Ok((stream, _)) = server.accept().await {
+            held.push(stream);
+        }
+    });
+    let mut last = None;
+    for number in 0..crate::limits::CONNECTIONS_OUT {
+        let name = format!("{number}.live.test");
+        let opened = connect(&dialler, Transport::Tcp, live, &name).await;
+        last = Some(opened.expect("there is room"));
+        rig.up().await;
+    }
+    let full = connect(&dialler, Transport::Tcp, live, "full.test").await;
+    assert!(
+        full.unwrap_err()
+            .contains("connections of ours are open already")
+    );
+    let last = last.unwrap();
+    rig.hall.board.close(last.id);
+    assert_eq!(rig.next().await, Heard::Down(last.id));
+    let room = async {
+        while connect(&dialler, Transport::Tcp, live, "full.test")
+            .await
+            .is_err()
+        {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    };
+    timeout(SOON, room).await.expect("what is gone makes room");
+    rig.hall.board.close_all();
+    accepting.abort();
+    let dialler = Dialler::new(rig.hall.clone(), Vec::new(), None, Handle::current());
     // What failed is forgotten, so that no number of dead servers uses up the bound.
     for dead in 0..=crate::limits::CONNECTIONS_OUT {
         let name = format!("{dead}.test");
