@@ -4,19 +4,16 @@ use bytes::Bytes;
 
 use super::egress::{ALLOW, SDP, add_reason};
 use super::stateless::SUPPORTED;
-use super::{Alarm, Endpoint, SessionEvent, SessionRules};
+use super::{Alarm, Endpoint, SessionEvent};
 use crate::id::LegId;
 use crate::sip::dialog::Dialog;
-use crate::sip::header::{CSeq, Name, NameAddr};
-use crate::sip::message::{Message, Method};
-use crate::sip::session::interval::Interval;
-use crate::sip::session::state::{Party, Phase, Session, SessionTimer, Unacked};
+use crate::sip::header::Name;
+use crate::sip::message::Message;
+use crate::sip::session::state::{Phase, Session, SessionTimer, Unacked};
 use crate::sip::session::{Cause, OutgoingInvite, SessionCommand};
 use crate::sip::transaction::table::Owner;
 use crate::sip::transaction::timer::{T1, T1_64};
-use crate::sip::uri::{Host, Uri};
 use crate::time::{Duration, Now};
-use crate::words::Rel100;
 
 /// A provisional response is sent again after this (RFC 3261 13.3.1.1).
 pub(super) const PROGRESS_AGAIN: Duration = Duration::from_secs(60);
@@ -82,61 +79,6 @@ impl Endpoint {
         session.trunk.clone_from(&invite.trunk);
         session.invite = Some(Box::new(request));
         self.sessions.insert(leg, session);
-    }
-
-    /// How sessions with somebody are kept.
-    pub(super) fn rules_of(&self, party: &Party) -> SessionRules {
-        let mut trunks = self.directory.trunks.iter();
-        let entry = trunks.find(|entry| Some(&entry.name) == party.trunk.as_ref());
-        entry.map(|entry| entry.rules).unwrap_or_default()
-    }
-
-    fn build_invite(&mut self, invite: &OutgoingInvite, rules: SessionRules) -> Message {
-        let host = Host::parse(&self.config.domain)
-            .unwrap_or_else(|_| Host::Ip(self.visible(&invite.flow).ip()));
-        let user = match invite.from_user.as_str() {
-            "" => "anonymous",
-            user => user,
-        };
-        let from = NameAddr::new(Uri::sip(Some(user), &host, None))
-            .with_display(&invite.from_display)
-            .with_param("tag", Some(&self.rng.token(12)));
-        let cseq = CSeq {
-            number: 1,
-            method: Method::Invite,
-        };
-        let target = invite.target.without_headers();
-        let mut request = Message::request(Method::Invite, target.clone());
-        let headers = &mut request.headers;
-        headers.push(Name::MaxForwards, "70");
-        for route in &invite.routes {
-            headers.push(Name::Route, route.clone());
-        }
-        headers.push(Name::From, from.to_value());
-        headers.push(Name::To, NameAddr::new(target).to_value());
-        headers.push(Name::CallId, self.rng.token(24));
-        headers.push(Name::CSeq, cseq.to_value());
-        headers.push(Name::Contact, self.contact(&invite.flow));
-        headers.push(Name::Allow, ALLOW);
-        // Without an offer of ours a reliable response would bring the peer's, which a PRACK would
-        // have to answer (RFC 3262 5).
-        let rel100 = match rules.rel100 {
-            Rel100::Supported if !invite.offer.is_empty() => ", 100rel",
-            Rel100::Required => {
-                headers.push(Name::Require, "100rel");
-                ""
-            }
-            Rel100::Off | Rel100::Supported => "",
-        };
-        headers.push(Name::Supported, format!("{}{rel100}", SUPPORTED.join(", ")));
-        Interval::wished(rules.session_timer).ask(headers, true);
-        for (name, value) in &invite.headers {
-            headers.push(Name::from(*name), value.clone());
-        }
-        if !invite.offer.is_empty() {
-            request.set_body(SDP, invite.offer.clone());
-        }
-        request
     }
 
     fn progress(&mut self, leg: LegId, code: u16, answer: Option<Bytes>) {

@@ -133,6 +133,9 @@ impl Endpoint {
             return;
         }
         let in_dialog = request.headers.to().is_ok_and(|to| to.tag().is_some());
+        if !in_dialog && self.loops(&request) {
+            return self.refuse(&flow, &request, 482, &[]);
+        }
         match request.method() {
             Some(Method::Register) => self.handle_register(flow, &request),
             Some(Method::Subscribe) => self.handle_subscribe(flow, key, &request, in_dialog),
