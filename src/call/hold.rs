@@ -21,11 +21,13 @@ impl Call {
         fx: &mut Effects,
     ) {
         let ended = self.ended();
-        let Some(of) = self
-            .leg_mut(leg)
-            .filter(|of| of.sip == Sip::Answered && !ended)
-        else {
-            let answer = Err(481);
+        let Some(of) = self.leg_mut(leg).filter(|of| match of.sip {
+            Sip::Answered => !ended,
+            // An UPDATE or a PRACK may offer anew once early media was agreed on (RFC 3311 5.2).
+            Sip::Open => !ended && of.remote().is_some(),
+            Sip::Unsent | Sip::Over => false,
+        }) else {
+            let answer = Err(if ended { 481 } else { 488 });
             Self::session(SessionCommand::AnswerReoffer { leg, answer }, fx);
             return;
         };
