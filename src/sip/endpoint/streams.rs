@@ -42,6 +42,12 @@ impl Streams {
         self.trunks.retain(|_, known| known.id != flow);
     }
 
+    /// How many connections are known.
+    #[cfg(test)]
+    pub(super) fn len(&self) -> usize {
+        self.live.len()
+    }
+
     /// Whether a flow is a connection that closed.
     pub(super) fn is_dead(&self, flow: &Flow) -> bool {
         flow.transport.is_stream() && !self.live.contains(&flow.id)
@@ -82,10 +88,12 @@ impl Endpoint {
         let key = session.binding.as_ref();
         let mut bindings = self.registrar.bindings(&operator);
         let same = bindings.find(|binding| Some(&binding.key) == key);
-        let way = same.map_or_else(
-            || self.way_to(&operator, session.flow, &session.dialog),
-            |binding| binding.flow,
-        );
+        let way = match same {
+            Some(binding) => binding.flow,
+            // The phone has a name of its own and is nowhere: another one is not meant.
+            None if key.is_some_and(|key| key.starts_with('<')) => session.flow,
+            None => self.way_to(&operator, session.flow, &session.dialog),
+        };
         if let Some(session) = self.sessions.get_mut(&leg) {
             session.flow = way;
         }

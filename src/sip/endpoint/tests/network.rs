@@ -59,6 +59,8 @@ pub struct Net {
     pub events: Vec<Vec<EndpointEvent>>,
     /// First lines that were sent, `from→to line`.
     pub trace: Vec<String>,
+    /// The same in full.
+    pub texts: Vec<String>,
     /// Whole messages that were sent, and to whom.
     pub wire: Vec<(usize, Bytes)>,
     pub holds: Vec<HoldId>,
@@ -68,6 +70,8 @@ pub struct Net {
     pub jitter: Duration,
     /// Drops packets whose trace line begins so, so many times.
     pub blocked: Vec<(&'static str, u32)>,
+    /// Endpoints that hear nothing: a hand speaks for them.
+    pub deaf: Vec<usize>,
     flying: BTreeMap<(Instant, u64), (usize, Flow, Bytes)>,
     sent: u64,
     rng: Rng,
@@ -120,17 +124,32 @@ impl Net {
             ends,
             events: vec![Vec::new(); 4],
             trace: Vec::new(),
+            texts: Vec::new(),
             wire: Vec::new(),
             holds: Vec::new(),
             loss: 0,
             doubling: 0,
             jitter: Duration::ZERO,
             blocked: Vec::new(),
+            deaf: Vec::new(),
             flying: BTreeMap::new(),
             sent: 0,
             rng,
             transport: Transport::Udp,
         }
+    }
+
+    /// Changes what an endpoint knows of its first trunk.
+    pub fn know(&mut self, of: usize, change: impl FnOnce(&mut TrunkEntry)) {
+        let mut directory = self.ends[of].directory.clone();
+        change(&mut directory.trunks[0]);
+        self.ends[of].set_directory(directory);
+    }
+
+    /// The last message whose trace line begins so, in full.
+    pub fn text(&self, start: &str) -> &str {
+        let text = self.texts.iter().rev().find(|text| text.starts_with(start));
+        text.unwrap_or_else(|| panic!("no {start} in {:#?}", self.trace))
     }
 
     pub fn now(&self) -> Now {
@@ -181,6 +200,8 @@ impl Net {
                 continue;
             };
             let text = format!("{of}→{to} {line}");
+            let whole = String::from_utf8_lossy(&transmit.bytes);
+            self.texts.push(format!("{of}→{to} {whole}"));
             self.wire.push((to, transmit.bytes.clone()));
             let block = self
                 .blocked
@@ -221,6 +242,9 @@ impl Net {
             (Some(at), timer) if at <= end && timer.is_none_or(|(due, _)| at <= due) => {
                 let (_, (to, flow, bytes)) = self.flying.pop_first().unwrap();
                 self.now = self.now.max(at);
+                if self.deaf.contains(&to) {
+                    return true;
+                }
                 let now = self.now();
                 self.ends[to].handle_packet(now, flow, &bytes);
                 self.collect(to);

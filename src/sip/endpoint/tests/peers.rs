@@ -279,3 +279,53 @@ fn what_is_noted_has_no_number_in_it() {
         ["refused a request from 192.0.2.66:5060 with 400: Content-Length exceeds the body"]
     );
 }
+
+/// RFC 3325 7, RFC 3323 4.1.1.3, RFC 3327 5.1.
+#[test]
+fn a_carrier_is_told_who_calls_and_a_phone_is_not() {
+    use crate::id::{LegId, Origin};
+    use crate::sip::session::OutgoingInvite;
+    use crate::sip::uri::Uri;
+
+    let mut net = Net::new();
+    net.know(PBX, |trunk| {
+        trunk.domain = Some("customer.carrier.example".to_owned());
+    });
+    let mut number = 0;
+    let mut call = |net: &mut Net, trunk: bool, private: bool, route: &'static str| {
+        number += 1;
+        let leg = LegId {
+            origin: Origin::Outbound,
+            number,
+        };
+        let to = if trunk { CARRIER } else { PHONE };
+        let target = Uri::parse("sip:380441234567@carrier.example").unwrap();
+        let flow = net.flow(PBX, to);
+        let invite = OutgoingInvite {
+            trunk: trunk.then(|| "carrier".into()),
+            asserted: Some("380800100200\r\nEvil: yes".to_owned()),
+            private,
+            routes: vec![route.into()],
+            from_display: "Клініка".to_owned(),
+            ..OutgoingInvite::new(target, flow, "380800100200", sdp("offer"))
+        };
+        let invite = Box::new(invite);
+        net.command(PBX, SessionCommand::Invite { leg, invite });
+        net.text(&format!("{PBX}→{to} INVITE")).to_owned()
+    };
+    let open = call(&mut net, true, false, "<sip:edge.example;lr>");
+    assert!(
+        open.contains("\r\nFrom: \"Клініка\" <sip:380800100200@customer.carrier.example>;tag=")
+    );
+    assert!(open.contains("\r\nP-Asserted-Identity: <sip:380800100200%0D%0AEvil"));
+    assert!(open.contains("\r\nRoute: <sip:edge.example;lr>\r\n"));
+    assert!(!open.contains("Privacy:"));
+    let secret = call(&mut net, true, true, "no route at all");
+    assert!(secret.contains("\r\nFrom: \"Anonymous\" <sip:anonymous@anonymous.invalid>;tag="));
+    assert!(secret.contains("\r\nPrivacy: id\r\n"));
+    assert!(secret.contains("\r\nP-Asserted-Identity: <sip:380800100200"));
+    assert!(!secret.contains("Route:") && !secret.contains("Клініка"));
+    let phone = call(&mut net, false, false, "<sip:p;lr>");
+    assert!(phone.contains("<sip:380800100200@clinic.example>"));
+    assert!(!phone.contains("P-Asserted-Identity"));
+}
