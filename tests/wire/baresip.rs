@@ -45,6 +45,17 @@ impl Baresip {
 
     /// A carrier at `listen` that places one call and hangs up when its six seconds are over.
     pub fn carrier(folder: &Path, listen: SocketAddr, hertz: f64, server: SocketAddr) -> Self {
+        Self::patient_carrier(folder, listen, hertz, server, "6")
+    }
+
+    /// The same with more patience, in seconds.
+    pub fn patient_carrier(
+        folder: &Path,
+        listen: SocketAddr,
+        hertz: f64,
+        server: SocketAddr,
+        seconds: &str,
+    ) -> Self {
         let account =
             "<sip:+380671112233@127.0.0.1;transport=udp>;regint=0;audio_codecs=PCMU\n".to_owned();
         let dial = format!("/dial sip:0800301231@{server}");
@@ -54,7 +65,7 @@ impl Baresip {
             hertz,
             &account,
             &listen.to_string(),
-            &["-e", &dial, "-t", "6"],
+            &["-e", &dial, "-t", seconds],
         )
     }
 

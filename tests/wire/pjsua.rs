@@ -96,6 +96,12 @@ impl Phone {
         writeln!(self.orders, "{order}").unwrap();
     }
 
+    /// Lets it talk or listen for some milliseconds of its own clock.
+    pub fn rest(&mut self, millis: u32) {
+        self.order(&format!("rest {millis}"));
+        self.wait("rested");
+    }
+
     /// Waits for a line that begins so; what was heard up to it is not looked at again.
     pub fn wait(&mut self, beginning: &str) -> String {
         let until = deadline(SOON);

@@ -4,14 +4,17 @@ Called with: user, server's URI with its transport, this phone's address, the au
 srtp (off, optional, required), a WAV file to say, a folder for what it hears.
 """
 
+import os
 import queue
 import sys
 import threading
+import time
 
 import pjsua2 as pj
 
 user, server, address, authority, srtp, says, folder = sys.argv[1:]
 calls = {}
+everyone = []
 counter = 0
 
 
@@ -28,6 +31,7 @@ class Call(pj.Call):
         self.player = None
         self.recorder = None
         calls[self.name] = self
+        everyone.append(self)
 
     def onCallState(self, prm):
         info = self.getInfo()
@@ -76,6 +80,12 @@ def do(words):
         call = Call(account)
         call.makeCall(rest[0], prm)
         say("dials", call.name)
+        return
+    if command == "rest":
+        until = time.monotonic() + int(rest[0]) / 1000
+        while time.monotonic() < until:
+            endpoint.libHandleEvents(10)
+        say("rested")
         return
     call = calls[rest[0]]
     if command == "answer":
@@ -160,11 +170,12 @@ while True:
         do(words)
     except (pj.Error, KeyError) as error:
         say("error", *words, error.info() if isinstance(error, pj.Error) else repr(error))
-for call in list(calls.values()):
+# The files of what was heard are whole once everything is taken down, in this order.
+for call in everyone:
     call.player = call.recorder = None
+calls.clear()
+everyone.clear()
+account.shutdown()
+endpoint.libDestroy(pj.PJSUA_DESTROY_NO_NETWORK)
 say("quits")
-sys.stdout.flush()
-# What is left is the operating system's to clean.
-import os
-
 os._exit(0)
