@@ -20,5 +20,6 @@ mod races;
 mod rehearsals;
 mod reload;
 mod script;
+mod sessions;
 mod soak;
 mod strangers;
