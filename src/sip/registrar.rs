@@ -204,7 +204,7 @@ impl Registrar {
     }
 
     /// The bindings of a user at which somebody is, the most wanted first.
-    pub fn bindings(&self, user: &OperatorName) -> impl Iterator<Item = &Binding> {
+    pub fn bindings(&self, user: &OperatorName) -> impl Iterator<Item = &Binding> + use<'_> {
         let own = self.users.get(user).into_iter();
         let own = own.flat_map(BTreeMap::values);
         let own = own.filter(|entry| !entry.echo.silent);

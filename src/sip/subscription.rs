@@ -89,6 +89,8 @@ pub struct Subscription {
     pub dialog: Dialog,
     /// The way to the phone.
     pub flow: Flow,
+    /// The key of the phone's binding on that way, which may move; none where it did not register.
+    pub binding: Option<String>,
     /// How many NOTIFYs with a body were sent.
     pub version: u32,
     /// When it ends.

@@ -29,3 +29,4 @@ mod softphone;
 mod sound;
 mod streams;
 mod trace;
+mod watching;

@@ -188,6 +188,7 @@ impl Endpoint {
         let tag = self.rng.token(12);
         let dialog = Dialog::of_callee(request, &tag).ok_or((400, Vec::new()))?;
         let now = self.now.mono;
+        let binding = self.binding_of(&owner, &flow, &dialog);
         let id = self.subscriptions.insert(Subscription {
             package: wish.package,
             event_id: wish.event_id,
@@ -196,6 +197,7 @@ impl Endpoint {
             entity,
             dialog,
             flow,
+            binding,
             version: 0,
             until: now,
             notify: None,
@@ -243,6 +245,11 @@ impl Endpoint {
         }
         one.dialog.remote_seq = Some(number);
         one.dialog.refresh(request);
+        let dialog = one.dialog.clone();
+        let binding = self.binding_of(owner, &flow, &dialog);
+        if let Some(one) = self.subscriptions.get_mut(id) {
+            one.binding = binding;
+        }
         self.subscriptions.move_to(id, flow);
         self.grant_subscription(flow, key, id, wish.lasts, request);
         Ok(())
@@ -374,13 +381,28 @@ impl Endpoint {
         }
     }
 
-    /// A phone that came back by another flow hears there what it watches.
+    /// A phone that came back by another flow hears there what it watches. One that never registered
+    /// is where it was.
     fn reroute_subscription(&mut self, id: SubscriptionId) {
         let Some(one) = self.subscriptions.get(id) else {
             return;
         };
-        let way = self.way_to(&one.owner, one.flow, &one.dialog);
-        self.subscriptions.move_to(id, way);
+        let mut bindings = self.registrar.bindings(&one.owner);
+        let same = bindings.find(|binding| one.binding.as_ref() == Some(&binding.key));
+        if let Some(flow) = same.map(|binding| binding.flow) {
+            self.subscriptions.move_to(id, flow);
+        }
+    }
+
+    /// The binding of the phone that subscribes, if it has one on this flow.
+    fn binding_of(&self, owner: &OperatorName, flow: &Flow, dialog: &Dialog) -> Option<String> {
+        let here = || {
+            let bindings = self.registrar.bindings(owner);
+            bindings.filter(|binding| binding.flow == *flow)
+        };
+        let same = here().find(|binding| dialog.is_at(&binding.contact));
+        let found = same.or_else(|| here().next())?;
+        Some(found.key.clone())
     }
 
     /// A NOTIFY has its final answer, or none will come (RFC 6665 4.2.2).

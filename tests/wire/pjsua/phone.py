@@ -67,6 +67,11 @@ class Account(pj.Account):
     def onRegState(self, prm):
         say("registered", prm.code)
 
+    def onMwiInfo(self, prm):
+        for line in prm.rdata.wholeMsg.splitlines():
+            if line.startswith("Voice-Message:"):
+                say("messages", line.split()[1])
+
     def onIncomingCall(self, prm):
         call = Call(self, prm.callId)
         info = call.getInfo()
@@ -153,6 +158,7 @@ settings.mediaConfig.srtpUse = {
     "required": pj.PJMEDIA_SRTP_MANDATORY,
 }[srtp]
 settings.mediaConfig.srtpSecureSignaling = 0
+settings.mwiConfig.enabled = True
 account = Account()
 account.create(settings)
 

@@ -378,3 +378,22 @@ fn who_leaves_the_plan_is_watched_no_more() {
     assert_eq!(told(&net, PHONE).0, "terminated;reason=noresource");
     assert_eq!(net.ends[PBX].subscriptions(), 0);
 }
+
+#[test]
+fn a_lamp_follows_its_own_phone_and_no_other() {
+    let mut net = quiet();
+    let phone = "<sip:olena@10.0.0.7>";
+    net.register(PHONE, "olena", 1, phone, "");
+    // Another phone of the operator, which did not register.
+    subscribe(&mut net, STRANGER, "olena", "taras", 1, "", DIALOG);
+    assert_eq!((net.count("0→2 NOTIFY"), net.count("0→3 NOTIFY")), (0, 1));
+    net.answer_last(STRANGER, "NOTIFY", 200);
+    // The one that did moves behind its NAT, and its lamp with it.
+    subscribe(&mut net, PHONE, "olena", "202", 1, "", DIALOG);
+    net.answer_last(PHONE, "NOTIFY", 200);
+    net.register(STRANGER, "olena", 2, phone, "");
+    net.run(Duration::from_secs(1));
+    net.trace.clear();
+    taras(&mut net, OperatorState::Talking);
+    assert_eq!((net.count("0→2 NOTIFY"), net.count("0→3 NOTIFY")), (0, 2));
+}
