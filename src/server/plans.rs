@@ -125,3 +125,31 @@ impl Fingerprint {
         Self(paths.iter().flat_map(|path| Self::of(path).0).collect())
     }
 }
+
+/// Files that are looked at now and then.
+#[derive(Debug)]
+pub struct Look {
+    paths: Vec<PathBuf>,
+    live: Fingerprint,
+    seen: Fingerprint,
+}
+
+impl Look {
+    /// Looks at paths whose state `live` was read.
+    #[must_use]
+    pub fn at(paths: Vec<PathBuf>, live: Fingerprint) -> Self {
+        let seen = Fingerprint::of_all(&paths);
+        Self { paths, live, seen }
+    }
+
+    /// Whether they differ from what is live and have been quiet since the look before.
+    pub fn changed(&mut self) -> bool {
+        let now = Fingerprint::of_all(&self.paths);
+        let changed = now != self.live && now == self.seen;
+        if changed {
+            self.live = now.clone();
+        }
+        self.seen = now;
+        changed
+    }
+}

@@ -4,7 +4,6 @@
 //! it. It says nothing to a terminal; whoever starts it does.
 
 use std::net::SocketAddr;
-use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::thread::JoinHandle;
@@ -19,7 +18,7 @@ use super::figures::Figures;
 use super::mailbox::Mailbox;
 use super::media::{MediaSettings, MediaThreads, recover};
 use super::outbox::Outbox;
-use super::plans::{self, Fingerprint, Loaded, Refused};
+use super::plans::{self, Fingerprint, Loaded, Look, Refused};
 use super::prompts::PromptStore;
 use super::retention;
 use super::settings::{DigestWord, Settings};
@@ -233,16 +232,13 @@ impl Server {
     /// look.
     pub async fn watch(&self) {
         let mut plan = Look::at(vec![self.settings.dialplans.clone()], self.seen.clone());
-        let files = self.identity.iter().flat_map(Identity::files);
-        let files: Vec<_> = files.map(Path::to_owned).collect();
-        let shown = Fingerprint::of_all(&files);
-        let mut certificate = Look::at(files, shown);
+        let mut certificate = self.identity.as_ref().map(Identity::look);
         loop {
             tokio::time::sleep(WATCH).await;
             if plan.changed() {
                 let _told_already = self.reload().await;
             }
-            if certificate.changed() {
+            if certificate.as_mut().is_some_and(Look::changed) {
                 self.renew_certificate().await;
             }
         }
@@ -303,31 +299,6 @@ impl Server {
         self.outbox.stop().await;
         self.admin.stop().await;
         self.store.close();
-    }
-}
-
-/// Files that are looked at now and then.
-struct Look {
-    paths: Vec<PathBuf>,
-    live: Fingerprint,
-    seen: Fingerprint,
-}
-
-impl Look {
-    fn at(paths: Vec<PathBuf>, live: Fingerprint) -> Self {
-        let seen = Fingerprint::of_all(&paths);
-        Self { paths, live, seen }
-    }
-
-    /// Whether they differ from what is live and have been quiet since the look before.
-    fn changed(&mut self) -> bool {
-        let now = Fingerprint::of_all(&self.paths);
-        let changed = now != self.live && now == self.seen;
-        if changed {
-            self.live = now.clone();
-        }
-        self.seen = now;
-        changed
     }
 }
 

@@ -1,7 +1,7 @@
 //! Every socket of SIP, opened as the settings say, and the certificate that is shown on some of them.
 
 use std::net::SocketAddr;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use std::thread::JoinHandle;
@@ -19,6 +19,7 @@ use super::{Switchboard, udp};
 use crate::limits;
 use crate::server::clock::Clock;
 use crate::server::driver::{Inbox, Word};
+use crate::server::plans::{Fingerprint, Look};
 use crate::server::settings::{CertificateFiles, Connections, Sip};
 use crate::sip::flow::Transport;
 
@@ -42,26 +43,31 @@ pub struct Network {
 #[derive(Clone)]
 pub struct Identity {
     files: CertificateFiles,
+    /// What the files looked like just before they were first read.
+    seen: Fingerprint,
     shown: Arc<Shown>,
     clock: Clock,
 }
 
 impl Identity {
     fn open(files: &CertificateFiles, clock: Clock) -> Result<Self> {
+        let seen = Fingerprint::of_all(&[files.certificate.clone(), files.key.clone()]);
         let certificate =
             Certificate::load(files, clock.now().wall).map_err(|sentence| anyhow!(sentence))?;
         tracing::info!("the certificate is {}", certificate.validity);
         Ok(Self {
             files: files.clone(),
+            seen,
             shown: Arc::new(Shown::new(&certificate)),
             clock,
         })
     }
 
-    /// The files it is read from.
+    /// The files it is read from, to be looked at now and then.
     #[must_use]
-    pub fn files(&self) -> [&Path; 2] {
-        [&self.files.certificate, &self.files.key]
+    pub fn look(&self) -> Look {
+        let CertificateFiles { certificate, key } = self.files.clone();
+        Look::at(vec![certificate, key], self.seen.clone())
     }
 
     /// Reads the files again and shows what is in them from now on; connections that stand are not
