@@ -86,6 +86,9 @@ pub const HTTP_REQUEST: Duration = Duration::from_secs(30);
 pub const TCP_FIRST_MESSAGE: Duration = Duration::from_secs(10);
 /// Addresses the limiter remembers; past it the one unseen for longest is forgotten.
 pub const LIMITER_ADDRESSES: usize = 65_536;
+/// Lines about what was wrong with packets, a second and at once; more are left out, and their number
+/// is told with the next.
+pub const NOTES: (u32, u32) = (10, 100);
 /// Addresses whose failed digests are remembered; past it the one that failed longest ago is forgotten.
 pub const LOCKOUT_ADDRESSES: usize = 16_384;
 /// Nonces whose counts are remembered against replay; past it the oldest is forgotten and becomes stale.

@@ -254,6 +254,9 @@ pub struct Endpoint {
     now: Now,
     secret: Secret,
     limiter: Limiter,
+    /// How often something is noted, and how many notes were left out since the last.
+    notes: Limiter,
+    left_out: u64,
     authority: Authority,
     registrar: Registrar,
     transactions: Transactions,
@@ -302,6 +305,8 @@ impl Endpoint {
             former: VecDeque::new(),
             now,
             limiter: Limiter::new(config.strangers_rate, config.strangers_burst),
+            notes: Limiter::new(limits::NOTES.0, limits::NOTES.1),
+            left_out: 0,
             authority: Authority::new(&config.domain, &config.digest, secret.clone()),
             secret,
             registrar: Registrar::new(config.registrations),

@@ -1,6 +1,6 @@
 //! What leaves the endpoint: requests with a Via of ours, responses, events, wake-ups.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 
 use bytes::Bytes;
 
@@ -21,6 +21,9 @@ pub(super) const ALLOW: &str =
     "INVITE, ACK, BYE, CANCEL, OPTIONS, INFO, UPDATE, PRACK, REGISTER, REFER, SUBSCRIBE";
 /// The type of the one kind of body we understand.
 pub(super) const SDP: &str = "application/sdp";
+
+/// Under this address the lines about all others are counted.
+const EVERYBODY: IpAddr = IpAddr::V4(Ipv4Addr::UNSPECIFIED);
 
 impl Endpoint {
     /// The next packet to send.
@@ -73,7 +76,16 @@ impl Endpoint {
         }
     }
 
+    /// A line about what somebody sent. Who floods us with what is worth a line floods no log.
     pub(super) fn note(&mut self, text: String) {
+        if !self.notes.admit(self.now.mono, EVERYBODY) {
+            self.left_out += 1;
+            return;
+        }
+        let text = match std::mem::take(&mut self.left_out) {
+            0 => text,
+            more => format!("{text}; {more} such lines before it were left out"),
+        };
         self.events.push_back(EndpointEvent::Noted(text));
     }
 

@@ -216,6 +216,7 @@ fn who_exists_and_who_does_not_get_the_same_bytes_for_the_same_work() {
     for (field, method, code) in [
         ("Authorization", "REGISTER", 401),
         ("Proxy-Authorization", "INVITE", 407),
+        ("Authorization", "SUBSCRIBE", 401),
     ] {
         let (known, worked_for_known) = seen_of("olena", field, method);
         let (nobody, worked_for_nobody) = seen_of("nobod", field, method);
@@ -449,6 +450,7 @@ fn no_request_of_a_stranger_leaves_anything_or_touches_a_call() {
         }
     }
     assert_eq!(net.ends[PBX].registrations(), 0);
+    assert_eq!(net.ends[PBX].subscriptions(), 0);
     assert_eq!(net.ends[PBX].merges.len(), 1);
     net.run(Duration::from_secs(600));
     assert_eq!(net.ends[PBX].live().dialogs, 2, "both calls still stand");
@@ -498,8 +500,33 @@ fn many_sources_fill_tables_to_their_bounds_and_nothing_else() {
         while endpoint.poll_event().is_some() {}
     }
     assert_eq!(endpoint.live(), Live::default());
-    assert_eq!(endpoint.registrations(), 0);
+    assert_eq!((endpoint.registrations(), endpoint.subscriptions()), (0, 0));
     assert!(endpoint.timers.next().is_none() && endpoint.merges.is_empty());
+}
+
+#[test]
+fn a_flood_of_what_nobody_can_read_floods_no_log() {
+    let mut endpoint = exchange(config());
+    let mut noted = |from: u32, now: Instant| {
+        let peer = SocketAddr::new(std::net::Ipv4Addr::from(0x0a00_0000 + from).into(), 5060);
+        endpoint.handle_packet(wall(now), flow(peer), b"hello");
+        std::iter::from_fn(|| endpoint.poll_event())
+            .filter_map(|event| match event {
+                EndpointEvent::Noted(text) => Some(text),
+                _ => None,
+            })
+            .collect::<Vec<_>>()
+    };
+    let lines = (0..5_000).map(|from| noted(from, at(1)).len());
+    assert_eq!(lines.sum::<usize>(), 100);
+    let [line] = &noted(1, at(2))[..] else {
+        panic!("one line");
+    };
+    assert!(line.contains("10.0.0.1:5060"), "{line}");
+    assert!(
+        line.ends_with("4900 such lines before it were left out"),
+        "{line}"
+    );
 }
 
 /// A phone of two hundred behind one address, which asks again as RFC 3261 17.1.2 and 21.5.4 say.
