@@ -279,7 +279,13 @@ pub const DNS_NOTHING: Duration = Duration::from_secs(60);
 pub const DNS_ANSWER: Duration = Duration::from_secs(10);
 /// A question that nobody answers is asked again after this, doubling, up to the second.
 pub const DNS_AGAIN: (Duration, Duration) = (Duration::from_secs(2), Duration::from_secs(60));
+/// Peers of all trunks of one plan; more is a load error.
+pub const PEERS: usize = 1_000;
 /// Ways that one call out has, over all carriers; further ones are not tried.
 pub const WAYS_OUT: usize = 16;
 /// Addresses of one server that are tried; the rest is left out.
 pub const SERVER_ADDRESSES: usize = 16;
+/// Addresses of one header that says who calls whom; further ones are not looked at.
+pub const IDENTITIES: usize = 16;
+/// Characters of a phone-context that completes a number; a longer one completes none.
+pub const NUMBER_PREFIX: usize = 24;

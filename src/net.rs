@@ -33,6 +33,16 @@ impl Net {
         (*self == Self::single(self.address)).then_some(self.address)
     }
 
+    /// Whether some address lies in both ranges.
+    #[must_use]
+    pub fn overlaps(&self, other: &Self) -> bool {
+        let (wide, narrow) = match self.prefix <= other.prefix {
+            true => (self, other),
+            false => (other, self),
+        };
+        wide.contains(narrow.address)
+    }
+
     /// Whether `address` lies in the range; an IPv4-mapped IPv6 address counts as IPv4.
     #[must_use]
     pub fn contains(&self, address: IpAddr) -> bool {
@@ -102,5 +112,9 @@ mod tests {
         );
         assert_eq!("203.0.113.1/33".parse::<Net>(), Err(BadNet));
         assert_eq!("Одеса".parse::<Net>(), Err(BadNet));
+        let inside = "203.0.113.40".parse::<Net>().unwrap();
+        assert!(net.overlaps(&inside) && inside.overlaps(&net));
+        assert!(!net.overlaps(&"203.0.113.48/28".parse().unwrap()));
+        assert!(!net.overlaps(&"::/0".parse().unwrap()));
     }
 }

@@ -4,6 +4,7 @@
 //! each section is read in the order in which names depend on each other. A problem never stops the
 //! reading; only a plan without errors comes out.
 
+mod carriers;
 mod cases;
 mod dialled;
 mod floor;
@@ -244,7 +245,7 @@ fn read(root: &Node, whole: bool, hash: String, problems: &mut Problems<'_>) -> 
     top.choice("version", &[("1", ())], &[], problems);
     let defaults = places::defaults(&top, problems);
     let sites = places::sites(&top, &defaults, problems);
-    let trunks = places::trunks(&top, &defaults, problems);
+    let trunks = carriers::trunks(&top, &defaults, problems);
     let pools = places::pools(&top, &names, problems);
     let mut keys = keys::Keys::new(&defaults);
     let operators = floor::operators(&top, &names, &mut keys, problems);

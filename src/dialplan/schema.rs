@@ -49,8 +49,11 @@ pub const SITE: Words = Words {
 
 /// One of `trunks`.
 pub const TRUNK: Words = Words {
-    known: &["peers", "media", "codecs", "country"],
-    later: &[
+    known: &[
+        "peers",
+        "media",
+        "codecs",
+        "country",
         "register",
         "servers",
         "transport",
@@ -65,6 +68,13 @@ pub const TRUNK: Words = Words {
         "dtmf",
         "srtp",
     ],
+    later: &[],
+};
+
+/// `trunks.X.register`.
+pub const REGISTER: Words = Words {
+    known: &["servers", "user", "password", "expires"],
+    later: &[],
 };
 
 /// One of `pools`.

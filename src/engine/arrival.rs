@@ -8,6 +8,7 @@ use super::output::Level;
 use super::placing;
 #[cfg(test)]
 use super::sabotage::When;
+use super::who;
 use crate::call::call::{Call, Effects};
 use crate::call::entry::Arrival;
 use crate::call::message::World;
@@ -16,7 +17,6 @@ use crate::dialplan::dial::Dialled;
 use crate::id::{CallId, LegId, TrunkName, Ulid};
 use crate::limits;
 use crate::sip::session::{IncomingInvite, SessionCommand, Source};
-use crate::sip::uri::Uri;
 use crate::time::{Duration, Now};
 
 impl Engine {
@@ -61,7 +61,7 @@ impl Engine {
         let arrived = catch_unwind(AssertUnwindSafe(|| {
             #[cfg(test)]
             self.sabotage.strike(When::Before);
-            let to = number_of(&invite.request_uri);
+            let to = who::called(&self.plan, &self.trunks, invite);
             let decision = match (&invite.source, &dialled) {
                 (Source::Operator(operator), Some(dialled)) => {
                     placing::decision(&self.plan, operator, dialled, &to)
@@ -69,7 +69,7 @@ impl Engine {
                 (source, _) => self.plan.decide(&Facts {
                     trunk: carrier(source),
                     to,
-                    from: caller_number(invite),
+                    from: who::caller(&self.plan, invite),
                 }),
             };
             let dials = dialled.filter(|dialled| !matches!(dialled, Dialled::Queues(_)));
@@ -128,20 +128,4 @@ fn carrier(source: &Source) -> TrunkName {
         Source::Trunk(trunk) => trunk.clone(),
         Source::Operator(_) => TrunkName::from(""),
     }
-}
-
-/// The number in a URI: its user part without parameters, unescaped.
-pub(super) fn number_of(uri: &Uri) -> String {
-    let user = uri.user_decoded().unwrap_or_default();
-    user.split(';').next().unwrap_or_default().to_owned()
-}
-
-/// The caller's number, unless it is withheld (RFC 3323's `anonymous`).
-fn caller_number(invite: &IncomingInvite) -> Option<String> {
-    let number = number_of(&invite.from);
-    let withheld = number.is_empty()
-        || ["anonymous", "unknown", "restricted"]
-            .iter()
-            .any(|word| number.eq_ignore_ascii_case(word));
-    (!withheld).then_some(number)
 }

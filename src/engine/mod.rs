@@ -25,6 +25,7 @@ mod transfers;
 mod trunks;
 pub mod view;
 mod watched;
+mod who;
 
 pub use engine::Engine;
 pub use settings::{EngineSettings, Restored};

@@ -8,6 +8,7 @@ use crate::dialplan::plan::{Dialplan, Whisper};
 use crate::id::{LegId, OperatorName};
 use crate::limits;
 use crate::number::Masked;
+use crate::sip::identity::number_of;
 use crate::sip::session::IncomingInvite;
 use crate::time::Now;
 
@@ -24,7 +25,7 @@ impl Engine {
         if let Some(old) = invite.replaces {
             return self.handle_replaces(now, leg, old, invite, operator);
         }
-        let text = super::arrival::number_of(&invite.request_uri);
+        let text = number_of(&invite.request_uri);
         let dialled = match self.plan.dialled(&text, now.wall) {
             Ok(dialled) => dialled,
             Err(barred) => {

@@ -1,6 +1,5 @@
 //! REFER and Replaces: whether they may be, and between which calls.
 
-use super::arrival::number_of;
 use super::engine::Engine;
 use super::output::{Level, Output};
 use crate::acd::message::AcdInput;
@@ -11,6 +10,7 @@ use crate::call::seat::Seat;
 use crate::id::{CallId, LegId, OperatorName};
 use crate::media::command::MediaCommand;
 use crate::number::Masked;
+use crate::sip::identity::number_of;
 use crate::sip::session::{IncomingInvite, Refer, Replaced, SessionCommand};
 use crate::time::Now;
 

@@ -14,6 +14,7 @@ use super::clock::Clock;
 use super::figures::Figures;
 use super::mailbox::Mailbox;
 use super::media::MediaThreads;
+use super::resolver::Resolver;
 use super::store::Store;
 use super::telemetry::Telemetry;
 use super::trace::Tracer;
@@ -29,6 +30,7 @@ use crate::id::{AskId, FlowId};
 use crate::limits;
 use crate::media::command::MediaEvent;
 use crate::sip::flow::Flow;
+use crate::sip::resolve::DnsRecord;
 use crate::time::{Duration, Instant, Now};
 use crate::words::{Phrase, Prompt};
 
@@ -51,6 +53,8 @@ pub enum Word {
     Up(Flow),
     /// A stream is gone.
     Down(FlowId),
+    /// What a name leads to, or why nobody says.
+    Records(AskId, Result<Vec<DnsRecord>, String>),
     /// A connection that the engine asked for stands, or why it does not.
     Connected(AskId, Result<Flow, String>),
     /// From the media threads.
@@ -103,6 +107,8 @@ pub struct Driver {
     pub board: Switchboard,
     /// Who opens connections.
     pub dialler: Dialler,
+    /// Who knows where names lead.
+    pub resolver: Resolver,
     /// Where media commands go.
     pub media: Arc<MediaThreads>,
     /// Where records go.
@@ -206,6 +212,10 @@ impl Driver {
             Word::Sip(flow, bytes) => self.take_message(now, flow, &bytes),
             Word::Up(flow) => self.engine.handle_input(now, Input::FlowUp { flow }),
             Word::Down(flow) => self.engine.handle_input(now, Input::FlowDown { flow }),
+            Word::Records(id, records) => {
+                let answer = Answer::Records(records);
+                self.engine.handle_input(now, Input::Answer { id, answer });
+            }
             Word::Connected(id, connected) => {
                 let answer = Answer::Connected(connected);
                 self.engine.handle_input(now, Input::Answer { id, answer });
@@ -280,9 +290,13 @@ impl Driver {
                     question: Question::Committed,
                 } => self.store.ask_committed(id),
                 Output::Ask {
-                    question: Question::Records { .. },
-                    ..
-                } => {}
+                    id,
+                    question: Question::Records { name, kind },
+                } => {
+                    let inbox = Arc::clone(&self.inbox);
+                    let answer = move |records| inbox.post(Word::Records(id, records));
+                    self.resolver.ask(name, kind, answer);
+                }
                 Output::Ask {
                     id,
                     question:

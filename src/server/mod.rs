@@ -12,6 +12,7 @@ pub mod outbox;
 pub mod plan_files;
 pub mod plans;
 pub mod prompts;
+pub mod resolver;
 pub mod retention;
 #[expect(
     clippy::module_inception,

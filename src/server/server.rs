@@ -20,6 +20,7 @@ use super::media::{MediaSettings, MediaThreads, recover};
 use super::outbox::Outbox;
 use super::plans::{self, Fingerprint, Loaded, Look, Refused};
 use super::prompts::PromptStore;
+use super::resolver::Resolver;
 use super::retention;
 use super::settings::{DigestWord, Settings};
 use super::store::{Restored as Stored, Store, StoreOptions};
@@ -36,6 +37,7 @@ use crate::sip::endpoint::{Algorithm, EndpointConfig};
 use crate::sip::flow::Transport;
 use crate::time::Duration;
 use crate::words::OperatorState;
+use tokio::runtime::Handle;
 use tokio::sync::watch;
 
 /// How often the dialplan's files are looked at.
@@ -127,6 +129,7 @@ impl Server {
             inbox: Arc::clone(&inbox),
             board: net.board.clone(),
             dialler: net.dialler,
+            resolver: Resolver::new(None, Handle::current()),
             tracer,
             media: Arc::clone(&media),
             store: store.clone(),

@@ -250,3 +250,78 @@ impl Registration {
             .map_or(asked, |seconds| Duration::from_secs(u64::from(seconds)))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::id::FlowId;
+    use crate::sip::flow::Transport;
+
+    fn registration(rng: &mut Rng) -> Registration {
+        let account = Account {
+            user: "100200".to_owned(),
+            password: "secret".to_owned(),
+            domain: "sip.example.net".to_owned(),
+            flow: Flow {
+                id: FlowId(1),
+                transport: Transport::Udp,
+                local: "192.0.2.1:5060".parse().unwrap(),
+                peer: "192.0.2.2:5060".parse().unwrap(),
+            },
+            expires: Duration::from_secs(600),
+        };
+        let contact = Uri::parse("sip:abc@192.0.2.1:5060").unwrap();
+        let registrar = Uri::parse("sip:sip.example.net:5070").unwrap();
+        let fresh = Registration::new(account, contact, rng).unwrap();
+        fresh.driven(registrar)
+    }
+
+    fn answer(request: &Message, status: u16, name: Name, value: &'static str) -> Message {
+        let mut response = Message::response_to(request, status);
+        response.headers.push(name, value);
+        response
+    }
+
+    #[test]
+    fn a_registrar_may_want_more_time_and_two_kinds_of_digest() {
+        let mut rng = Rng::new([9; 32]);
+        let mut ours = registration(&mut rng);
+        let first = ours.request(&mut rng);
+        assert_eq!(first.headers.text(&Name::Expires).unwrap(), "600");
+        assert_eq!(first.uri().unwrap().as_str(), "sip:sip.example.net:5070");
+        // RFC 3261 10.2.8.
+        let brief = answer(&first, 423, Name::MinExpires, "1800");
+        assert_eq!(ours.handle_response(&brief), Next::Again);
+        let longer = ours.request(&mut rng);
+        assert_eq!(longer.headers.text(&Name::Expires).unwrap(), "1800");
+        assert_eq!(
+            ours.handle_response(&brief),
+            Next::Refused(423),
+            "we asked for that"
+        );
+
+        // RFC 3261 22.3: a proxy before the registrar challenges in its own header.
+        let challenge = "Digest realm=\"r\", nonce=\"n\", qop=\"auth\"";
+        let proxy = answer(&longer, 407, Name::ProxyAuthenticate, challenge);
+        assert_eq!(ours.handle_response(&proxy), Next::Again);
+        let proven = ours.request(&mut rng);
+        assert!(proven.headers.has(&Name::ProxyAuthorization));
+        assert!(!proven.headers.has(&Name::Authorization));
+        let text = proven.headers.text(&Name::ProxyAuthorization).unwrap();
+        assert!(!text.contains("secret"), "{text}");
+        assert_eq!(
+            ours.handle_response(&proxy),
+            Next::Refused(407),
+            "the password is wrong"
+        );
+
+        // A registrar for which every nonce is stale is not asked for ever.
+        let stale = "Digest realm=\"r\", nonce=\"m\", stale=true, qop=\"auth\"";
+        let stale = answer(&longer, 401, Name::WwwAuthenticate, stale);
+        let again = (0..20).take_while(|_| ours.handle_response(&stale) == Next::Again);
+        assert!(again.count() <= 4);
+        let granted = answer(&longer, 200, Name::Expires, "1200");
+        let time = Duration::from_secs(1_200);
+        assert_eq!(ours.handle_response(&granted), Next::Done(time));
+    }
+}

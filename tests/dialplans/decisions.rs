@@ -3,8 +3,11 @@
 use strowger::dialplan::decide::{Decision, Facts};
 use strowger::dialplan::diagnose::Severity;
 use strowger::dialplan::plan::{Answer, Dialplan, Whisper};
+use strowger::dialplan::plan::{Called, CallerId};
 use strowger::id::{OperatorName, QueueName, TrunkName};
+use strowger::sip::flow::Transport;
 use strowger::time::Duration;
+use strowger::words::Srtp;
 use strowger::words::{Codec, Language, Phrase, Strategy};
 
 use crate::compiled;
@@ -54,7 +57,7 @@ fn a_number_says_where_the_call_goes_and_what_the_operator_hears() {
     let rule = decision.rule.unwrap();
     assert_eq!(
         (&*rule.file, rule.line, rule.column),
-        ("network.yaml", 23, 3)
+        ("network.yaml", 39, 3)
     );
 }
 
@@ -183,4 +186,53 @@ fn the_hash_tells_plans_apart() {
         hash(&[("a.yaml", "country: RU\n")])
     );
     assert_eq!(hash(&[("a.yaml", plan)]).len(), 64);
+}
+
+#[test]
+fn a_trunk_says_how_it_is_reached_known_and_spoken_to() {
+    let plan = network();
+    let reserve = &plan.trunks[&TrunkName::from("reserve")];
+    let register = reserve.register.as_ref().unwrap();
+    let servers: Vec<_> = register
+        .servers
+        .iter()
+        .map(|it| (it.host.as_str(), it.port))
+        .collect();
+    assert_eq!(
+        servers,
+        [("sip1.example.net", None), ("sip2.example.net", Some(5070))]
+    );
+    assert_eq!(register.expires.as_secs(), 1_800);
+    assert_eq!(
+        (reserve.transport, reserve.srtp),
+        (Some(Transport::Tls), Srtp::Required)
+    );
+    assert_eq!(
+        (reserve.max_calls, reserve.calls_per_second),
+        (Some(60), Some(5))
+    );
+    assert_eq!(reserve.session_timer.unwrap().as_secs(), 900);
+    // A call to our Contact has its number elsewhere.
+    assert_eq!(
+        reserve.called,
+        [Called::RequestUri, Called::PCalledPartyId, Called::To]
+    );
+    assert_eq!(reserve.caller, [CallerId::From]);
+
+    let trusting = &plan.trunks[&TrunkName::from("trusting")];
+    let hosts: Vec<_> = trusting
+        .servers
+        .iter()
+        .map(|it| (it.host.as_str(), it.port))
+        .collect();
+    assert_eq!(
+        hosts,
+        [
+            ("2001:db8:1::1", None),
+            ("2001:db8:1::2", Some(5062)),
+            ("203.0.113.99", None)
+        ]
+    );
+    assert_eq!(trusting.called, [Called::PCalledPartyId, Called::To]);
+    assert_eq!(trusting.caller, [CallerId::PAssertedIdentity]);
 }

@@ -63,7 +63,7 @@ fn check_user(entry: &Entry, problems: &mut Problems<'_>) {
     }
 }
 
-fn password(fields: &Fields<'_>, problems: &mut Problems<'_>) -> Option<Secret> {
+pub(super) fn password(fields: &Fields<'_>, problems: &mut Problems<'_>) -> Option<Secret> {
     let (scalar, at) = fields.scalar("password", "a text", problems)?;
     if scalar.text.is_empty() {
         problems.error(at, "`password` is empty");

@@ -1,21 +1,18 @@
-//! What holds for the whole plan, and its branches, carriers and call-tracking pools.
+//! What holds for the whole plan, and its branches and call-tracking pools.
 
 use std::collections::BTreeMap;
-use std::net::{IpAddr, SocketAddr};
-use std::sync::Arc;
 
 use jiff::tz::TimeZoneDatabase;
 
 use super::{Defaults, Names, check_name, refer};
-use crate::dialplan::diagnose::{Place, Problems};
-use crate::dialplan::plan::{Peer, Site, Trunk};
-use crate::dialplan::read::{Fields, choice, entries, parsed};
+use crate::dialplan::diagnose::Problems;
+use crate::dialplan::plan::Site;
+use crate::dialplan::read::{Fields, entries};
 use crate::dialplan::schema;
 use crate::dialplan::yaml::Entry;
-use crate::id::{SiteName, TrunkName};
-use crate::net::Net;
+use crate::id::SiteName;
 use crate::number::Country;
-use crate::words::{Codec, Language};
+use crate::words::Language;
 
 /// The languages by the words that name them.
 const LANGUAGES: [(&str, Language); 3] = [
@@ -23,12 +20,6 @@ const LANGUAGES: [(&str, Language); 3] = [
     ("ru", Language::Ru),
     ("en", Language::En),
 ];
-
-/// The codecs by the words that name them.
-const CODECS: [(&str, Codec); 2] = [("pcma", Codec::Pcma), ("pcmu", Codec::Pcmu)];
-
-/// Codecs of the field that are not spoken yet.
-const CODECS_LATER: [&str; 3] = ["g722", "opus", "g729"];
 
 /// A branch, and how numbers are written there.
 pub(super) struct ReadSite {
@@ -119,108 +110,6 @@ pub(super) fn section<'n>(
 ) -> &'n [Entry] {
     let node = top.get(name);
     node.map_or(&[], |node| entries(node, name, problems))
-}
-
-pub(super) fn trunks(
-    top: &Fields<'_>,
-    defaults: &Defaults,
-    problems: &mut Problems<'_>,
-) -> BTreeMap<TrunkName, Trunk> {
-    let mut trunks = BTreeMap::new();
-    let mut taken = BTreeMap::new();
-    for entry in section(top, "trunks", problems) {
-        check_name(entry, "trunk", problems);
-        let fields = Fields::of(entry, &schema::TRUNK, problems);
-        let name = TrunkName::from(entry.key.as_str());
-        let country = fields.choice("country", &Country::ALL, &[], problems);
-        let trunk = Trunk {
-            peers: peers(&fields, &mut taken, problems),
-            media: media(&fields, problems),
-            codecs: codecs(&fields, problems),
-            ..Trunk::new(name.clone(), country.unwrap_or(defaults.country))
-        };
-        trunks.insert(name, trunk);
-    }
-    trunks
-}
-
-fn peers(
-    fields: &Fields<'_>,
-    taken: &mut BTreeMap<Peer, Place>,
-    problems: &mut Problems<'_>,
-) -> Vec<Peer> {
-    let takes = "addresses like 203.0.113.10, 203.0.113.0/28 or 203.0.113.10:5060";
-    let nodes = fields.one_or_many("peers");
-    // A trunk that registers has no peers; that it cannot register yet has been said.
-    if nodes.is_empty() && fields.entry("register").is_none() {
-        let at = fields.entry("peers").map_or(fields.at, |entry| entry.at);
-        problems.error(at, format!("a trunk needs `peers`: {takes}"));
-    }
-    let mut peers = Vec::new();
-    for node in nodes {
-        let Some(peer) = parsed(node, "peers", takes, peer, problems) else {
-            continue;
-        };
-        if let Some(&first) = taken.get(&peer) {
-            let first = problems.position(first);
-            let message = format!("this peer is also the one at {first}; a call has one trunk");
-            problems.error(node.at, message);
-            continue;
-        }
-        if everybody(&peer.net) {
-            problems.warning(
-                node.at,
-                "this takes everybody on the network for the carrier",
-            );
-        }
-        taken.insert(peer, node.at);
-        peers.push(peer);
-    }
-    peers
-}
-
-fn peer(text: &str) -> Option<Peer> {
-    if let Ok(address) = text.parse::<SocketAddr>() {
-        return Some(Peer {
-            net: Net::single(address.ip().to_canonical()),
-            port: Some(address.port()).filter(|port| *port > 0),
-        });
-    }
-    let net = text.parse().ok()?;
-    Some(Peer { net, port: None })
-}
-
-fn everybody(net: &Net) -> bool {
-    let far = |text: &str| text.parse::<IpAddr>().is_ok_and(|far| net.contains(far));
-    (far("1.1.1.1") && far("223.255.255.254")) || (far("2000::1") && far("fd00::1"))
-}
-
-fn media(fields: &Fields<'_>, problems: &mut Problems<'_>) -> Arc<[Net]> {
-    let takes = "addresses like 203.0.113.10 or 203.0.113.0/28";
-    let nodes = fields.one_or_many("media");
-    let nets = nodes.iter().filter_map(|node| {
-        let net = |text: &str| text.parse::<Net>().ok();
-        parsed(node, "media", takes, net, problems)
-    });
-    nets.collect()
-}
-
-fn codecs(fields: &Fields<'_>, problems: &mut Problems<'_>) -> Vec<Codec> {
-    let mut codecs = Vec::new();
-    for node in fields.one_or_many("codecs") {
-        let Some(codec) = choice(node, "codecs", &CODECS, &CODECS_LATER, problems) else {
-            continue;
-        };
-        if codecs.contains(&codec) {
-            problems.error(node.at, "this codec is in the list already");
-        } else {
-            codecs.push(codec);
-        }
-    }
-    if codecs.is_empty() {
-        codecs.extend([Codec::Pcma, Codec::Pcmu]);
-    }
-    codecs
 }
 
 pub(super) fn pools<'n>(

@@ -1,7 +1,9 @@
 //! A peer's INVITE outside a dialog, its CANCEL and the ACKs.
 
+use subtle::ConstantTimeEq as _;
+
 use super::{Alarm, Endpoint, SessionEvent};
-use crate::id::{LegId, Origin};
+use crate::id::{LegId, Origin, TrunkName};
 use crate::sip::auth::Verdict;
 use crate::sip::dialog::{Dialog, DialogKey};
 use crate::sip::endpoint::stateless::RETRY_AFTER;
@@ -24,8 +26,15 @@ impl Endpoint {
         if self.merges.contains_key(&merge) {
             return self.refuse(&flow, &request, 482, &[]);
         }
-        let (source, party) = match &party.trunk {
-            Some(trunk) => (Source::Trunk(trunk.clone()), party.clone()),
+        let called = self.trunk_that_calls(&request);
+        let (source, party) = match called.or(party.trunk.as_ref()).cloned() {
+            Some(trunk) => {
+                let party = Party {
+                    trunk: Some(trunk.clone()),
+                    ..party.clone()
+                };
+                (Source::Trunk(trunk), party)
+            }
             None => match self.authenticate(&flow, &request, &Name::ProxyAuthorization) {
                 Verdict::Silenced => return,
                 Verdict::Challenged { stale, .. } => {
@@ -66,6 +75,17 @@ impl Endpoint {
         };
         invite.replaces = replaces;
         self.open_inbound(flow, party, key, request, invite, merge);
+    }
+
+    /// The carrier that calls us by the Contact we registered with: nobody else was told its user.
+    fn trunk_that_calls(&self, request: &Message) -> Option<&TrunkName> {
+        let user = request.uri()?.user()?.as_bytes();
+        let mut trunks = self.directory.trunks.iter();
+        let found = trunks.find(|trunk| {
+            let contact = trunk.contact_user.as_deref();
+            contact.is_some_and(|contact| bool::from(contact.as_bytes().ct_eq(user)))
+        });
+        found.map(|trunk| &trunk.name)
     }
 
     fn open_inbound(

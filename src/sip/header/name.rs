@@ -66,6 +66,7 @@ names! {
     MinExpires "Min-Expires" b"min-expires",
     MinSe "Min-SE" b"min-se",
     PAssertedIdentity "P-Asserted-Identity" b"p-asserted-identity",
+    PCalledPartyId "P-Called-Party-ID" b"p-called-party-id",
     PPreferredIdentity "P-Preferred-Identity" b"p-preferred-identity",
     Path "Path" b"path",
     Privacy "Privacy" b"privacy",

@@ -1,9 +1,9 @@
 //! Registering, and what a registration opens.
 
 use super::network::*;
-use crate::id::OperatorName;
+use crate::id::{OperatorName, TrunkName};
 use crate::sip::auth::digest;
-use crate::sip::endpoint::{Algorithm, Credentials, EndpointEvent};
+use crate::sip::endpoint::{Algorithm, Credentials, Directory, EndpointEvent, TrunkEntry};
 use crate::sip::registration::{Account, RegistrationEvent, RegistrationId};
 use crate::sip::session::{SessionCommand, SessionEvent, Source};
 use crate::time::Duration;
@@ -370,4 +370,43 @@ fn a_flow_is_in_use_while_a_binding_or_a_session_is_on_it() {
     net.command(PBX, SessionCommand::HangUp { leg, cause });
     net.run(Duration::from_secs(200));
     assert!(!used(&net, PBX));
+}
+
+#[test]
+fn a_call_to_our_contact_is_the_carriers_and_a_guess_is_challenged() {
+    let mut net = Net::new();
+    let mut reserve = TrunkEntry::at(TrunkName::from("reserve"), Vec::new());
+    reserve.contact_user = Some("k3x9unguessable".to_owned());
+    net.ends[PBX].set_directory(Directory {
+        trunks: vec![reserve],
+        ..Directory::default()
+    });
+    let invite = |net: &mut Net, user: &str, branch: &str| {
+        net.send_text(
+            STRANGER,
+            &format!(
+                "INVITE sip:{user}@192.0.2.1 SIP/2.0
+Via: SIP/2.0/UDP 198.51.100.66:5060;branch=z9hG4bK{branch}
+From: <sip:+380671112233@carrier.example>;tag={branch}
+To: <sip:0800301230@carrier.example>
+Call-ID: {branch}
+CSeq: 1 INVITE
+Contact: <sip:carrier@198.51.100.66>
+Max-Forwards: 70
+Content-Length: 0
+
+"
+            ),
+        );
+    };
+    invite(&mut net, "k3x9unguessablf", "guess");
+    assert!(net.trace.last().unwrap().contains("407"), "{:?}", net.trace);
+    assert!(net.events[PBX].is_empty());
+    invite(&mut net, "k3x9unguessable", "right");
+    let incoming = net.events[PBX].iter().find_map(|event| match event {
+        EndpointEvent::Session(SessionEvent::Incoming { invite, .. }) => Some(invite),
+        _ => None,
+    });
+    let source = &incoming.unwrap().source;
+    assert_eq!(*source, Source::Trunk(TrunkName::from("reserve")));
 }
