@@ -7,9 +7,10 @@ use std::time::Duration;
 
 use serde_json::Value;
 
+use crate::authority::{Authority, Files};
 use crate::hook::Hook;
 use crate::kamailio::Kamailio;
-use crate::rig::Rig;
+use crate::rig::{Rig, with_tls};
 use crate::sipp::{Role, Sipp, free};
 
 /// One caller's scenario against the scenarios of the phones.
@@ -100,6 +101,17 @@ pub struct Clinic {
     scenes: Vec<Scene>,
     /// The proxy that all carriers are behind, if there is one.
     edge: Option<Kamailio>,
+    authority: Authority,
+    certificate: Files,
+    _folder: tempfile::TempDir,
+}
+
+/// What a proxy speaks with us.
+#[derive(Clone, Copy)]
+pub enum Transport {
+    Udp,
+    Tcp,
+    Tls,
 }
 
 /// Where a carrier's proxy stands.
@@ -113,28 +125,39 @@ impl Clinic {
         Self::start(scenes, None)
     }
 
-    /// The same with every carrier behind one proxy that speaks UDP with them, and with us UDP or TCP.
-    pub fn behind_proxy(scenes: &[Scene], tcp: bool) -> Self {
+    /// The same with every carrier behind one proxy that speaks UDP with them, and `transport` with us.
+    pub fn behind_proxy(scenes: &[Scene], transport: Transport) -> Self {
         let address = free(EDGE.into());
         let mut clinic = Self::start(scenes, Some(address));
-        let server = if tcp {
-            format!("{};transport=tcp", clinic.rig.tcp)
-        } else {
-            clinic.rig.sip.to_string()
+        let rig = &clinic.rig;
+        let tls = Some((&clinic.certificate, &clinic.authority));
+        let (server, tls) = match transport {
+            Transport::Udp => (rig.sip.to_string(), None),
+            Transport::Tcp => (format!("{};transport=tcp", rig.tcp), None),
+            Transport::Tls => (format!("{};transport=tls", rig.tls), tls),
         };
-        let folder = clinic.rig.folder.path();
-        clinic.edge = Some(Kamailio::edge(folder, address, &server));
+        let edge = Kamailio::edge(rig.folder.path(), address, &server, tls);
+        clinic.edge = Some(edge);
         clinic
     }
 
     fn start(scenes: &[Scene], edge: Option<SocketAddr>) -> Self {
         let hook = Hook::start();
-        let rig = Rig::with_plan(&hook, free(host(0, 0)), &plan(scenes, edge));
+        let folder = tempfile::tempdir().unwrap();
+        let authority = Authority::new(folder.path());
+        let certificate = authority.certify(folder.path(), "strowger.test");
+        let plan = plan(scenes, edge);
+        let rig = Rig::with_settings(&hook, free(host(0, 0)), &plan, |settings| {
+            with_tls(&settings, &certificate)
+        });
         Self {
             hook,
             rig,
             scenes: scenes.to_vec(),
             edge: None,
+            authority,
+            certificate,
+            _folder: folder,
         }
     }
 
@@ -157,7 +180,8 @@ impl Clinic {
             .iter_mut()
             .filter_map(|player| player.end().err())
             .collect();
-        assert!(wrong.is_empty(), "{}", wrong.join("\n\n"));
+        let edge = self.edge.as_ref().map(Kamailio::log).unwrap_or_default();
+        assert!(wrong.is_empty(), "{}\n{edge}", wrong.join("\n\n"));
         let calls = self.scenes.iter().filter(|scene| !scene.refused).count();
         self.hook.wait_for("call.ended", calls, SOON);
 

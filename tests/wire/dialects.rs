@@ -1,6 +1,6 @@
 //! What carriers and phones say to us in their different ways, one scenario of sipp for each.
 
-use crate::clinic::{Clinic, Scene};
+use crate::clinic::{Clinic, Scene, Transport};
 
 /// The dialects of carriers, over UDP.
 #[test]
@@ -52,13 +52,19 @@ fn a_phone_does_what_its_operator_does() {
 /// its route set (RFC 3261 12.2.1.1, 16.12), from both sides.
 #[test]
 fn a_carrier_behind_a_record_routing_proxy() {
-    Clinic::behind_proxy(&proxied(), false).play();
+    Clinic::behind_proxy(&proxied(), Transport::Udp).play();
 }
 
 /// The same proxy between UDP and TCP, which puts itself into the route twice (RFC 5658).
 #[test]
 fn a_carrier_behind_a_proxy_that_changes_the_transport() {
-    Clinic::behind_proxy(&proxied(), true).play();
+    Clinic::behind_proxy(&proxied(), Transport::Tcp).play();
+}
+
+/// The proxy speaks TLS with us, and verifies our certificate (RFC 3261 26.2.1).
+#[test]
+fn a_carrier_behind_a_proxy_that_speaks_tls() {
+    Clinic::behind_proxy(&proxied(), Transport::Tls).play();
 }
 
 fn proxied() -> [Scene; 6] {

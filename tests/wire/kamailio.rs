@@ -2,22 +2,47 @@
 
 use std::fs;
 use std::net::{SocketAddr, UdpSocket};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
+use crate::authority::{Authority, Files};
 use crate::hook::{deadline, now};
+use crate::sipp::free;
 
 /// A running Kamailio.
 pub struct Kamailio {
     pub address: SocketAddr,
+    log: PathBuf,
     child: Child,
 }
 
 impl Kamailio {
-    /// Starts one at `address` that hands calls to `server`, an address with or without a transport.
-    pub fn edge(folder: &Path, address: SocketAddr, server: &str) -> Self {
+    /// Starts one at `address` that hands calls to `server`, an address with or without a transport;
+    /// `tls` is what it shows and whom it trusts, where it speaks TLS.
+    pub fn edge(
+        folder: &Path,
+        address: SocketAddr,
+        server: &str,
+        tls: Option<(&Files, &Authority)>,
+    ) -> Self {
+        let tls = tls.map_or_else(String::new, |(files, authority)| {
+            let (certificate, key) = (files.certificate.display(), files.key.display());
+            let (own, trusted) = (free(address.ip()), authority.file.display());
+            format!(
+                "enable_tls=yes
+listen=tls:{own}
+loadmodule \"tls.so\"
+modparam(\"tls\", \"tls_method\", \"TLSv1.2+\")
+modparam(\"tls\", \"certificate\", \"{certificate}\")
+modparam(\"tls\", \"private_key\", \"{key}\")
+modparam(\"tls\", \"ca_list\", \"{trusted}\")
+modparam(\"tls\", \"verify_certificate\", 1)
+modparam(\"tls\", \"require_certificate\", 1)"
+            )
+        });
         let text = include_str!("kamailio/edge.cfg")
+            .replace("TLS\n", &format!("{tls}\n"))
             .replace("SERVER", &format!("sip:{server}"))
             .replace("LISTEN", &address.to_string())
             .replace("ADDRESS", &address.ip().to_string());
@@ -35,13 +60,23 @@ impl Kamailio {
             .stderr(fs::File::create(folder.join("log")).unwrap())
             .spawn()
             .expect("kamailio is missing: run ./test, or install Debian's package kamailio");
-        let it = Self { address, child };
-        it.wait(&folder.join("log"));
+        let log = folder.join("log");
+        let it = Self {
+            address,
+            log,
+            child,
+        };
+        it.wait();
         it
     }
 
+    /// What it said.
+    pub fn log(&self) -> String {
+        fs::read_to_string(&self.log).unwrap_or_default()
+    }
+
     /// Waits until it answers: to a request that may go no further it says 483.
-    fn wait(&self, log: &Path) {
+    fn wait(&self) {
         let socket = UdpSocket::bind((self.address.ip(), 0)).unwrap();
         let me = socket.local_addr().unwrap();
         socket
@@ -59,10 +94,7 @@ impl Kamailio {
                 return;
             }
         }
-        panic!(
-            "kamailio did not come up: {}",
-            fs::read_to_string(log).unwrap()
-        );
+        panic!("kamailio did not come up: {}", self.log());
     }
 }
 

@@ -47,14 +47,8 @@ impl Rig {
     /// Starts a server that listens for TLS too, with a certificate of `files`.
     pub fn with_tls(hook: &Hook, files: &Files) -> Self {
         let carrier = free_port();
-        Self::with_settings(hook, carrier, &plan_text(carrier), |settings| {
-            let (certificate, key) = (files.certificate.display(), files.key.display());
-            settings.replace(
-                "\"tcp://127.0.0.1:0\"]",
-                &format!(
-                    "\"tcp://127.0.0.1:0\", \"tls://127.0.0.1:0\"]\n  tls: {{ certificate: {certificate}, key: {key} }}"
-                ),
-            )
+        Self::with_settings(hook, carrier, &plan_text(carrier), |it| {
+            with_tls(&it, files)
         })
     }
 
@@ -243,6 +237,17 @@ fn write_prompts(folder: &Path) {
         "file\tlanguage\ttext\nuk/whisper.wav\tuk\tДзвінок з Одеси, імплантація\n",
     )
     .unwrap();
+}
+
+/// Settings that have a TLS listener too.
+pub fn with_tls(settings: &str, files: &Files) -> String {
+    let (certificate, key) = (files.certificate.display(), files.key.display());
+    settings.replace(
+        "\"tcp://127.0.0.1:0\"]",
+        &format!(
+            "\"tcp://127.0.0.1:0\", \"tls://127.0.0.1:0\"]\n  tls: {{ certificate: {certificate}, key: {key} }}"
+        ),
+    )
 }
 
 fn settings_text(folder: &Path, hook: SocketAddr) -> String {
