@@ -10,6 +10,7 @@ use crate::acd::message::AcdInput;
 use crate::id::LegId;
 use crate::limits;
 use crate::media::command::MediaCommand;
+use crate::sdp::description::Refusal;
 use crate::sip::session::{Cause, SessionCommand};
 use crate::words::{CallResult, Direction, MissedReason, Outcome};
 
@@ -23,6 +24,8 @@ pub enum Farewell {
         /// Seconds for Retry-After.
         retry_after: Option<u32>,
     },
+    /// 488 to an offer that cannot be answered.
+    RejectOffer(Refusal),
     /// BYE, or whatever the leg's state asks for.
     HangUp(Cause),
     /// 200 to the caller's BYE.
@@ -186,6 +189,10 @@ impl Call {
                 },
                 fx,
             ),
+            Farewell::RejectOffer(why) => {
+                let warning = why.warning();
+                Self::session(SessionCommand::RejectOffer { leg, warning }, fx);
+            }
             Farewell::HangUp(cause) => Self::session(SessionCommand::HangUp { leg, cause }, fx),
             Farewell::ConfirmBye => Self::session(SessionCommand::ConfirmBye { leg }, fx),
             Farewell::Nothing => {}

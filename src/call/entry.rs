@@ -300,19 +300,14 @@ impl Call {
             return;
         }
         if let Some(offer) = self.caller_offer.clone() {
-            let Some(Ok(answer)) = self.caller.answer(&offer) else {
-                let farewell = Farewell::Reject {
-                    code: 488,
-                    retry_after: None,
-                };
-                self.end(
-                    world,
-                    Outcome::Missed,
-                    Some(MissedReason::Refused),
-                    farewell,
-                    fx,
-                );
-                return;
+            let answer = match self.caller.answer(&offer) {
+                Some(Ok(answer)) => answer,
+                Some(Err(why)) => {
+                    let farewell = Farewell::RejectOffer(why);
+                    let reason = Some(MissedReason::Refused);
+                    return self.end(world, Outcome::Missed, reason, farewell, fx);
+                }
+                None => return,
             };
             self.caller_answer = Some(answer);
             self.connect_caller(fx);

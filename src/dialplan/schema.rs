@@ -91,7 +91,7 @@ pub const NUMBER: Words = Words {
 
 /// One of `operators`.
 pub const OPERATOR: Words = Words {
-    known: &["name", "number", "password", "site", "skills"],
+    known: &["name", "number", "password", "site", "skills", "srtp"],
     later: &["max_no_answer"],
 };
 

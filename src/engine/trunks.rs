@@ -144,6 +144,7 @@ impl Engine {
             SessionCommand::Progress { .. }
             | SessionCommand::Accept { .. }
             | SessionCommand::Reject { .. }
+            | SessionCommand::RejectOffer { .. }
             | SessionCommand::ConfirmBye { .. }
             | SessionCommand::AnswerReoffer { .. }
             | SessionCommand::Reoffer { .. }

@@ -160,6 +160,13 @@ pub enum SessionCommand {
         /// Seconds for a Retry-After header.
         retry_after: Option<u32>,
     },
+    /// Refuses the offer of an INVITE with 488 and says why.
+    RejectOffer {
+        /// The inbound leg.
+        leg: LegId,
+        /// The code and text of a Warning (RFC 3261 20.43); plain ASCII.
+        warning: (u16, &'static str),
+    },
     /// Ends the session whatever its state: CANCEL while an INVITE of ours is open (a 2xx that
     /// crosses it gets ACK and BYE), BYE when there is a dialog, a final response to an INVITE that
     /// still waits for one.

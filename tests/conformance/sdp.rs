@@ -1,10 +1,20 @@
 //! The dialects of session descriptions (RFC 3264, 8866, 4568): each row of `docs/sip.md`'s table that
 //! is about what is said, and not about the sound that follows, is a test here.
 
+use std::net::SocketAddr;
+
+use strowger::id::{FlowId, TrunkName};
+use strowger::net::Net;
 use strowger::rng::Rng;
 use strowger::sdp::crypto::OwnKeys;
 use strowger::sdp::description::Refusal;
 use strowger::sdp::offer_answer::{self, Local, Negotiated};
+use strowger::sip::endpoint::{
+    Algorithm, Directory, Endpoint, EndpointConfig, EndpointEvent, TrunkEntry,
+};
+use strowger::sip::flow::{Flow, Transport};
+use strowger::sip::session::{SessionCommand, SessionEvent};
+use strowger::time::{Duration, Instant, Now, Wall};
 use strowger::words::{Codec, Srtp};
 
 const BOTH: [Codec; 2] = [Codec::Pcma, Codec::Pcmu];
@@ -423,4 +433,69 @@ fn a_new_offer_brings_the_peers_new_key_and_never_plain_sound() {
     let (ours, settled) = offered(&mut optional, &with(KEY));
     assert!(ours.starts_with("m=audio 20000 RTP/SAVP ") && ours.matches("a=crypto:").count() == 1);
     assert_eq!(settled.unwrap().srtp.unwrap(), first);
+}
+
+/// RFC 5621 3: SDP beside another part is read; RFC 3261 20.43: what is refused is told why.
+#[test]
+fn an_offer_in_a_multipart_body_is_read_and_a_refusal_says_why() {
+    let now = Now {
+        mono: Instant::START,
+        wall: Wall::from_millis(1_700_000_000_000),
+    };
+    let config = EndpointConfig {
+        domain: "clinic.example".to_owned(),
+        advertise: None,
+        local_nets: Vec::new(),
+        digest: vec![Algorithm::Md5],
+        strangers_rate: 50,
+        strangers_burst: 200,
+        strangers_trusted: Vec::new(),
+        registrations: 100,
+        expires: (Duration::from_secs(60), Duration::from_secs(3600)),
+    };
+    let trunk: SocketAddr = "203.0.113.5:5060".parse().unwrap();
+    let mut endpoint = Endpoint::new(config, Rng::new([4; 32]), now);
+    endpoint.set_directory(Directory {
+        trunks: vec![TrunkEntry::at(
+            TrunkName::from("carrier"),
+            vec![(Net::single(trunk.ip()), None)],
+        )],
+        ..Directory::default()
+    });
+    let flow = Flow {
+        id: FlowId(1),
+        transport: Transport::Udp,
+        local: "198.51.100.1:5060".parse().unwrap(),
+        peer: trunk,
+    };
+    let sdp = String::from_utf8(says("m=audio 4000 RTP/AVP 18\r\n")).unwrap();
+    let body = format!(
+        "--x\r\nContent-Type: application/isup;version=itu-t92+\r\n\r\n\u{1}\u{2}\r\n\
+         --x\r\nContent-Type: application/sdp\r\n\r\n{sdp}\r\n--x--\r\n"
+    );
+    let invite = format!(
+        "INVITE sip:1@198.51.100.1 SIP/2.0\r\nVia: SIP/2.0/UDP 203.0.113.5;branch=z9hG4bKm\r\n\
+         From: <sip:2@203.0.113.5>;tag=1\r\nTo: <sip:1@198.51.100.1>\r\nCall-ID: m\r\n\
+         CSeq: 1 INVITE\r\nContact: <sip:2@203.0.113.5>\r\nMax-Forwards: 70\r\n\
+         Content-Type: multipart/mixed;boundary=\"x\"\r\nContent-Length: {}\r\n\r\n{body}",
+        body.len()
+    );
+    endpoint.handle_packet(now, flow, invite.as_bytes());
+    let mut offer = None;
+    while let Some(event) = endpoint.poll_event() {
+        if let EndpointEvent::Session(SessionEvent::Incoming { leg, invite }) = event {
+            offer = invite.offer.map(|offer| (leg, offer));
+        }
+    }
+    let (leg, offer) = offer.expect("the INVITE has an offer");
+    assert_eq!(offer, sdp);
+    let refusal = offer_answer::answer(&offer, &mut local(Srtp::Off), &BOTH).unwrap_err();
+    let warning = refusal.warning();
+    endpoint.handle_command(now, SessionCommand::RejectOffer { leg, warning });
+    let mut said = String::new();
+    while let Some(transmit) = endpoint.poll_transmit() {
+        said.push_str(&String::from_utf8_lossy(&transmit.bytes));
+    }
+    assert!(said.contains("SIP/2.0 488 "), "{said}");
+    assert!(said.contains("Warning: 305 strowger \"PCMA or PCMU is needed\"\r\n"));
 }

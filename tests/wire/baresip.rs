@@ -43,6 +43,14 @@ impl Baresip {
         Self::begin(folder, user, hertz, &account, "127.0.0.1:0", &trust, &[])
     }
 
+    /// An operator's phone whose media is encrypted or not at all.
+    pub fn encrypted_phone(folder: &Path, user: &str, hertz: f64, server: SocketAddr) -> Self {
+        let account = format!(
+            "<sip:{user}@strowger.test;transport=udp>;auth_user={user};auth_pass=secret-{user};outbound=\"sip:{server}\";regint=60;answermode=auto;audio_codecs=PCMA;mediaenc=srtp-mand\n"
+        );
+        Self::start(folder, user, hertz, &account, "127.0.0.1:0", &[])
+    }
+
     /// A carrier at `listen` that places one call and hangs up when its six seconds are over.
     pub fn carrier(folder: &Path, listen: SocketAddr, hertz: f64, server: SocketAddr) -> Self {
         Self::patient_carrier(folder, listen, hertz, server, "6")
@@ -114,6 +122,7 @@ module g711.so
 module aufile.so
 module aubridge.so
 module sndfile.so
+module srtp.so
 module_tmp account.so
 module_app menu.so
 snd_path {dumps}

@@ -19,6 +19,7 @@ mod baresip;
 mod carrier;
 mod clinic;
 mod dialects;
+mod encrypted;
 mod hook;
 mod kamailio;
 mod pjsua;

@@ -222,7 +222,7 @@ impl Drop for Rig {
     }
 }
 
-fn free_port() -> SocketAddr {
+pub fn free_port() -> SocketAddr {
     let socket = UdpSocket::bind("127.0.0.1:0").unwrap();
     socket.local_addr().unwrap()
 }
@@ -268,7 +268,7 @@ sinks:
     )
 }
 
-fn plan_text(carrier: SocketAddr) -> String {
+pub fn plan_text(carrier: SocketAddr) -> String {
     format!(
         "version: 1
 country: UA

@@ -307,6 +307,7 @@ impl Bench {
             }
             SessionCommand::HangUp { leg, .. }
             | SessionCommand::Reject { leg, .. }
+            | SessionCommand::RejectOffer { leg, .. }
             | SessionCommand::ConfirmBye { leg } => {
                 self.sessions.insert(leg, true);
             }

@@ -22,6 +22,12 @@ const DAY: Duration = Duration::from_secs(86_400);
 
 /// The best and the worst level of a skill.
 const LEVELS: std::ops::RangeInclusive<u8> = 1..=99;
+/// Whether media is encrypted.
+pub(super) const SRTP: [(&str, Srtp); 3] = [
+    ("off", Srtp::Off),
+    ("optional", Srtp::Optional),
+    ("required", Srtp::Required),
+];
 /// A carrier gives up early media that lasts much longer.
 const EARLY_MEDIA: Duration = Duration::from_secs(150);
 
@@ -46,7 +52,9 @@ pub(super) fn operators(
             password: password(&fields, problems),
             site: site(&fields, names, problems),
             skills: skills(&fields, problems),
-            srtp: Srtp::default(),
+            srtp: fields
+                .choice("srtp", &SRTP, &[], problems)
+                .unwrap_or_default(),
         };
         operators.insert(name, operator);
     }

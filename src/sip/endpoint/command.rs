@@ -11,7 +11,7 @@ use crate::sip::header::Name;
 use crate::sip::message::Message;
 use crate::sip::session::state::{Phase, Session, SessionTimer, Unacked};
 use crate::sip::session::{Cause, OutgoingInvite, SessionCommand};
-use crate::sip::transaction::table::Owner;
+use crate::sip::transaction::table::{Owner, TransactionId};
 use crate::sip::transaction::timer::{T1, T1_64};
 use crate::time::{Duration, Now};
 
@@ -32,6 +32,7 @@ impl Endpoint {
                 code,
                 retry_after,
             } => self.reject(leg, code, retry_after, None),
+            SessionCommand::RejectOffer { leg, warning } => self.reject_offer(leg, warning),
             SessionCommand::HangUp { leg, cause } => self.hang_up(leg, cause),
             SessionCommand::ConfirmBye { leg } => self.confirm_bye(leg),
             SessionCommand::AnswerReoffer { leg, answer } => self.answer_reoffer(leg, answer),
@@ -234,6 +235,15 @@ impl Endpoint {
         }
     }
 
+    fn reject_offer(&mut self, leg: LegId, (code, text): (u16, &str)) {
+        if let Some((invite, mut response)) = self.rejection(leg, 488) {
+            // The agent is a pseudonym, as RFC 3261 20.43 allows.
+            let warning = format!("{code} strowger \"{text}\"");
+            response.headers.push(Name::Warning, warning);
+            self.respond(invite, &response);
+        }
+    }
+
     pub(super) fn reject(
         &mut self,
         leg: LegId,
@@ -241,15 +251,25 @@ impl Endpoint {
         retry_after: Option<u32>,
         cause: Option<&Cause>,
     ) {
-        self.drop_early_reoffer(leg);
-        let Some(session) = self.sessions.get_mut(&leg) else {
+        let Some((invite, mut response)) = self.rejection(leg, code) else {
             return;
         };
+        if let Some(seconds) = retry_after {
+            response.headers.push(Name::RetryAfter, seconds.to_string());
+        }
+        add_reason(&mut response, cause);
+        self.respond(invite, &response);
+    }
+
+    /// The final response to an INVITE that still waits for one, and its transaction.
+    fn rejection(&mut self, leg: LegId, code: u16) -> Option<(TransactionId, Message)> {
+        self.drop_early_reoffer(leg);
+        let session = self.sessions.get_mut(&leg)?;
         let Phase::Offered {
             invite, request, ..
         } = &session.phase
         else {
-            return;
+            return None;
         };
         let (invite, request) = (*invite, request.clone());
         session.phase = Phase::Over;
@@ -261,12 +281,7 @@ impl Endpoint {
         } else {
             500
         };
-        let mut response = self.response(leg, &request, code);
-        if let Some(seconds) = retry_after {
-            response.headers.push(Name::RetryAfter, seconds.to_string());
-        }
-        add_reason(&mut response, cause);
-        self.respond(invite, &response);
+        Some((invite, self.response(leg, &request, code)))
     }
 
     fn hang_up(&mut self, leg: LegId, cause: Cause) {
