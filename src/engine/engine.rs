@@ -157,7 +157,7 @@ impl Engine {
             }
             Input::Media(event) => self.handle_media(now, event),
             Input::Answer { id, answer } => self.handle_answer(now, id, answer),
-            Input::FlowUp { .. } => {}
+            Input::FlowUp { flow } => self.endpoint.handle_flow_up(&flow),
             Input::Timeout => self.handle_timeout(now),
             Input::Plan { plan, prompts } => {
                 self.plan = plan;

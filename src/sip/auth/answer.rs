@@ -132,12 +132,12 @@ impl Challenge {
             body,
         );
         let mut value = format!(
-            "Digest username={}, realm={}, nonce={}, uri=\"{}\", response=\"{response}\", \
+            "Digest username={}, realm={}, nonce={}, uri={}, response=\"{response}\", \
              algorithm={}{}",
             quote(user),
             quote(&self.realm),
             quote(&self.nonce),
-            subject.uri,
+            quote(subject.uri),
             algorithm.as_str(),
             if self.session { "-sess" } else { "" },
         );

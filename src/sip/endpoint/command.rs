@@ -128,17 +128,19 @@ impl Endpoint {
     /// Sends the last provisional response, now and a minute later. A reliable one has a number of
     /// its own each time.
     pub(super) fn repeat_progress(&mut self, leg: LegId) {
-        let reliable = self.sessions.get(&leg).is_some_and(|session| {
-            matches!(
+        let last = self.sessions.get(&leg).and_then(|session| {
+            let open = matches!(
                 session.phase,
                 Phase::Offered {
                     cancelled: false,
                     ..
                 }
-            ) && session.reliable.is_some()
+            );
+            let reliable = session.reliable.as_ref().filter(|_| open)?;
+            Some(reliable.last)
         });
-        if reliable {
-            self.progress_reliably(leg, 183, None);
+        if let Some(code) = last {
+            self.progress_reliably(leg, code, None);
             return self.progress_again(leg);
         }
         if let Some(session) = self.sessions.get(&leg)

@@ -106,6 +106,7 @@ impl Endpoint {
             answer,
             peer: flow.peer.ip(),
         });
+        self.take_turn(leg);
     }
 
     /// The INVITE of a transaction: the one that is open, or a later one.

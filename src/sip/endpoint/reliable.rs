@@ -87,6 +87,7 @@ impl Endpoint {
         let request = request.clone();
         let rseq = reliable.next;
         reliable.next = rseq.wrapping_add(1).max(1);
+        reliable.last = code;
         // One answer is all an offer gets (RFC 3264 4).
         let answer = answer.filter(|_| reliable.answered.is_none());
         if answer.is_some() {

@@ -37,6 +37,8 @@ pub struct Provisional {
 pub struct Reliable {
     /// The RSeq of the next one.
     pub next: u32,
+    /// The status of the last one, which is said again each minute.
+    pub last: u16,
     /// The one that is not acknowledged.
     pub unacked: Option<Provisional>,
     /// Those that wait until it is.
@@ -53,6 +55,7 @@ impl Reliable {
     pub const fn new(first: u32) -> Self {
         Self {
             next: first,
+            last: 183,
             unacked: None,
             waiting: VecDeque::new(),
             answered: None,

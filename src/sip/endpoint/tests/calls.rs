@@ -146,6 +146,10 @@ fn a_caller_who_cancels_gets_487() {
     net.command(CARRIER, hang_up(out));
     net.pause();
     assert_eq!(net.story(PBX), ["incoming offer", "cancelled false"]);
+    // RFC 3326: why, in both vocabularies.
+    let cancel = net.text("1→0 CANCEL");
+    assert!(cancel.contains("\r\nReason: SIP;cause=486;text=\"test\"\r\n"));
+    assert!(cancel.contains("\r\nReason: Q.850;cause=16;text=\"test\"\r\n"));
     // The call machine may have been about to answer.
     net.command(PBX, accept(inbound(1)));
     net.command(PBX, reject(inbound(1), 487));

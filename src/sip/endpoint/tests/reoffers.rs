@@ -68,6 +68,21 @@ fn offers_wait_for_each_other() {
     end(&mut net, leg);
 }
 
+/// An offer that is made while the INVITE is open leaves as soon as the session stands.
+#[test]
+fn an_offer_before_the_answer_waits_for_it() {
+    let mut net = Net::new();
+    net.deaf = vec![CARRIER];
+    let leg = net.call(PBX, CARRIER, 1);
+    reoffer(&mut net, PBX, leg, "hold");
+    assert_eq!(invites(&net), 1);
+    reply(&mut net, "INVITE", 200, &[], Some("theirs"));
+    assert!(net.text("0→1 INVITE").ends_with("hold"));
+    reply(&mut net, "INVITE", 200, &[], Some("held"));
+    assert_eq!(net.story(PBX), ["answered theirs", "reoffer answered held"]);
+    end(&mut net, leg);
+}
+
 /// RFC 3261 14.1: 2.1 to 4 s for who owns the Call-ID, 0 to 2 s for the other.
 #[test]
 fn after_491_each_side_waits_its_own_while() {
