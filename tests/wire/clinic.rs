@@ -163,6 +163,15 @@ impl Clinic {
 
     /// Plays all scenes and judges their ends.
     pub fn play(&mut self) {
+        let mut players = self.begin();
+        self.end(&mut players);
+        for at in 0..self.scenes.len() {
+            self.judge(at);
+        }
+    }
+
+    /// Has everybody come: the phones, and when they are registered the callers.
+    pub fn begin(&mut self) -> Vec<Sipp> {
         let folder = self.rig.folder.path().to_owned();
         let mut players = Vec::new();
         for (at, scene) in self.scenes.iter().enumerate() {
@@ -176,6 +185,11 @@ impl Clinic {
         for (at, scene) in self.scenes.iter().enumerate() {
             players.push(Sipp::begins(&folder, &scene.caller(at), self.gate(scene)));
         }
+        players
+    }
+
+    /// Waits for the end of everybody and of every call.
+    pub fn end(&mut self, players: &mut [Sipp]) {
         let wrong: Vec<String> = players
             .iter_mut()
             .filter_map(|player| player.end().err())
@@ -184,29 +198,27 @@ impl Clinic {
         assert!(wrong.is_empty(), "{}\n{edge}", wrong.join("\n\n"));
         let calls = self.scenes.iter().filter(|scene| !scene.refused).count();
         self.hook.wait_for("call.ended", calls, SOON);
+    }
 
-        for (at, scene) in self.scenes.iter().enumerate() {
-            let ended = self.of(at, "call.ended");
-            let count = usize::from(!scene.refused);
-            assert_eq!(ended.len(), count, "{}: one end", scene.caller);
-            let Some(ended) = ended.first() else {
-                continue;
-            };
-            let title = format!("{} {:?}", scene.caller, scene.phones);
-            let Some(why) = &scene.missed else {
-                let word = if scene.dials.is_some() {
-                    "result"
-                } else {
-                    "outcome"
-                };
-                assert_eq!(ended[word], "answered", "{title}");
-                continue;
-            };
-            assert_eq!(ended["outcome"], "missed", "{title}");
-            let rang = self.of(at, "operator.missed");
-            let whys: Vec<_> = rang.iter().map(|it| &it["missed_reason"]).collect();
-            assert_eq!(whys, why.as_slice(), "{title}");
-        }
+    fn judge(&self, at: usize) {
+        let scene = &self.scenes[at];
+        let ended = self.of(at, "call.ended");
+        let count = usize::from(!scene.refused);
+        assert_eq!(ended.len(), count, "{}: one end", scene.caller);
+        let Some(ended) = ended.first() else {
+            return;
+        };
+        let title = format!("{} {:?}", scene.caller, scene.phones);
+        let Some(why) = &scene.missed else {
+            let internal = scene.dials.is_some();
+            let word = if internal { "result" } else { "outcome" };
+            assert_eq!(ended[word], "answered", "{title}");
+            return;
+        };
+        assert_eq!(ended["outcome"], "missed", "{title}");
+        let rang = self.of(at, "operator.missed");
+        let whys: Vec<_> = rang.iter().map(|it| &it["missed_reason"]).collect();
+        assert_eq!(whys, why.as_slice(), "{title}");
     }
 
     fn server(&self, scene: &Scene) -> SocketAddr {

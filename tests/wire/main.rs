@@ -21,6 +21,7 @@ mod clinic;
 mod dialects;
 mod encrypted;
 mod hook;
+mod intruder;
 mod kamailio;
 mod pjsua;
 mod queue_calls;
