@@ -375,7 +375,8 @@ impl Registrar {
             let here = old.contact == contact.uri && old.flow == request.flow;
             here && old.path == request.path && old.q == contact.q
         });
-        let changed = same.is_none();
+        // One that was told gone is told to be back.
+        let changed = same.is_none() || old.is_some_and(|old| old.echo.silent);
         let durable_at = same.map_or(request.cseq, |old| old.durable_at);
         // A repetition of the REGISTER that made the binding is as good as that one.
         let durable = durable_at == request.cseq;

@@ -46,11 +46,16 @@ impl Lamp {
 pub fn dialog_info(entity: &str, version: u32, lamp: Lamp) -> String {
     let entity = escaped(entity);
     let state = lamp.as_str();
+    // Who rings can be picked up; whether a talk was dialled or taken is not known here.
+    let direction = match lamp {
+        Lamp::Rings => " direction=\"recipient\"",
+        Lamp::Dark | Lamp::Talks => "",
+    };
     format!(
         "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\r\n\
          <dialog-info xmlns=\"urn:ietf:params:xml:ns:dialog-info\" version=\"{version}\" \
          state=\"full\" entity=\"{entity}\">\r\n\
-         <dialog id=\"1\" direction=\"recipient\"><state>{state}</state></dialog>\r\n\
+         <dialog id=\"1\"{direction}><state>{state}</state></dialog>\r\n\
          </dialog-info>\r\n"
     )
 }

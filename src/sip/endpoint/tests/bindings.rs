@@ -4,6 +4,7 @@ use bytes::Bytes;
 
 use super::network::*;
 use crate::id::{LegId, OperatorName, Origin};
+use crate::limits;
 use crate::sip::endpoint::EndpointEvent;
 use crate::sip::flow::Transport;
 use crate::sip::header::Name;
@@ -111,7 +112,9 @@ fn the_most_wanted_contact_comes_first() {
 fn told(net: &mut Net) -> Vec<String> {
     let events = std::mem::take(&mut net.events[PBX]);
     let word = |event| match event {
-        EndpointEvent::Registered { first, .. } => Some(format!("registered {first}")),
+        EndpointEvent::Registered { first, changed, .. } => {
+            Some(format!("registered {first} {changed}"))
+        }
         EndpointEvent::Unregistered { last, why, .. } => Some(format!("{why} {last}")),
         EndpointEvent::Silent { user, last } => Some(format!("{user} silent {last}")),
         EndpointEvent::Heard { binding, first } => Some(format!("{} heard {first}", binding.user)),
@@ -157,7 +160,7 @@ fn a_phone_that_stops_answering_is_not_rung_until_it_answers_again() {
     let mut net = Net::new();
     net.register(PHONE, "olena", 1, "<sip:olena@10.0.0.7>", "");
     net.run(Duration::from_secs(40));
-    assert_eq!(told(&mut net), ["registered true"]);
+    assert_eq!(told(&mut net), ["registered true true"]);
     net.blocked = vec![("2→0", 1)];
     net.run(Duration::from_secs(120));
     assert_eq!(rung(&net), 1, "one lost answer is sent again");
@@ -174,7 +177,7 @@ fn a_phone_that_stops_answering_is_not_rung_until_it_answers_again() {
     net.run(Duration::from_secs(4 * 62));
     assert_eq!(told(&mut net), ["olena silent true"]);
     net.register(PHONE, "olena", 2, "<sip:olena@10.0.0.7>", "");
-    assert_eq!(told(&mut net), ["registered true"]);
+    assert_eq!(told(&mut net), ["registered true true"]);
     assert_eq!(rung(&net), 1);
     net.register(PHONE, "olena", 3, "*", "Expires: 0\n");
     net.finish();
@@ -187,7 +190,7 @@ fn a_phone_that_never_answers_options_is_rung_all_the_same() {
     net.blocked = vec![("0→2 OPTIONS", 10_000)];
     net.register(PHONE, "olena", 1, "<sip:olena@10.0.0.7>", "");
     net.run(Duration::from_secs(600));
-    assert_eq!(told(&mut net), ["registered true"]);
+    assert_eq!(told(&mut net), ["registered true true"]);
     assert_eq!(rung(&net), 1);
 }
 
@@ -293,4 +296,30 @@ fn a_new_flow_of_the_same_instance_takes_the_place_of_the_old_one() {
         .map(|it| it.flow.peer)
         .collect();
     assert_eq!(flows, [address(STRANGER)]);
+}
+
+#[test]
+fn a_registration_lasts_as_long_as_we_allow() {
+    // RFC 3261 10.2.8, 10.3
+    let mut config = config();
+    config.expires = limits::REGISTRATION;
+    let mut net = Net::with(config, 1);
+    let contact = "<sip:olena@192.0.2.10:40000>";
+    net.register(PHONE, "olena", 1, contact, "Expires: 59\n");
+    let brief = answered(&net, PHONE);
+    assert_eq!(brief.status(), Some(423));
+    assert_eq!(brief.headers.text(&Name::MinExpires).as_deref(), Some("60"));
+    for (seq, contact, more, granted) in [
+        (2, contact.to_owned(), "Expires: 60\n", 60),
+        (3, contact.to_owned(), "Expires: 99999\n", 7_200),
+        (4, format!("{contact};expires=300"), "Expires: 99999\n", 300),
+        (5, contact.to_owned(), "", 3_600),
+    ] {
+        net.register(PHONE, "olena", seq, &contact, more);
+        let told = answered(&net, PHONE).headers.contacts().unwrap();
+        assert_eq!(
+            told[0].params.get("expires"),
+            Some(granted.to_string().as_str())
+        );
+    }
 }
