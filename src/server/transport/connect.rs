@@ -187,7 +187,9 @@ impl Shared {
                 let name = if to.server_name.is_empty() {
                     to.peer.ip().to_canonical().to_string()
                 } else {
-                    to.server_name.clone()
+                    // A name of the DNS may end in a dot, an address of a URI stands in brackets.
+                    let bare = to.server_name.trim_end_matches('.');
+                    bare.trim_matches(['[', ']']).to_owned()
                 };
                 let name = ServerName::try_from(name).map_err(|_| {
                     format!("{} is no name that a certificate can prove", shown(to))

@@ -623,7 +623,7 @@ async fn a_tls_peer_must_prove_the_name_we_wanted() {
         Some(authority.roots()),
         handle(),
     );
-    let flow = connect(&trusting, Transport::Tls, far.at, "sip.carrier.test")
+    let flow = connect(&trusting, Transport::Tls, far.at, "sip.carrier.test.")
         .await
         .unwrap();
     assert_eq!(near.up().await, flow);
