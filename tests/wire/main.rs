@@ -25,6 +25,7 @@ mod intruder;
 mod kamailio;
 mod pjsua;
 mod queue_calls;
+mod registrar;
 mod rig;
 mod sipp;
 mod softphone;

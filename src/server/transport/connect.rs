@@ -45,6 +45,8 @@ struct Shared {
     roots: Option<rustls::RootCertStore>,
     client: OnceLock<Result<TlsConnector, String>>,
     places: Mutex<BTreeMap<Destination, Place>>,
+    /// What the log was told last of destinations that cannot be reached.
+    troubles: Mutex<BTreeMap<Destination, String>>,
     runtime: Handle,
 }
 
@@ -68,6 +70,7 @@ impl Dialler {
             roots,
             client: OnceLock::new(),
             places: Mutex::default(),
+            troubles: Mutex::default(),
             runtime,
         }))
     }
@@ -96,6 +99,7 @@ impl Dialler {
             if opened.is_err() {
                 shared.forget(&to, None);
             }
+            shared.log(&to, opened.as_ref().err());
             answer(opened);
         });
     }
@@ -134,6 +138,25 @@ impl Shared {
         if mine {
             places.remove(to);
         }
+    }
+
+    /// Says once why a destination cannot be reached, however often it is tried, and that it can be again.
+    fn log(&self, to: &Destination, trouble: Option<&String>) {
+        let mut troubles = self.troubles.lock().unwrap_or_else(PoisonError::into_inner);
+        let Some(why) = trouble else {
+            if troubles.remove(to).is_some() {
+                tracing::info!("{} is reached again", shown(to));
+            }
+            return;
+        };
+        if troubles.get(to) == Some(why) {
+            return;
+        }
+        if troubles.len() >= limits::CONNECTIONS_OUT {
+            troubles.pop_first();
+        }
+        tracing::warn!("{why}");
+        troubles.insert(to.clone(), why.clone());
     }
 
     /// The listener that speaks to a peer over a transport.
