@@ -213,10 +213,16 @@ impl Call {
                     self.phone_answered(world, leg, answer.as_deref(), peer, fx);
                 }
             }
-            SessionEvent::Rejected { leg, code, .. } => {
+            SessionEvent::Rejected {
+                leg,
+                code,
+                contacts,
+            } => {
                 if self.dials_on(leg) {
                     Self::media(MediaCommand::Close { leg }, fx);
-                    self.try_failed(world, leg, code, fx);
+                    if !self.redirected(world, leg, code, &contacts, fx) {
+                        self.try_failed(world, leg, code, fx);
+                    }
                 } else {
                     self.phone_rejected(world, leg, code, fx);
                 }

@@ -117,7 +117,8 @@ pub const fn result_of(code: u16) -> CallResult {
 pub const fn miss_reason(code: u16) -> MissReason {
     match code {
         486 | 600 => MissReason::Busy,
-        480 | 603 => MissReason::Declined,
+        // Wherever a phone of a queue sends its caller, the caller stays here.
+        300..400 | 480 | 603 => MissReason::Declined,
         408 => MissReason::NoAnswer,
         _ => MissReason::Failed,
     }
@@ -137,7 +138,7 @@ mod tests {
     fn responses_of_phones_are_told_apart() {
         assert_eq!(miss_reason(486), MissReason::Busy);
         assert_eq!(miss_reason(603), MissReason::Declined);
-        assert_eq!(miss_reason(302), MissReason::Failed);
+        assert_eq!(miss_reason(302), MissReason::Declined);
         assert_eq!(miss_reason(503), MissReason::Failed);
         assert!(is_global(603) && !is_global(486));
     }

@@ -21,6 +21,7 @@ use crate::limits;
 use crate::media::command::{Learn, MediaCommand};
 use crate::sip::session::{Cause, OutgoingInvite, SessionCommand};
 use crate::sip::trunk::attempt::{self, Heard, Sign, Verdict};
+use crate::sip::uri::Uri;
 use crate::words::{Codec, MissReason, MissedReason, Outcome, Srtp};
 
 impl Call {
@@ -424,6 +425,48 @@ impl Call {
                 }
             }
         }
+    }
+
+    /// A redirection (RFC 3261 8.1.3.4) is followed to whom the plan lets operators dial, and to
+    /// nobody else: a carrier or a phone must not send calls where they cost money. False when it is
+    /// not followed.
+    pub(super) fn redirected(
+        &mut self,
+        world: &mut World<'_>,
+        leg: LegId,
+        code: u16,
+        contacts: &[Uri],
+        fx: &mut Effects,
+    ) -> bool {
+        let followed = self.dial.as_ref().map_or(0, |dial| dial.redirections);
+        if !(300..400).contains(&code) || followed >= limits::REDIRECTIONS {
+            return false;
+        }
+        let target = contacts.iter().find_map(|contact| {
+            let user = contact.user_decoded()?;
+            let user = user.split(';').next().unwrap_or_default();
+            self.plan.dialled(user, world.now.wall).ok()
+        });
+        let same = |dial: &Dial| Some(&dial.dialled) == target.as_ref();
+        let Some(target) = target
+            .clone()
+            .filter(|target| !matches!(target, Dialled::Queues(_)))
+            .filter(|_| !self.dial.as_ref().is_some_and(same))
+        else {
+            return false;
+        };
+        if let Some(dial) = &mut self.dial {
+            dial.tries.remove(&leg);
+        }
+        fx.push_back(CallEffect::StopTimer(CallTimer::TrunkSilent(leg)));
+        let declined = AttemptResult::Missed(MissReason::Declined);
+        self.facts.attempt_over(leg, declined);
+        self.drop_dial(&cause::ELSEWHERE, fx);
+        self.begin_dialling(world, target, fx);
+        if let Some(dial) = &mut self.dial {
+            dial.redirections = followed + 1;
+        }
+        true
     }
 
     /// A carrier has not said a word: the next one is tried. What it says later is cancelled, or

@@ -9,6 +9,7 @@ mod cases;
 mod dialled;
 mod floor;
 mod keys;
+mod outbound;
 mod places;
 mod screen;
 mod spoken;
@@ -250,6 +251,7 @@ fn read(root: &Node, whole: bool, hash: String, problems: &mut Problems<'_>) -> 
     let mut keys = keys::Keys::new(&defaults);
     let operators = floor::operators(&top, &names, &mut keys, problems);
     let queues = floor::queues(&top, &names, &operators, &mut keys, problems);
+    let outbound = outbound::outbound(&top, &names, &defaults, &keys, problems);
     let whispers = spoken::whispers(&top, problems);
     let recording = spoken::recording(&top, &defaults, problems);
     let context = dialled::Context {
@@ -274,7 +276,7 @@ fn read(root: &Node, whole: bool, hash: String, problems: &mut Problems<'_>) -> 
         operators,
         queues,
         whisper_max: whispers.max,
-        outbound: None,
+        outbound,
         screen: screen::screen(&top, problems),
         keypad: BTreeMap::new(),
         recording,

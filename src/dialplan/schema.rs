@@ -22,6 +22,7 @@ pub const PLAN: Words = Words {
         "numbers",
         "operators",
         "queues",
+        "outbound",
         "whisper",
         "screen",
         "recording",
@@ -37,7 +38,6 @@ pub const PLAN: Words = Words {
         "lookups",
         "voicemail",
         "callbacks",
-        "outbound",
     ],
 };
 
@@ -118,6 +118,27 @@ pub const QUEUE: Words = Words {
         "closed",
         "service_level",
     ],
+};
+
+/// `outbound`.
+pub const OUTBOUND: Words = Words {
+    known: &[
+        "via",
+        "allow",
+        "deny",
+        "emergency",
+        "max_calls",
+        "per_day",
+        "hours",
+        "show",
+    ],
+    later: &[],
+};
+
+/// `outbound.show`.
+pub const SHOW: Words = Words {
+    known: &["site", "number"],
+    later: &[],
 };
 
 /// `queues.X.operators`.

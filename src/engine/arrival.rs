@@ -72,7 +72,9 @@ impl Engine {
                     from: who::caller(&self.plan, invite),
                 }),
             };
-            let dials = dialled.filter(|dialled| !matches!(dialled, Dialled::Queues(_)));
+            let dials = dialled
+                .clone()
+                .filter(|dialled| !matches!(dialled, Dialled::Queues(_)));
             let arrival = Arrival {
                 id,
                 ticket,
@@ -94,6 +96,11 @@ impl Engine {
             self.reject(now, leg, 500, None);
             return;
         };
+        if let (Source::Operator(operator), Some(Dialled::Outside { .. }), false) =
+            (&invite.source, &dialled, call.ended())
+        {
+            self.toll.begins(id, operator.clone());
+        }
         self.active += usize::from(!call.ended());
         self.calls.insert(id, call);
         self.queue_effects(id, effects);

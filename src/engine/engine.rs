@@ -14,24 +14,21 @@ use super::output::{Level, LogLine, Observation, Output, Question};
 #[cfg(test)]
 use super::sabotage;
 use super::settings::EngineSettings;
+use super::toll::Toll;
 use super::view::View;
 use crate::acd::desk::Desk;
 use crate::acd::message::{AcdEffect, AcdInput};
-use crate::acd::operator::Operator;
 use crate::call::call::{Call, Effects};
 use crate::call::cause;
-use crate::call::message::{
-    CallEffect, CallInput, CallTimer, Contact, Gate, Measured, Minted, World,
-};
+use crate::call::message::{CallEffect, CallInput, CallTimer, Gate, Measured, Minted, World};
 use crate::dialplan::plan::Dialplan;
-use crate::id::{AskId, CallId, FlowId, LegId, OperatorName};
+use crate::id::{AskId, CallId, FlowId, LegId};
 use crate::ledger::callbacks::Callbacks;
 use crate::ledger::outcomes::Outcomes;
 use crate::limits;
 use crate::media::command::{MediaCommand, MediaEvent};
 use crate::rng::Rng;
 use crate::sip::endpoint::{Endpoint, EndpointEvent, HoldId, Transmit};
-use crate::sip::registrar::Binding;
 use crate::sip::resolve::Query;
 use crate::sip::trunk::{TargetKey, Trunks};
 use crate::time::{Instant, Now, Timers, Wakeup};
@@ -87,6 +84,7 @@ pub struct Engine {
     pub(super) draining: bool,
     pub(super) turned_away: u64,
     pub(super) faults: u64,
+    pub(super) toll: Toll,
     #[cfg(test)]
     pub(crate) sabotage: sabotage::Sabotage,
 }
@@ -124,6 +122,7 @@ impl Engine {
             draining: false,
             turned_away: 0,
             faults: 0,
+            toll: Toll::default(),
             #[cfg(test)]
             sabotage: sabotage::Sabotage::default(),
         };
@@ -296,7 +295,12 @@ impl Engine {
         self.settle(now);
         while let Some(timer) = self.timers.pop_due(now.mono) {
             match timer {
-                EngineTimer::Call(call, timer) => self.step(now, call, CallInput::Timer(timer)),
+                EngineTimer::Call(call, timer) => {
+                    if timer == CallTimer::Length {
+                        self.tell_too_long(now, call);
+                    }
+                    self.step(now, call, CallInput::Timer(timer));
+                }
                 EngineTimer::Hold(hold) => {
                     self.log(Level::Error, None, "the store is slow: a registration is confirmed before it is on disk; check the disk of the data folder");
                     self.release_hold(hold);
@@ -548,55 +552,12 @@ impl Engine {
         }
     }
 
-    /// Where an operator is whom a call wants outside any queue.
-    fn reach(&mut self, now: Now, call: CallId, operator: OperatorName) {
-        let known = self.desk.operator(&operator).is_some();
-        let contacts = if known {
-            self.contacts(&operator)
-        } else {
-            Vec::new()
-        };
-        let busy = self.desk.operator(&operator).and_then(Operator::call);
-        let busy = busy.is_some();
-        let reached = CallInput::Reached {
-            operator,
-            contacts,
-            busy,
-        };
-        self.step(now, call, reached);
-    }
-
-    fn contacts(&self, operator: &OperatorName) -> Vec<Contact> {
-        self.endpoint.bindings(operator).map(contact_of).collect()
-    }
-
-    /// A phone came up: it rings too if its operator is being rung.
-    pub(super) fn ring_too(&mut self, now: Now, binding: &Binding) {
-        let operator = self.desk.operator(&binding.user);
-        let calls = operator.map(|operator| operator.tickets().map(|(_, call)| call));
-        for call in calls.into_iter().flatten().collect::<Vec<_>>() {
-            let phone_up = CallInput::PhoneUp {
-                operator: binding.user.clone(),
-                contact: contact_of(binding),
-            };
-            self.step(now, call, phone_up);
-        }
-    }
-
     pub(super) fn log(&mut self, level: Level, call: Option<CallId>, text: &str) {
         self.outputs.push_back(Output::Log(LogLine {
             level,
             call,
             text: text.to_owned(),
         }));
-    }
-}
-
-fn contact_of(binding: &Binding) -> Contact {
-    Contact {
-        uri: binding.contact.clone(),
-        flow: binding.flow,
-        routes: binding.path.clone(),
     }
 }
 

@@ -16,11 +16,13 @@ pub mod floor;
 pub mod input;
 pub mod output;
 mod placing;
+mod reaching;
 #[cfg(test)]
 pub(crate) mod sabotage;
 pub mod settings;
 mod signalling;
 mod story;
+mod toll;
 mod transfers;
 mod trunks;
 pub mod view;

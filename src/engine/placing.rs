@@ -2,15 +2,18 @@
 
 use super::engine::Engine;
 use super::output::Level;
+use super::toll::Bound;
+use crate::call::call::Call;
 use crate::dialplan::decide::Decision;
-use crate::dialplan::dial::Dialled;
+use crate::dialplan::dial::{Barred, Dialled};
 use crate::dialplan::plan::{Dialplan, Whisper};
-use crate::id::{LegId, OperatorName};
+use crate::id::{CallId, LegId, OperatorName};
 use crate::limits;
 use crate::number::Masked;
 use crate::sip::identity::number_of;
 use crate::sip::session::IncomingInvite;
 use crate::time::Now;
+use crate::words::Direction;
 
 impl Engine {
     /// Makes a call of an operator's INVITE, or refuses it: 403 for whatever the plan does not allow,
@@ -31,9 +34,21 @@ impl Engine {
             Err(barred) => {
                 let text = format!("{operator} dialled {}, which {barred}", Masked(&text));
                 self.log(Level::Info, None, &text);
+                if barred == Barred::Closed {
+                    self.tell_bound(now, operator, "outbound.hours");
+                }
                 return self.reject(now, leg, 403, None);
             }
         };
+        if matches!(
+            dialled,
+            Dialled::Outside {
+                emergency: true,
+                ..
+            }
+        ) {
+            return self.admit(now, leg, invite, Some(dialled), false);
+        }
         let desk = self.desk.operator(operator);
         if desk.is_some_and(|it| it.tickets().count() >= limits::CALLS_OF_AN_OPERATOR) {
             return self.reject(now, leg, 486, None);
@@ -42,8 +57,51 @@ impl Engine {
             self.turned_away += 1;
             return self.reject(now, leg, 503, Some(limits::RETRY_AFTER_SECONDS));
         }
+        if matches!(dialled, Dialled::Outside { .. })
+            && let Err(bound) = self.toll.may(&self.plan, operator, now.wall, None)
+        {
+            self.tell_bound(now, operator, bound.as_str());
+            return self.reject(now, leg, refusal(bound), None);
+        }
         let refused = self.active >= self.settings.calls || !self.arrival_allowed(now);
         self.admit(now, leg, invite, Some(dialled), refused);
+    }
+
+    /// A call out of an operator's has reached the longest time.
+    pub(super) fn tell_too_long(&mut self, now: Now, call: CallId) {
+        let facts = self.calls.get(&call).map(Call::facts);
+        let outbound = facts.filter(|facts| facts.direction == Direction::Outbound);
+        if let Some(operator) = outbound.and_then(|facts| facts.placed_by.clone()) {
+            self.tell_bound(now, &operator, "limits.call_length");
+        }
+    }
+
+    /// A transfer to a number outside is a call out of the operator's: counted, and bounded.
+    pub(super) fn meter(
+        &mut self,
+        now: Now,
+        call: CallId,
+        operator: &OperatorName,
+        dialled: &Dialled,
+    ) -> Result<(), u16> {
+        let Dialled::Outside { emergency, .. } = dialled else {
+            return Ok(());
+        };
+        let within = Some(call);
+        if !emergency && let Err(bound) = self.toll.may(&self.plan, operator, now.wall, within) {
+            self.tell_bound(now, operator, bound.as_str());
+            return Err(refusal(bound));
+        }
+        self.toll.begins(call, operator.clone());
+        Ok(())
+    }
+}
+
+/// An operator who dials too much is forbidden to; one whose line is taken may try again later.
+const fn refusal(bound: Bound) -> u16 {
+    match bound {
+        Bound::AtOnce => 503,
+        Bound::PerDay => 403,
     }
 }
 

@@ -24,6 +24,7 @@ impl Engine {
         match told.news {
             News::Started if facts.direction == Direction::Inbound => self.outcomes.offered(),
             News::Ended => {
+                self.toll.ends(facts.id);
                 if let Some(outcome) = facts.outcome {
                     self.outcomes.ended(outcome);
                 }
@@ -219,6 +220,16 @@ impl Engine {
         };
         self.record(now, kind, None, data);
         self.log(level, None, &format!("trunk {trunk} {word}: {why}"));
+    }
+
+    /// An operator reached a bound of the plan.
+    pub(super) fn tell_bound(&mut self, now: Now, operator: &OperatorName, bound: &'static str) {
+        let mut data = Map::new();
+        data.insert("actor".into(), json!(operator));
+        data.insert("action".into(), json!("dial"));
+        data.insert("result".into(), json!("refused"));
+        data.insert("bound".into(), json!(bound));
+        self.record(now, "audit.action", None, data);
     }
 
     /// A new plan is live.

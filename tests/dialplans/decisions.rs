@@ -2,11 +2,12 @@
 
 use strowger::dialplan::decide::{Decision, Facts};
 use strowger::dialplan::diagnose::Severity;
+use strowger::dialplan::dial::{Barred, Dialled};
 use strowger::dialplan::plan::{Answer, Dialplan, Whisper};
 use strowger::dialplan::plan::{Called, CallerId};
 use strowger::id::{OperatorName, QueueName, TrunkName};
 use strowger::sip::flow::Transport;
-use strowger::time::Duration;
+use strowger::time::{Duration, Wall};
 use strowger::words::Srtp;
 use strowger::words::{Codec, Language, Phrase, Strategy};
 
@@ -235,4 +236,54 @@ fn a_trunk_says_how_it_is_reached_known_and_spoken_to() {
     );
     assert_eq!(trusting.called, [Called::PCalledPartyId, Called::To]);
     assert_eq!(trusting.caller, [CallerId::PAssertedIdentity]);
+
+const OUTBOUND: &str = r#"
+version: 1
+country: UA
+timezone: Europe/Kyiv
+sites: { odesa: { city: Одеса }, kharkiv: { city: Харків } }
+trunks: { kyivstar: { peers: [203.0.113.10] } }
+numbers: { "0800 301 231": { site: odesa, to: queue.front } }
+operators:
+  olena: { password: x, number: "201", site: odesa }
+  iryna: { password: x, number: "202", site: kharkiv }
+queues: { front: { operators: { all: true }, number: "300" } }
+outbound:
+  via: [kyivstar]
+  allow: ["+380*", "00 48 22*", "+7 861 200-30-40"]
+  deny: ["+380 900*"]
+  emergency: ["103", "112"]
+  hours: "08:00-20:00"
+  show: [{ site: odesa, number: "0800 301 231" }, { number: "067 000 00 00" }]
+"#;
+
+#[test]
+fn an_operator_dials_colleagues_queues_and_what_outbound_allows() {
+    let compiled = compiled(&[("plan.yaml", OUTBOUND)], Severity::Error);
+    let plan = compiled.plan.unwrap();
+    // 10:00 and 22:00 in Kyiv.
+    let (day, night) = (1_791_183_600_000, 1_791_226_800_000);
+    let dial = |text: &str, millis| plan.dialled(text, Wall::from_millis(millis));
+    let outside = |number: &str, emergency| {
+        let number = number.to_owned();
+        Ok(Dialled::Outside { number, emergency })
+    };
+    for text in ["olena", "201"] {
+        assert_eq!(dial(text, night), Ok(Dialled::Operator("olena".into())));
+    }
+    for text in ["front", "300", "odesa"] {
+        assert_eq!(dial(text, night), Ok(Dialled::Queues(vec!["front".into()])));
+    }
+    assert_eq!(dial("067 111 22 33", day), outside("+380671112233", false));
+    assert_eq!(dial("0048221234567", day), outside("+48221234567", false));
+    assert_eq!(dial("+78612003040", day), outside("+78612003040", false));
+    assert_eq!(dial("+78612003041", day), Err(Barred::Unknown));
+    assert_eq!(dial("0900123456", day), Err(Barred::Denied));
+    assert_eq!(dial("067 111 22 33", night), Err(Barred::Closed));
+    assert_eq!(dial("103", night), outside("103", true));
+    for stranger in ["kharkiv", "203", "101", "", "*97", "olena;x=y", "Олена"] {
+        assert_eq!(dial(stranger, day), Err(Barred::Unknown), "{stranger}");
+    }
+    assert_eq!(plan.shown_for(&"olena".into()), Some("+380800301231"));
+    assert_eq!(plan.shown_for(&"iryna".into()), Some("+380670000000"));
 }

@@ -55,4 +55,13 @@ impl Keys {
         }
         Some(number)
     }
+
+    /// Numbers that call for help must not mean anybody here.
+    pub(super) fn keep_free(&self, number: &str, at: Place, problems: &mut Problems<'_>) {
+        if let Some(&(first, whose)) = self.taken.get(number) {
+            let first = problems.position(first);
+            let message = format!("`{number}` is the short number of the {whose} at {first}");
+            problems.error(at, message);
+        }
+    }
 }
