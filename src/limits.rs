@@ -105,8 +105,6 @@ pub const CALLS_OF_AN_OPERATOR: usize = 8;
 pub const RING_DIRECT: Duration = Duration::from_secs(60);
 /// A number outside rings this long; carriers end it sooner as a rule.
 pub const RING_OUTSIDE: Duration = Duration::from_secs(180);
-/// Ways to a number outside that one call tries.
-pub const WAYS: usize = 16;
 /// Phones of one operator that ring together; one that comes up beside them does not ring.
 pub const PHONES_OF_AN_OPERATOR: usize = 16;
 /// Redirections (RFC 3261 8.1.3.4) that one call follows; one more ends the attempt.

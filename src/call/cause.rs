@@ -142,4 +142,32 @@ mod tests {
         assert_eq!(miss_reason(503), MissReason::Failed);
         assert!(is_global(603) && !is_global(486));
     }
+
+    #[test]
+    fn what_the_far_side_said_becomes_a_cause_for_the_one_who_dialled() {
+        // RFC 3398 8.2.6.1
+        for (code, sip, q850) in [
+            (404, 404, 1),
+            (410, 410, 22),
+            (480, 480, 19),
+            (408, 480, 19),
+            (484, 484, 28),
+            (486, 486, 17),
+            (600, 600, 17),
+            (603, 603, 21),
+            (500, 500, 41),
+            (503, 503, 41),
+            (504, 504, 102),
+        ] {
+            let cause = of_response(code);
+            assert_eq!((cause.sip, cause.q850), (sip, Some(q850)), "{code}");
+        }
+        // What the far side has against us is no business of the one who dialled.
+        for code in [401, 407, 420, 481, 513] {
+            assert_eq!(of_response(code).sip, 502, "{code}");
+        }
+        assert_eq!(result_of(486), CallResult::Busy);
+        assert_eq!(result_of(480), CallResult::NoAnswer);
+        assert_eq!(result_of(404), CallResult::Failed);
+    }
 }

@@ -154,7 +154,7 @@ impl Call {
         if !dial.tries.is_empty() || !matches!(dial.dialled, Dialled::Outside { .. }) {
             return;
         }
-        dial.ways = ways.into_iter().take(limits::WAYS).collect();
+        dial.ways = ways.into();
         self.next_way(world, fx);
     }
 

@@ -236,6 +236,7 @@ fn a_trunk_says_how_it_is_reached_known_and_spoken_to() {
     );
     assert_eq!(trusting.called, [Called::PCalledPartyId, Called::To]);
     assert_eq!(trusting.caller, [CallerId::PAssertedIdentity]);
+}
 
 const OUTBOUND: &str = r#"
 version: 1

@@ -44,7 +44,7 @@ fn ladder(name: &str, plan: &str, scripts: &[&[Manner]], patience: Duration) {
     compare(name, &hall.world.chart());
 }
 
-fn compare(name: &str, drawn: &str) {
+pub fn compare(name: &str, drawn: &str) {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("tests/ladders/{name}.txt"));
     if std::env::var_os("STROWGER_BLESS").is_some() {
         std::fs::write(&path, drawn).unwrap();

@@ -12,10 +12,12 @@ mod cuts;
 mod day;
 #[path = "../fuzz/bodies/engine_script.rs"]
 mod engine_script;
+mod exchange;
 mod hall;
 mod ladders;
 mod load;
 mod loss;
+mod passing_on;
 mod races;
 mod rehearsals;
 mod reload;

@@ -7,7 +7,7 @@ use crate::dialplan::compile::{Options, Source, compile};
 use crate::dialplan::diagnose::Severity;
 use crate::dialplan::secrets::Secrets;
 use crate::engine::output::Record;
-use crate::id::FlowId;
+use crate::id::{FlowId, OperatorName};
 use crate::sim::world::engine_settings;
 use crate::sip::flow::{Flow, Transport};
 use crate::time::{Duration, Wall};
