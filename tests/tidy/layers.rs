@@ -28,7 +28,7 @@ const AMONG_SIBLINGS: &[(&str, &str)] = &[
 /// What `call` may see of the machines at its right hand: their messages, never their insides.
 const SEEN_BY_CALL: &[(&str, &[&str])] = &[
     ("media", &["command"]),
-    ("dialplan", &["plan", "decide"]),
+    ("dialplan", &["plan", "decide", "dial"]),
     ("acd", &["message"]),
     ("ledger", &["message", "record"]),
 ];
