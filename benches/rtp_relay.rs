@@ -5,6 +5,8 @@
 #![expect(
     clippy::unwrap_used,
     clippy::indexing_slicing,
+    clippy::panic,
+    clippy::wildcard_enum_match_arm,
     clippy::print_stdout,
     reason = "a benchmark prints, and stops when its sockets fail"
 )]
@@ -18,8 +20,9 @@ use strowger::media::command::{Learn, Remote};
 use strowger::media::relay::{Received, Relay};
 use strowger::rng::Rng;
 use strowger::rtp::packet::Header;
+use strowger::rtp::srtp::Sealer;
 use strowger::time::Instant;
-use strowger::words::Codec;
+use strowger::words::{Codec, SrtpKey, SrtpKeys, SrtpSuite};
 
 const ROUNDS: u32 = 200;
 const PACKETS: u32 = 200;
@@ -54,19 +57,36 @@ fn main() {
         leg
     };
     let (mut caller, mut same, mut other) = (leg(Codec::Pcma), leg(Codec::Pcma), leg(Codec::Pcmu));
+    let mut secure = leg(Codec::Pcma);
 
     let [mut bare, mut relayed, mut converted, mut rewrite] = [Duration::ZERO; 4];
-    for _ in 0..ROUNDS {
-        bare += bench.run(|_| true);
-        relayed += bench.run(|bytes| relay(&mut caller, &mut same, bytes));
-        converted += bench.run(|bytes| relay(&mut caller, &mut other, bytes));
+    let [mut sealed, mut opened] = [Duration::ZERO; 2];
+    for round in 0..ROUNDS {
+        bare += bench.run(None, |_, length| length);
+        relayed += bench.run(None, |bytes, length| {
+            relay(&mut caller, &mut same, bytes, length)
+        });
+        converted += bench.run(None, |bytes, length| {
+            relay(&mut caller, &mut other, bytes, length)
+        });
         rewrite += without_sockets(&mut caller, &mut same);
+        // Keys are good for one round, as the same packets come in each.
+        secure.connect(Instant::START, encrypted(&bench.sender, round));
+        sealed += bench.run(None, |bytes, length| {
+            relay(&mut caller, &mut secure, bytes, length)
+        });
+        let mouth = Sealer::new(&key(round, 2));
+        opened += bench.run(Some(mouth), |bytes, length| {
+            relay(&mut secure, &mut same, bytes, length)
+        });
     }
     for (what, took) in [
         ("receive and send alone", bare),
         ("relayed", relayed),
         ("relayed, A-law to µ-law", converted),
         ("relayed, without sockets", rewrite),
+        ("relayed, encrypted", sealed),
+        ("relayed, decrypted", opened),
     ] {
         let each = took.as_secs_f64() / f64::from(ROUNDS * PACKETS);
         let ratio = took.as_secs_f64() / bare.as_secs_f64();
@@ -78,16 +98,25 @@ fn main() {
 }
 
 impl Bench {
-    /// The CPU time of passing packets on, `work` done to each.
-    fn run(&mut self, mut work: impl FnMut(&mut [u8]) -> bool) -> Duration {
+    /// The CPU time of passing packets on, `work` done to each; it gives the length of what is sent.
+    fn run(
+        &mut self,
+        mut mouth: Option<Sealer>,
+        mut work: impl FnMut(&mut [u8], usize) -> usize,
+    ) -> Duration {
         let mut took = Duration::ZERO;
         for index in 0..PACKETS {
-            self.sender.send(&packet(index)).unwrap();
+            let mut said = packet(index);
+            if let Some(mouth) = &mut mouth {
+                let length = said.len();
+                said.resize(length + 10, 0);
+                mouth.seal(&mut said, length).unwrap();
+            }
+            self.sender.send(&said).unwrap();
             let start = cpu();
             let length = self.inside.recv(&mut self.buffer).unwrap();
-            if work(&mut self.buffer[..length]) {
-                self.outside.send(&self.buffer[..length]).unwrap();
-            }
+            let length = work(&mut self.buffer, length);
+            self.outside.send(&self.buffer[..length]).unwrap();
             took += cpu() - start;
             self.receiver.recv(&mut [0; 1500]).unwrap();
         }
@@ -99,22 +128,44 @@ fn without_sockets(from: &mut Relay, to: &mut Relay) -> Duration {
     let mut packets: Vec<Vec<u8>> = (0..PACKETS).map(packet).collect();
     let start = cpu();
     for packet in &mut packets {
-        black_box(relay(from, to, packet));
+        let length = packet.len();
+        black_box(relay(from, to, packet, length));
     }
     cpu() - start
 }
 
-fn relay(from: &mut Relay, to: &mut Relay, bytes: &mut [u8]) -> bool {
+fn relay(from: &mut Relay, to: &mut Relay, buffer: &mut [u8], length: usize) -> usize {
     let far_end = from.target().unwrap();
-    match from.receive(Instant::START, far_end, bytes) {
+    match from.receive(Instant::START, far_end, &mut buffer[..length]) {
         Received::Carried { carried, .. } => {
-            let mut length = 0;
-            to.forward(Instant::START, &carried, bytes, |sent| length = sent.len());
-            length > 0
+            let mut sent = 0;
+            to.forward(Instant::START, &carried, buffer, |bytes| sent = bytes.len());
+            assert!(sent > 0, "a packet was not passed on");
+            sent
         }
-        Received::Stranger | Received::Garbage | Received::Forged | Received::Report { .. } => {
-            false
-        }
+        other => panic!("{other:?}"),
+    }
+}
+
+fn key(round: u32, side: u8) -> SrtpKey {
+    let mut master = [side; 16];
+    master[..4].copy_from_slice(&round.to_be_bytes());
+    SrtpKey {
+        suite: SrtpSuite::AesCm128HmacSha1Tag80,
+        master,
+        salt: [side; 14],
+        mki: Box::default(),
+    }
+}
+
+fn encrypted(socket: &UdpSocket, round: u32) -> Remote {
+    let keys = SrtpKeys {
+        ours: key(round, 1),
+        theirs: key(round, 2),
+    };
+    Remote {
+        srtp: Some(Box::new(keys)),
+        ..far_end(socket, Codec::Pcma)
     }
 }
 

@@ -323,6 +323,22 @@ fn a_recording_that_cannot_be_written_is_said_once_and_the_call_goes_on() {
     assert!(failed[0].contains("cannot write"), "{failed:?}");
 }
 
+/// What the process holds open.
+fn open_files() -> usize {
+    std::fs::read_dir("/proc/self/fd").unwrap().count()
+}
+
+/// Waits until every port is back.
+fn all_closed(hall: &Hall) {
+    let deadline = Instant::now() + Duration::from_secs(20);
+    while hall.media.counters().ports_open > 0 {
+        assert!(Instant::now() < deadline, "{:?}", hall.media.counters());
+        std::thread::yield_now();
+    }
+}
+
+/// A hundred thousand legs, half of which change their call and with it their thread: every port and every
+/// socket comes back.
 #[test]
 fn ports_come_back_however_often_they_are_taken() {
     let hall = Hall::with(6, |settings| settings.ports = 30_000..=30_019);
@@ -330,26 +346,37 @@ fn ports_come_back_however_often_they_are_taken() {
         origin: Origin::Inbound,
         number,
     };
-    for round in 0..100 {
-        for number in 0..5 {
-            hall.open_leg(leg(round * 5 + number), call(6));
+    let before = open_files();
+    for round in 0..10_000_u64 {
+        for number in 0..10 {
+            hall.open_leg(leg(round * 10 + number), call(6));
         }
-        for number in 0..5 {
-            hall.close(leg(round * 5 + number));
+        for number in 0..10 {
+            let leg = leg(round * 10 + number);
+            let call = call(7 + u8::try_from(number).unwrap());
+            if round % 2 == 0 {
+                hall.media.command(MediaCommand::Adopt { leg, call });
+            }
+            hall.close(leg);
         }
+        all_closed(&hall);
     }
-    for number in 1000..1011 {
-        hall.media.command(MediaCommand::Open {
-            leg: leg(number),
-            call: call(6),
-        });
+    assert_eq!(open_files(), before);
+    for number in 30_000..30_010 {
+        hall.open_leg(leg(number), call(6));
     }
-    hall.wait_for(&MediaEvent::OpenFailed { leg: leg(1010) });
-    for number in 1000..1010 {
+    assert_eq!(hall.media.counters().ports_open, 10);
+    assert_eq!(open_files(), before + 20);
+    hall.media.command(MediaCommand::Open {
+        leg: leg(30_010),
+        call: call(6),
+    });
+    hall.wait_for(&MediaEvent::OpenFailed { leg: leg(30_010) });
+    for number in 30_000..30_010 {
         hall.close(leg(number));
     }
-    hall.open_leg(leg(2000), call(6));
-    assert_eq!(hall.media.counters().ports_open, 1);
+    all_closed(&hall);
+    assert_eq!(open_files(), before);
 }
 
 #[test]
