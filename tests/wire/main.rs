@@ -32,4 +32,5 @@ mod softphone;
 mod sound;
 mod streams;
 mod trace;
+mod trunks;
 mod watching;

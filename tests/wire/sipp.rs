@@ -44,6 +44,11 @@ impl Sipp {
         Self::start(folder, role, server, None)
     }
 
+    /// One who waits for the first request, and ends with what follows of it.
+    pub fn waits(folder: &Path, role: &Role, server: SocketAddr) -> Self {
+        Self::start(folder, role, server, None)
+    }
+
     /// A phone: registers, and plays the scenario in the first call it gets.
     pub fn phone(folder: &Path, role: &Role, server: SocketAddr) -> Self {
         Self::start(folder, role, server, Some("register"))

@@ -9,7 +9,7 @@ use crate::authority::Authority;
 use crate::baresip::Baresip;
 use crate::hook::{Hook, of};
 use crate::pjsua::{Line, Phone};
-use crate::rig::{CALLER, MUSIC, Rig, WHISPER};
+use crate::rig::{CALLER, MUSIC, Rig, WHISPER, free_port, plan_text, with_tls};
 use crate::sound;
 
 const OLENA: f64 = 660.0;
@@ -62,7 +62,7 @@ fn a_softphone_takes_a_call_over_each_transport() {
     }
 }
 
-/// A server with phones at its TLS listener, a caller who talks to Olena, and Serhii beside her.
+/// A server with phones at its TLS listener that encrypt their sound (RFC 4568), a caller who talks to Olena, and Serhii beside her.
 struct Talk {
     hook: Hook,
     rig: Rig,
@@ -76,11 +76,20 @@ impl Talk {
         let mut hook = Hook::start();
         let folder = tempfile::tempdir().unwrap();
         let authority = Authority::new(folder.path());
-        let rig = Rig::with_tls(&hook, &authority.certify(folder.path(), "strowger.test"));
+        let files = authority.certify(folder.path(), "strowger.test");
+        let carrier = free_port();
+        let secret = |name| format!("password: secret-{name}");
+        let plan = ["olena", "serhii"]
+            .iter()
+            .fold(plan_text(carrier), |plan, name| {
+                let word = secret(name);
+                plan.replace(&word, &format!("{word}, srtp: required"))
+            });
+        let rig = Rig::with_settings(&hook, carrier, &plan, |it| with_tls(&it, &files));
         let line = Line {
             server: rig.tls,
             transport: "tls",
-            srtp: "off",
+            srtp: "required",
             authority: &authority.file,
         };
         let mut olena = Phone::start(rig.folder.path(), "olena", OLENA, line);
