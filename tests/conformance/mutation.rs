@@ -217,7 +217,7 @@ fn scripts() -> Vec<Vec<u8>> {
                 "Require: 100rel\r\nSupported: timer\r\nMin-SE: 90\r\nSession-Expires: 1800\r\nP-Asserted-Identity: <tel:+380671112233>\r\nPrivacy: id\r\nDiversion: <sip:a@b>;reason=no-answer;counter=1, <sip:c@d>\r\nHistory-Info: <sip:a@b?Reason=SIP%3Bcause%3D302>;index=1, <sip:c@d>;index=1.1\r\n{sdp}"
             ),
         ),
-        request(0, "PRACK", 2, ours, "RAck: 1 1 INVITE\r\n"),
+        request(0, "PRACK", 2, ours, "RAck: @RSEQ@ 1 INVITE\r\n"),
         request(
             0,
             "UPDATE",
@@ -228,7 +228,39 @@ fn scripts() -> Vec<Vec<u8>> {
         request(12, "OPTIONS", 4, ours, ""),
         request(0xf2, "BYE", 5, ours, ""),
     ];
+    let answer = |whim: u8, line: &str, more: &str| {
+        let text = format!("SIP/2.0 {line}\r\n@HEAD@Contact: <sip:c@203.0.113.5>\r\n{more}\r\n");
+        [&[whim], text.as_bytes()].concat()
+    };
+    let asks = "Proxy-Authenticate: Digest realm=\"c\", nonce=\"n\", qop=\"auth-int,auth\"\r\n";
+    let dialled = [
+        b"\0DIAL".to_vec(),
+        answer(0, "407 Proxy Authentication Required", asks),
+        answer(0, "422 Session Interval Too Small", "Min-SE: 3600\r\n"),
+        answer(
+            0,
+            "183 Session Progress",
+            &format!("Require: 100rel\r\nRSeq: 7\r\n{sdp}"),
+        ),
+        answer(0, "200 OK", ""),
+    ];
+    let talked = [
+        b"\0DIAL".to_vec(),
+        answer(
+            12,
+            "200 OK",
+            &format!(
+                "Allow: UPDATE\r\nRequire: timer\r\nSession-Expires: 90;refresher=uac\r\n{sdp}"
+            ),
+        ),
+        answer(0xf0, "491 Request Pending", ""),
+        answer(12, "200 OK", sdp),
+        answer(0, "500 Server Internal Error", "Retry-After: 1\r\n"),
+        answer(0xf2, "481 Call/Transaction Does Not Exist", ""),
+    ];
     let mut scripts = vec![
+        dialled.join(fuzz_sip_endpoint::MARK),
+        talked.join(fuzz_sip_endpoint::MARK),
         watching.join(fuzz_sip_endpoint::MARK),
         placed.join(fuzz_sip_endpoint::MARK),
         acknowledged.join(fuzz_sip_endpoint::MARK),

@@ -4,15 +4,17 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
 
-use strowger::id::{FlowId, LegId, OperatorName, TrunkName};
+use strowger::id::{FlowId, LegId, OperatorName, Origin, TrunkName};
 use strowger::net::Net;
 use strowger::rng::Rng;
 use strowger::sip::auth::digest::{self, Protection};
 use strowger::sip::endpoint::{
-    Algorithm, Credentials, Directory, Endpoint, EndpointConfig, EndpointEvent, Live, TrunkEntry,
+    Algorithm, Credentials, DigestAccount, Directory, Endpoint, EndpointConfig, EndpointEvent,
+    Live, TrunkEntry,
 };
 use strowger::sip::flow::{Flow, Transport};
-use strowger::sip::session::{Cause, SessionCommand, SessionEvent};
+use strowger::sip::session::{Cause, OutgoingInvite, SessionCommand, SessionEvent};
+use strowger::sip::uri::Uri;
 use strowger::time::{Duration, Instant, Now, Wall};
 
 /// What divides the steps of a script.
@@ -23,6 +25,16 @@ const TAG: &[u8] = b"@TAG@";
 /// Stands in a packet for the credentials of the one operator, right for its first line.
 const DIGEST: &[u8] = b"@DIGEST@";
 
+/// Stands in a response for the fields that make it one to the last request the trunk got; To has a
+/// tag.
+const HEAD: &[u8] = b"@HEAD@";
+
+/// Stands in a packet for the RSeq the endpoint gave last.
+const RSEQ: &[u8] = b"@RSEQ@";
+
+/// A step that begins so lets the endpoint call the trunk.
+const DIAL: &[u8] = b"DIAL";
+
 const TRUNK: &str = "203.0.113.5:5060";
 const STRANGER: &str = "192.0.2.66:5060";
 
@@ -32,6 +44,10 @@ struct World {
     tag: Vec<u8>,
     /// The nonce of the last challenge, and how often it was used.
     nonce: (String, u32),
+    /// The fields of the last request to the trunk.
+    head: Vec<u8>,
+    rseq: Vec<u8>,
+    dialled: u64,
     open: BTreeSet<LegId>,
     whim: u8,
 }
@@ -47,7 +63,13 @@ pub fn run(data: &[u8]) {
         };
         world.whim = whim;
         let from = if whim & 1 == 0 { TRUNK } else { STRANGER };
+        if packet.starts_with(DIAL) {
+            world.dial();
+            continue;
+        }
         let packet = replace(packet, TAG, &world.tag.clone());
+        let packet = replace(&packet, HEAD, &world.head.clone());
+        let packet = replace(&packet, RSEQ, &world.rseq.clone());
         let credentials = world.credentials(&packet);
         world.send(from, &replace(&packet, DIGEST, credentials.as_bytes()));
         world.wait(Duration::from_millis(u64::from(whim >> 4) * 300));
@@ -84,7 +106,12 @@ const REGISTER: &[u8] = b"REGISTER sip:clinic.example SIP/2.0\r\n\
 fn directory(users: BTreeMap<OperatorName, Credentials>) -> Directory {
     let trunk: SocketAddr = TRUNK.parse().unwrap();
     let peers = vec![(Net::single(trunk.ip()), None)];
-    let trunks = vec![TrunkEntry::at(TrunkName::from("carrier"), peers)];
+    let mut carrier = TrunkEntry::at(TrunkName::from("carrier"), peers);
+    carrier.account = Some(DigestAccount {
+        user: "clinic".to_owned(),
+        password: "secret".to_owned(),
+    });
+    let trunks = vec![carrier];
     Directory {
         trunks,
         users,
@@ -118,19 +145,16 @@ impl World {
             now,
             tag: b"none".to_vec(),
             nonce: (String::new(), 0),
+            head: Vec::new(),
+            rseq: b"1".to_vec(),
+            dialled: 0,
             open: BTreeSet::new(),
             whim: 0,
         }
     }
 
     fn send(&mut self, from: &str, bytes: &[u8]) {
-        let flow = Flow {
-            id: FlowId(1),
-            transport: Transport::Udp,
-            local: "198.51.100.1:5060".parse().unwrap(),
-            peer: from.parse().unwrap(),
-        };
-        self.endpoint.handle_packet(self.now, flow, bytes);
+        self.endpoint.handle_packet(self.now, flow(from), bytes);
         let sent = self.drain();
         assert!(bytes != OPTIONS || sent == 1, "OPTIONS got no answer");
     }
@@ -162,6 +186,13 @@ impl World {
             sent += 1;
             let text = String::from_utf8_lossy(&transmit.bytes);
             let ours = text.starts_with("SIP/2.0 ");
+            if !ours && !text.starts_with("ACK ") && transmit.flow.peer.to_string() == TRUNK {
+                self.head = head_of(&text).into_bytes();
+            }
+            let rseq = text.split_once("\r\nRSeq: ").map(|(_, rest)| rest);
+            if let Some((rseq, _)) = rseq.and_then(|rest| rest.split_once('\r')) {
+                self.rseq = rseq.as_bytes().to_vec();
+            }
             let to = text
                 .split("\r\n")
                 .find(|line| ours && line.starts_with("To:"));
@@ -255,6 +286,27 @@ impl World {
         )
     }
 
+    fn dial(&mut self) {
+        self.dialled += 1;
+        let leg = LegId {
+            origin: Origin::Outbound,
+            number: self.dialled,
+        };
+        let flow = flow(TRUNK);
+        let target = Uri::parse("sip:380671112233@carrier.example").unwrap();
+        let offer = bytes::Bytes::from_static(b"v=0\r\n");
+        let invite = OutgoingInvite {
+            trunk: Some(TrunkName::from("carrier")),
+            asserted: Some("380800100200".to_owned()),
+            ..OutgoingInvite::new(target, flow, "380800100200", offer)
+        };
+        assert!(self.open.insert(leg));
+        let invite = Box::new(invite);
+        let command = SessionCommand::Invite { leg, invite };
+        self.endpoint.handle_command(self.now, command);
+        self.drain();
+    }
+
     fn reoffer_all(&mut self) {
         for leg in self.open.clone() {
             let offer = bytes::Bytes::from_static(b"v=0\r\n");
@@ -276,6 +328,28 @@ impl World {
         }
         self.drain();
     }
+}
+
+fn flow(peer: &str) -> Flow {
+    Flow {
+        id: FlowId(1),
+        transport: Transport::Udp,
+        local: "198.51.100.1:5060".parse().unwrap(),
+        peer: peer.parse().unwrap(),
+    }
+}
+
+fn head_of(request: &str) -> String {
+    let mut head = String::new();
+    for name in ["Via:", "From:", "To:", "Call-ID:", "CSeq:"] {
+        let line = request.split("\r\n").find(|line| line.starts_with(name));
+        head += line.unwrap_or_default();
+        if name == "To:" && !line.is_some_and(|line| line.contains(";tag=")) {
+            head += ";tag=theirs";
+        }
+        head += "\r\n";
+    }
+    head
 }
 
 fn split(data: &[u8]) -> Vec<&[u8]> {
