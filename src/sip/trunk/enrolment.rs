@@ -45,6 +45,8 @@ pub(super) struct Enrolment {
     pub(super) tried: bool,
     /// Why it does not stand.
     pub(super) why: String,
+    /// The last round ended in a refusal: a person has to act, and asking again soon is in vain.
+    pub(super) slow: bool,
     rounds: u32,
     refused: bool,
 }
@@ -59,6 +61,7 @@ impl Enrolment {
             until: None,
             tried: false,
             why: "no registrar has answered yet".to_owned(),
+            slow: false,
             rounds: 0,
             refused: false,
         }
@@ -95,6 +98,7 @@ impl Enrolment {
         let doubled = least.saturating_mul(1 << self.rounds.min(8)).min(most);
         let wait = if self.refused { REFUSED } else { doubled };
         self.rounds = self.rounds.saturating_add(1);
+        self.slow = self.refused;
         self.refused = false;
         let half = wait / 2;
         let nanos = u64::try_from(half.as_nanos()).unwrap_or(u64::MAX);

@@ -128,7 +128,7 @@ impl World {
                 let broken =
                     target.transport == Transport::Tcp && self.mood(target.address) == Mood::Dead;
                 let flow = Flow {
-                    id: FlowId(u64::from(target.address.port()) + u64::from(self.legs)),
+                    id: FlowId(u64::from(target.address.port()) + self.legs),
                     transport: target.transport,
                     local: address(200),
                     peer: target.address,
@@ -517,4 +517,17 @@ fn a_new_plan_keeps_what_it_did_not_change_and_takes_back_what_it_did() {
     world.trunks.set(world.now, Vec::new());
     world.run(3600 * SECOND);
     assert!(world.accounts.is_empty() && world.trunks.poll_timeout().is_none());
+}
+
+#[test]
+fn a_registrar_that_answers_options_again_is_registered_with_at_once() {
+    let mut one = registering(&["sip1.example"]);
+    one.keepalive = Some(30 * SECOND);
+    let mut world = World::new(one);
+    world.set(1, Mood::Dead);
+    world.run(3600 * SECOND);
+    world.set(1, Mood::Well);
+    world.run(12 * SECOND);
+    let back = world.told.last().unwrap();
+    assert!(back.ends_with("up: it registered us"), "{:?}", world.told);
 }

@@ -357,7 +357,13 @@ impl Trunks {
         match status {
             Some(503) | None if awaited => self.failed(now, &key),
             Some(503) | None => {}
-            Some(_) => self.alive(now, &key),
+            Some(_) => {
+                let returns = self.target(&key).is_some_and(|it| it.breaker.is_open());
+                self.alive(now, &key);
+                if returns {
+                    self.enrol_soon(now, &key.trunk);
+                }
+            }
         }
     }
 

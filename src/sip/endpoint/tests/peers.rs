@@ -1,8 +1,12 @@
 //! Requests written by hand: what strangers, trunks and thieves get.
 
+use bytes::Bytes;
+
 use super::network::*;
+use crate::id::{LegId, Origin, TrunkName};
 use crate::sip::endpoint::EndpointEvent;
-use crate::sip::session::SessionCommand;
+use crate::sip::session::{OutgoingInvite, SessionCommand};
+use crate::sip::uri::Uri;
 
 /// A request with the usual header fields; `more` replaces none of them.
 fn request(method: &str, seq: u32, more: &str) -> String {
@@ -328,4 +332,59 @@ fn a_carrier_is_told_who_calls_and_a_phone_is_not() {
     let phone = call(&mut net, false, false, "<sip:p;lr>");
     assert!(phone.contains("<sip:380800100200@clinic.example>"));
     assert!(!phone.contains("P-Asserted-Identity"));
+}
+
+#[test]
+fn what_leaves_has_only_the_headers_we_mean_whatever_was_put_into_them() {
+    let mut net = Net::new();
+    let evil = "Eve\r\nX-Evil: 1\r\n folded\r\n\r\nbody";
+    let target = Uri::parse("sip:201@192.0.2.10:5060").unwrap();
+    let offer = Bytes::from_static(b"offer");
+    let mut invite = OutgoingInvite::new(target, net.flow(PBX, PHONE), evil, offer);
+    invite.from_display = evil.to_owned();
+    invite.asserted = Some(evil.to_owned());
+    invite.trunk = Some(TrunkName::from("carrier"));
+    // A name with a space before its colon is no name (RFC 3261 7.3.1, 25.1).
+    invite.headers = vec![
+        ("X-Strowger-City", evil.to_owned()),
+        ("X-Evil ", "2".to_owned()),
+        ("X-Evil: 3\r\nX-Evil", "4".to_owned()),
+    ];
+    let leg = LegId {
+        origin: Origin::Outbound,
+        number: 1,
+    };
+    let now = net.now();
+    let invite = Box::new(invite);
+    net.ends[PBX].handle_command(now, SessionCommand::Invite { leg, invite });
+    let sent = net.ends[PBX].poll_transmit().unwrap().bytes;
+    let text = String::from_utf8(sent.to_vec()).unwrap();
+    let (head, body) = text.split_once("\r\n\r\n").unwrap();
+    assert_eq!(body, "offer");
+    let names: Vec<_> = head
+        .lines()
+        .skip(1)
+        .map(|line| line.split_once(':').unwrap().0)
+        .collect();
+    let ours = [
+        "Via",
+        "Max-Forwards",
+        "From",
+        "To",
+        "Call-ID",
+        "CSeq",
+        "Contact",
+        "Allow",
+        "P-Asserted-Identity",
+        "Supported",
+        "Session-Expires",
+        "Min-SE",
+        "X-Strowger-City",
+        "Content-Type",
+        "Content-Length",
+    ];
+    assert!(names.iter().all(|name| ours.contains(name)), "{names:?}");
+    assert!(names.contains(&"X-Strowger-City") && names.contains(&"P-Asserted-Identity"));
+    // And what a peer says before its colon is a name of its own, which nothing of ours asks for.
+    assert!(!head.contains("\n "), "{head}");
 }

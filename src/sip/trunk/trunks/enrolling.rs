@@ -142,6 +142,16 @@ impl Trunks {
         self.next_registrar(now, name);
     }
 
+    /// A server is back: the wait for the next round is over, unless it is one for a person.
+    pub(super) fn enrol_soon(&mut self, now: Instant, name: &TrunkName) {
+        let carrier = self.carriers.get(name);
+        let enrolment = carrier.and_then(|carrier| carrier.enrolment.as_ref());
+        if enrolment.is_some_and(|it| !it.slow && !it.stands(now) && it.asked.is_none()) {
+            self.timers.cancel(&TrunkTimer::Enrol(name.clone()));
+            self.enrol(now, name);
+        }
+    }
+
     fn next_registrar(&mut self, now: Instant, name: &TrunkName) {
         loop {
             let Some(carrier) = self.carriers.get_mut(name) else {
