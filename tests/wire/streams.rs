@@ -260,18 +260,16 @@ fn ipv6_is_spoken_on_loopback() {
         let socket = UdpSocket::bind("[::1]:0").unwrap();
         socket.local_addr().unwrap()
     };
-    let plan = format!(
-        "version: 1
+    let plan = "version: 1
 country: UA
 timezone: Europe/Kyiv
 language: uk
-trunks: {{ carrier: {{ peers: [\"::1\"] }} }}
-numbers: {{ \"0800 301 231\": {{ to: queue.odesa }} }}
-operators: {{ olena: {{ password: secret-olena }} }}
-queues: {{ odesa: {{ operators: {{ all: true }}, max_wait: 60s }} }}
-"
-    );
-    let rig = Rig::with_settings(&hook, carrier, &plan, |settings| {
+trunks: { carrier: { peers: [\"::1\"] } }
+numbers: { \"0800 301 231\": { to: queue.odesa } }
+operators: { olena: { password: secret-olena } }
+queues: { odesa: { operators: { all: true }, max_wait: 60s } }
+";
+    let rig = Rig::with_settings(&hook, carrier, plan, |settings| {
         settings
             .replace("udp://127.0.0.1:0", "udp://[::1]:0")
             .replace("tcp://127.0.0.1:0", "tcp://[::1]:0")
