@@ -139,44 +139,20 @@ impl Call {
             None => rules.map(|rules| rules.srtp),
         }
         .unwrap_or_default();
-        let direction = match (&placed_by, &dials) {
-            (None, _) => Direction::Inbound,
-            (Some(_), Some(Dialled::Outside { .. })) => Direction::Outbound,
-            (Some(_), Some(Dialled::Operator(_) | Dialled::Queues(_)) | None) => {
-                Direction::Internal
-            }
-        };
-        let text = |text: &Option<String>| text.as_deref().map(Arc::from);
         let facts = CallFacts {
-            id,
-            direction,
+            direction: direction(placed_by.is_some(), dials.as_ref()),
             trunk,
             placed_by,
-            from: text(&decision.from),
-            to: Arc::from(decision.to.as_str()),
-            site: decision.site.clone(),
-            source: text(&decision.source),
-            campaign: text(&decision.campaign),
-            queue: None,
-            operator: None,
-            started_at: world.now.wall,
-            answered_at: None,
-            ended_at: None,
-            wait: None,
-            talk: None,
-            outcome: None,
-            result: None,
-            reason: None,
             plan: Arc::from(plan.hash.as_str()),
-            attempts: std::collections::VecDeque::new(),
-            recorded: false,
+            ..CallFacts::of(id, &decision, world.now.wall)
         };
+        let inbound = facts.direction == Direction::Inbound;
         let notice = match plan
             .recording
             .as_ref()
             .and_then(|rec| rec.announce.as_ref())
         {
-            Some(_) if direction == Direction::Inbound => Notice::Due,
+            Some(_) if inbound => Notice::Due,
             Some(_) | None => Notice::Over,
         };
         let way = plan.way(&decision.targets);
@@ -520,5 +496,14 @@ impl Call {
     /// The address a phone's signalling came from, for its media.
     pub(super) const fn phone_media(peer: IpAddr) -> Learn {
         Learn::Phone(peer)
+    }
+}
+
+/// Which way a call goes.
+const fn direction(placed: bool, dials: Option<&Dialled>) -> Direction {
+    match (placed, dials) {
+        (false, _) => Direction::Inbound,
+        (true, Some(Dialled::Outside { .. })) => Direction::Outbound,
+        (true, Some(Dialled::Operator(_) | Dialled::Queues(_)) | None) => Direction::Internal,
     }
 }

@@ -3,6 +3,7 @@
 use std::collections::VecDeque;
 use std::sync::Arc;
 
+use crate::dialplan::decide::Decision;
 use crate::id::{CallId, LegId, OperatorName, QueueName, SiteName, TrunkName};
 use crate::limits;
 use crate::time::{Duration, Wall};
@@ -94,6 +95,36 @@ pub struct CallFacts {
 }
 
 impl CallFacts {
+    /// What is known of a call when it comes in, by the plan's decision.
+    #[must_use]
+    pub fn of(id: CallId, decision: &Decision, started_at: Wall) -> Self {
+        let text = |text: &Option<String>| text.as_deref().map(Arc::from);
+        Self {
+            id,
+            direction: Direction::Inbound,
+            trunk: None,
+            placed_by: None,
+            from: text(&decision.from),
+            to: Arc::from(decision.to.as_str()),
+            site: decision.site.clone(),
+            source: text(&decision.source),
+            campaign: text(&decision.campaign),
+            queue: None,
+            operator: None,
+            started_at,
+            answered_at: None,
+            ended_at: None,
+            wait: None,
+            talk: None,
+            outcome: None,
+            result: None,
+            reason: None,
+            plan: Arc::from(""),
+            attempts: VecDeque::new(),
+            recorded: false,
+        }
+    }
+
     /// Notes a new attempt and forgets the oldest over the bound.
     pub fn attempt(&mut self, attempt: Attempt) {
         if self.attempts.len() >= limits::ATTEMPTS_KEPT {
