@@ -50,6 +50,7 @@ fn an_encrypted_phone_and_a_plain_carrier_hear_each_other_and_are_recorded_in_cl
         },
     );
     hall.bridge(Some(plan(call)));
+    hall.settle(call);
     let mut mouth = Sealer::new(&keys.theirs);
     let mut ear = Opener::new(&keys.ours);
     let (mut caller_heard, mut operator_heard) = (Vec::new(), Vec::new());

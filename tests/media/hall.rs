@@ -119,6 +119,16 @@ impl Hall {
         });
     }
 
+    /// Waits until all that was said of a call before has been done: orders keep their order.
+    pub fn settle(&self, call: CallId) {
+        let leg = LegId {
+            origin: Origin::Inbound,
+            number: 1 << 40,
+        };
+        self.open_leg(leg, call);
+        self.close(leg);
+    }
+
     pub fn close(&self, leg: LegId) {
         self.media.command(MediaCommand::Close { leg });
     }

@@ -35,6 +35,7 @@ fn reports_go_from_the_odd_port_and_say_goodbye_and_do_not_count_as_sound() {
     };
     hall.connect_remote(CALLER, far.clone());
     hall.connect(OPERATOR, far.address, Codec::Pcma);
+    hall.settle(call);
     for index in [0, 1, 2, 4] {
         sound
             .send_to(&packet(Codec::Pcma, CALLER_HERTZ, index), port)
