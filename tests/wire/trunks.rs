@@ -51,3 +51,34 @@ fn carriers_register_us_and_are_asked_whether_they_are_there() {
             .any(|it| it["type"] == "trunk.up" && it["data"]["trunk"] == "known")
     });
 }
+
+/// An operator's call to an outside number goes to the carrier of the plan, with the number that the
+/// plan shows; it ends as an outbound call.
+#[test]
+fn an_operator_calls_outside_through_a_carrier() {
+    let carrier = free(host(3));
+    let plan = with_trunks(&format!(
+        "  out: {{ servers: [\"{carrier}\"], transport: udp, media: [127.0.0.0/8] }}\n"
+    )) + "outbound: { via: [out], allow: [\"+380*\"], show: { number: \"0800 301 231\" } }\n";
+    let mut hook = Hook::start();
+    let rig = Rig::with_plan(&hook, free_port(), &plan);
+    let answers = waits(&rig, "carrier_answers", carrier);
+    let role = Role {
+        scenario: "operator_dials",
+        address: free(host(4)),
+        tcp: false,
+        words: vec![
+            ("user", "olena".to_owned()),
+            ("me", "<sip:olena@strowger.test>".to_owned()),
+            ("number", "0671234567".to_owned()),
+        ],
+    };
+    let dials = Sipp::begins(rig.folder.path(), &role, rig.sip);
+    let mut players = [dials, answers];
+    let wrong: Vec<_> = players.iter_mut().filter_map(|it| it.end().err()).collect();
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+    hook.wait_for("call.ended", 1, SOON);
+    let ended = &hook.of("call.ended").next().unwrap()["data"];
+    assert_eq!(ended["direction"], "outbound");
+    assert_eq!(ended["result"], "answered");
+}
