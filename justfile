@@ -33,6 +33,14 @@ deny:
 bench *args:
     cargo bench {{args}}
 
+# what a flood of strangers costs everybody else: SECONDS for each part
+flood seconds="60":
+    cargo bench --bench stranger_flood -- {{seconds}}
+
+# what calls that fail at every stage leave behind: in virtual time, then over loopback
+soak virtual="100000" real="4000":
+    cargo bench --bench failing_calls -- {{virtual}} {{real}}
+
 # coverage-guided fuzzing of one target of tests/fuzz (needs a nightly compiler and cargo-fuzz)
 fuzz target *args:
     cargo +nightly fuzz run --fuzz-dir tests/fuzz {{target}} {{args}}
