@@ -190,9 +190,8 @@ impl Engine {
         let own = self.timers.next().map(|at| Wakeup { at, why: "call" });
         let trunks = self.trunks.poll_timeout();
         let trunks = trunks.map(|at| Wakeup { at, why: "a trunk" });
-        let all = [self.endpoint.poll_timeout(), self.desk.poll_timeout()];
-        all.into_iter()
-            .chain([trunks, own])
+        let (endpoint, desk) = (self.endpoint.poll_timeout(), self.desk.poll_timeout());
+        [endpoint, desk, trunks, own]
             .into_iter()
             .flatten()
             .min_by_key(|wakeup| wakeup.at)

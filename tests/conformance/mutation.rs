@@ -124,21 +124,25 @@ fn mutated_messages_get_a_verdict() {
     drive(1, 130_000, &messages(), fuzz_sip_message::run);
 }
 
-/// Calls from the INVITE to the BYE, with what may come between.
-fn scripts() -> Vec<Vec<u8>> {
-    let request = |whim: u8, method: &str, seq: u32, tag: &str, more: &str| {
-        let text = format!(
-            "{method} sip:0800100200@198.51.100.1 SIP/2.0\r\n\
-             Via: SIP/2.0/UDP 203.0.113.5;branch=z9hG4bK{method}{seq}\r\n\
-             From: <sip:380671234567@carrier.example>;tag=theirs\r\n\
-             To: <sip:0800100200@198.51.100.1>{tag}\r\n\
-             Contact: <sip:380671234567@203.0.113.5>\r\nCall-ID: hand\r\n\
-             CSeq: {seq} {method}\r\n{more}\r\n"
-        );
-        [&[whim], text.as_bytes()].concat()
-    };
-    let ours = ";tag=@TAG@";
-    let sdp = "Content-Type: application/sdp\r\nContent-Length: 3\r\n\r\nv=0";
+const OURS: &str = ";tag=@TAG@";
+const SDP_BODY: &str = "Content-Type: application/sdp\r\nContent-Length: 3\r\n\r\nv=0";
+
+/// A request of a call, after the byte that says what its taker does.
+fn request(whim: u8, method: &str, seq: u32, tag: &str, more: &str) -> Vec<u8> {
+    let text = format!(
+        "{method} sip:0800100200@198.51.100.1 SIP/2.0\r\n\
+         Via: SIP/2.0/UDP 203.0.113.5;branch=z9hG4bK{method}{seq}\r\n\
+         From: <sip:380671234567@carrier.example>;tag=theirs\r\n\
+         To: <sip:0800100200@198.51.100.1>{tag}\r\n\
+         Contact: <sip:380671234567@203.0.113.5>\r\nCall-ID: hand\r\n\
+         CSeq: {seq} {method}\r\n{more}\r\n"
+    );
+    [&[whim], text.as_bytes()].concat()
+}
+
+/// What a carrier calls, from the INVITE to the BYE, with what may come between.
+fn brought() -> Vec<Vec<u8>> {
+    let (ours, sdp) = (OURS, SDP_BODY);
     let call = [
         request(0, "INVITE", 1, "", sdp),
         request(0, "ACK", 1, ours, ""),
@@ -158,6 +162,39 @@ fn scripts() -> Vec<Vec<u8>> {
         request(255, "BYE", 2, ours, ""),
         request(1, "REGISTER", 3, "", "Expires: 60\r\n"),
     ];
+    let acknowledged = [
+        request(
+            4,
+            "INVITE",
+            1,
+            "",
+            &format!(
+                "Require: 100rel\r\nSupported: timer\r\nMin-SE: 90\r\nSession-Expires: 1800\r\nP-Asserted-Identity: <tel:+380671112233>\r\nPrivacy: id\r\nDiversion: <sip:a@b>;reason=no-answer;counter=1, <sip:c@d>\r\nHistory-Info: <sip:a@b?Reason=SIP%3Bcause%3D302>;index=1, <sip:c@d>;index=1.1\r\n{sdp}"
+            ),
+        ),
+        request(0, "PRACK", 2, ours, "RAck: @RSEQ@ 1 INVITE\r\n"),
+        request(
+            0,
+            "UPDATE",
+            3,
+            ours,
+            "Session-Expires: 90;refresher=uas\r\n",
+        ),
+        request(12, "OPTIONS", 4, ours, ""),
+        request(0xf2, "BYE", 5, ours, ""),
+    ];
+    [
+        call.join(fuzz_sip_endpoint::MARK),
+        cancelled.join(fuzz_sip_endpoint::MARK),
+        refused.join(fuzz_sip_endpoint::MARK),
+        acknowledged.join(fuzz_sip_endpoint::MARK),
+    ]
+    .into()
+}
+
+/// What a phone of an operator says.
+fn phoned() -> Vec<Vec<u8>> {
+    let (ours, sdp) = (OURS, SDP_BODY);
     let operator = "Authorization: @DIGEST@\r\n";
     let own = |whim: u8, method: &str, seq: u32, tag: &str, more: &str| {
         let text = request(whim, method, seq, tag, more);
@@ -207,27 +244,16 @@ fn scripts() -> Vec<Vec<u8>> {
         ),
         own(0x71, "BYE", 6, ours, ""),
     ];
-    let acknowledged = [
-        request(
-            4,
-            "INVITE",
-            1,
-            "",
-            &format!(
-                "Require: 100rel\r\nSupported: timer\r\nMin-SE: 90\r\nSession-Expires: 1800\r\nP-Asserted-Identity: <tel:+380671112233>\r\nPrivacy: id\r\nDiversion: <sip:a@b>;reason=no-answer;counter=1, <sip:c@d>\r\nHistory-Info: <sip:a@b?Reason=SIP%3Bcause%3D302>;index=1, <sip:c@d>;index=1.1\r\n{sdp}"
-            ),
-        ),
-        request(0, "PRACK", 2, ours, "RAck: @RSEQ@ 1 INVITE\r\n"),
-        request(
-            0,
-            "UPDATE",
-            3,
-            ours,
-            "Session-Expires: 90;refresher=uas\r\n",
-        ),
-        request(12, "OPTIONS", 4, ours, ""),
-        request(0xf2, "BYE", 5, ours, ""),
-    ];
+    [
+        watching.join(fuzz_sip_endpoint::MARK),
+        placed.join(fuzz_sip_endpoint::MARK),
+    ]
+    .into()
+}
+
+/// What is said to an INVITE of ours.
+fn answered() -> Vec<Vec<u8>> {
+    let sdp = SDP_BODY;
     let answer = |whim: u8, line: &str, more: &str| {
         let text = format!("SIP/2.0 {line}\r\n@HEAD@Contact: <sip:c@203.0.113.5>\r\n{more}\r\n");
         [&[whim], text.as_bytes()].concat()
@@ -258,16 +284,16 @@ fn scripts() -> Vec<Vec<u8>> {
         answer(0, "500 Server Internal Error", "Retry-After: 1\r\n"),
         answer(0xf2, "481 Call/Transaction Does Not Exist", ""),
     ];
-    let mut scripts = vec![
+    [
         dialled.join(fuzz_sip_endpoint::MARK),
         talked.join(fuzz_sip_endpoint::MARK),
-        watching.join(fuzz_sip_endpoint::MARK),
-        placed.join(fuzz_sip_endpoint::MARK),
-        acknowledged.join(fuzz_sip_endpoint::MARK),
-        call.join(fuzz_sip_endpoint::MARK),
-        cancelled.join(fuzz_sip_endpoint::MARK),
-        refused.join(fuzz_sip_endpoint::MARK),
-    ];
+    ]
+    .into()
+}
+
+/// Whole calls, message by message.
+fn scripts() -> Vec<Vec<u8>> {
+    let mut scripts = [answered(), phoned(), brought()].concat();
     scripts.extend(
         messages()
             .chunks(4)

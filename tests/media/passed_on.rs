@@ -126,6 +126,12 @@ fn a_call_that_is_passed_on_is_one_recording_of_two_segments() {
         hall.close(*id);
     }
 
+    assert_two_segments(&hall);
+    assert_eq!(hall.media.counters().ports_open, 0);
+}
+
+/// Olena's talk, a pause, and Iryna's, in one file.
+fn assert_two_segments(hall: &Hall) {
     let recorded = hall.recorded();
     let path = hall.file(&recorded.file.replace(".wav", ".json"));
     let manifest: Manifest = serde_json::from_slice(&std::fs::read(path).unwrap()).unwrap();
@@ -158,5 +164,4 @@ fn a_call_that_is_passed_on_is_one_recording_of_two_segments() {
     let silent = |channel: &[i16]| channel.iter().all(|sample| sample.abs() < 16);
     // A packet that came before the pause may sound into it.
     assert!(silent(&left[paused + 400..again]) && silent(&right[paused + 400..again]));
-    assert_eq!(hall.media.counters().ports_open, 0);
 }

@@ -537,7 +537,8 @@ impl Exchange {
     /// The last event of a kind.
     pub fn event(&self, kind: &str) -> &Event {
         let found = self.events.iter().rev().find(|event| event.kind == kind);
-        found.unwrap_or_else(|| panic!("no {kind}"))
+        let missing = format!("no {kind}");
+        found.expect(&missing)
     }
 
     /// Hours later nobody is left: no leg, no ticket, no port, no operator in a call.
