@@ -531,3 +531,18 @@ fn a_registrar_that_answers_options_again_is_registered_with_at_once() {
     let back = world.told.last().unwrap();
     assert!(back.ends_with("up: it registered us"), "{:?}", world.told);
 }
+
+#[test]
+fn a_new_plan_that_asks_for_options_has_them_sent_to_servers_that_stand() {
+    let mut world = World::new(rules(&["s1.example"]));
+    world.run(60 * SECOND);
+    assert!(world.probes.is_empty());
+    let mut asked = rules(&["s1.example"]);
+    asked.keepalive = Some(30 * SECOND);
+    world.trunks.set(world.now, vec![asked]);
+    world.run(45 * SECOND);
+    assert_eq!(world.probes.len(), 2, "{:?}", world.probes);
+    world.trunks.set(world.now, vec![rules(&["s1.example"])]);
+    world.run(60 * SECOND);
+    assert_eq!(world.probes.len(), 2, "{:?}", world.probes);
+}

@@ -100,7 +100,7 @@ impl Trunks {
             self.remove(name);
         }
         for rules in rules {
-            self.set_one(rules);
+            self.set_one(now, rules);
         }
         let wanted = self.carriers.values().flat_map(|carrier| {
             let register = carrier.rules.register.iter();
@@ -112,7 +112,7 @@ impl Trunks {
         self.effects.push_back(TrunkEffect::Moved);
     }
 
-    fn set_one(&mut self, rules: TrunkRules) {
+    fn set_one(&mut self, now: Instant, rules: TrunkRules) {
         let name = rules.name.clone();
         let Some(carrier) = self.carriers.get_mut(&name) else {
             let mut carrier = Carrier::new(rules);
@@ -122,6 +122,12 @@ impl Trunks {
             self.carriers.insert(name, carrier);
             return;
         };
+        if carrier.rules.keepalive != rules.keepalive {
+            // Whoever was never asked has no timer, and one that failed would wait for it for ever.
+            for key in carrier.targets.keys() {
+                self.timers.set(TrunkTimer::Probe(key.clone()), now);
+            }
+        }
         if carrier.rules.register == rules.register {
             carrier.rules = rules;
             return;
