@@ -38,6 +38,9 @@ impl Call {
         if self.phase != Phase::Talking || self.replacement.is_some() || !self.is_mergeable(old) {
             return Self::refuse_phone(new, 481, fx);
         }
+        let operator = self.operator_on(old);
+        let rules = operator.and_then(|operator| self.plan.operators.get(operator));
+        let srtp = rules.map(|rules| rules.srtp).unwrap_or_default();
         let leg = Leg::new(
             new,
             Sip::Open,
@@ -46,7 +49,8 @@ impl Call {
             vec![Codec::Pcma, Codec::Pcmu],
             new.number,
             world.settings,
-        );
+        )
+        .encrypted(srtp, world.rng);
         let offer = invite.offer.clone();
         self.replacement = Some(Replacement { leg, old, offer });
         self.open_port(new, world, fx);

@@ -56,10 +56,13 @@ impl Secrets for Nothing {
 }
 
 fn plan(answer: &str) -> Arc<Dialplan> {
-    let text = PLAN.replace("ANSWER", answer);
+    compiled(&PLAN.replace("ANSWER", answer))
+}
+
+fn compiled(text: &str) -> Arc<Dialplan> {
     let sources = [Source {
         name: "plan.yaml",
-        text: &text,
+        text,
     }];
     let options = Options {
         unset: Severity::Error,
@@ -851,5 +854,38 @@ fn a_call_that_ends_names_its_outcome_before_the_last_message_leaves() {
         assert!(!bench.sessions[&CALLER], "{station}");
         bench.feed(CallInput::Committed(Gate::Ended));
         assert!(bench.sessions[&CALLER], "{station}");
+    }
+}
+
+#[test]
+fn a_phone_that_takes_over_encrypts_as_its_operator_must() {
+    for (srtp, taken) in [("off", true), ("optional", true), ("required", false)] {
+        let text = PLAN.replace("ANSWER", "queue");
+        let encrypted = format!("password: b, srtp: {srtp} }}");
+        let plan = compiled(&text.replace("password: b }", &encrypted));
+        let mut bench = Bench::new(&plan, Some(SDP));
+        bench.feed(CallInput::Committed(Gate::Offered));
+        bench.open(CALLER);
+        // Whose phones must encrypt is on the line however that came about.
+        let mut call = bench.call.take().unwrap();
+        call.phase = Phase::Talking;
+        call.caller.sip = Sip::Answered;
+        let leg = Leg::new(
+            phone(1),
+            Sip::Answered,
+            &contact().flow,
+            Call::phone_media(contact().flow.peer.ip()),
+            vec![crate::words::Codec::Pcma],
+            1,
+            &bench.settings,
+        );
+        call.operator = Some(leg);
+        let (operator, ticket) = (operator("olena"), bench.minted.ticket());
+        call.seats.insert(phone(1), Seat { operator, ticket });
+        bench.call = Some(call);
+        bench.replaces(phone(1));
+        bench.open(TABLET);
+        let on_line = bench.call().operator.as_ref().unwrap().id;
+        assert_eq!(on_line == TABLET, taken, "{srtp}");
     }
 }
