@@ -303,7 +303,10 @@ impl Call {
                 .attempt_over(other, AttemptResult::Missed(MissReason::Withdrawn));
         }
         self.facts.attempt_over(leg, AttemptResult::Answered);
-        self.facts.operator = Some(operator.clone());
+        // One who talked already stays until somebody else does.
+        if self.bridged.is_none() {
+            self.facts.operator = Some(operator.clone());
+        }
         self.tell(
             News::OperatorAnswered {
                 operator: operator.clone(),

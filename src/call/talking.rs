@@ -204,7 +204,9 @@ impl Call {
             self.tell(news, fx);
         }
         self.phase = Phase::Waiting;
-        self.facts.operator = None;
+        if self.bridged.is_none() {
+            self.facts.operator = None;
+        }
         if let Some(leg) = self.operator.take() {
             self.seats.remove(&leg.id);
             Self::media(MediaCommand::Close { leg: leg.id }, fx);

@@ -889,3 +889,13 @@ fn a_phone_that_takes_over_encrypts_as_its_operator_must() {
         assert_eq!(on_line == TABLET, taken, "{srtp}");
     }
 }
+
+#[test]
+fn who_talked_is_not_forgotten_when_a_whisper_in_the_next_queue_is_declined() {
+    let all = transferred(&plan("queue"));
+    let sent_on = |(station, _): &(&str, Bench)| *station == "sent to a queue, whisper";
+    let (_, mut bench) = all.into_iter().find(sent_on).unwrap();
+    bench.feed(CallInput::Session(SessionEvent::Bye { leg: phone(4) }));
+    assert_eq!(*bench.call().phase(), Phase::Waiting);
+    assert_eq!(bench.call().facts().operator, Some(operator("iryna")));
+}
