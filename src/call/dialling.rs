@@ -19,6 +19,7 @@ use crate::dialplan::dial::Dialled;
 use crate::id::{LegId, OperatorName};
 use crate::limits;
 use crate::media::command::{Learn, MediaCommand};
+use crate::sip::identity::number_of;
 use crate::sip::session::{Cause, OutgoingInvite, SessionCommand};
 use crate::sip::trunk::attempt::{self, Heard, Sign, Verdict};
 use crate::sip::uri::Uri;
@@ -257,9 +258,15 @@ impl Call {
 
     /// The number that a call out of this call shows: that of the operator's branch.
     fn shown(&self) -> Option<&str> {
-        let transferor = self.transfer.as_ref().map(|transfer| &transfer.by);
-        let operator = transferor.or(self.facts.placed_by.as_ref());
+        let operator = self.payer();
         operator.and_then(|operator| self.plan.shown_for(operator))
+    }
+
+    /// Whose call out it is, when it dials outside.
+    #[must_use]
+    pub fn payer(&self) -> Option<&OperatorName> {
+        let transferor = self.transfer.as_ref().map(|transfer| &transfer.by);
+        transferor.or(self.facts.placed_by.as_ref())
     }
 
     /// No port could be had for a leg.
@@ -443,9 +450,8 @@ impl Call {
             return false;
         }
         let target = contacts.iter().find_map(|contact| {
-            let user = contact.user_decoded()?;
-            let user = user.split(';').next().unwrap_or_default();
-            self.plan.dialled(user, world.now.wall).ok()
+            let number = number_of(contact);
+            self.plan.dialled(&number, world.now.wall).ok()
         });
         let same = |dial: &Dial| Some(&dial.dialled) == target.as_ref();
         let Some(target) = target

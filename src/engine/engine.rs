@@ -449,7 +449,7 @@ impl Engine {
             CallEffect::Media(command) => self.outputs.push_back(Output::Media(command)),
             CallEffect::Acd(input) => self.desk_input(now, input),
             CallEffect::Ways { number } => {
-                let ways = self.ways(now, &number);
+                let ways = self.ways_of(now, id, &number);
                 self.step(now, id, CallInput::Ways(ways));
             }
             CallEffect::Tell(told) => self.tell(now, &told),

@@ -4,6 +4,7 @@ use super::engine::Engine;
 use super::output::Level;
 use super::toll::Bound;
 use crate::call::call::Call;
+use crate::call::message::Way;
 use crate::dialplan::decide::Decision;
 use crate::dialplan::dial::{Barred, Dialled};
 use crate::dialplan::plan::{Dialplan, Whisper};
@@ -74,6 +75,26 @@ impl Engine {
         if let Some(operator) = outbound.and_then(|facts| facts.placed_by.clone()) {
             self.tell_bound(now, &operator, "limits.call_length");
         }
+    }
+
+    /// The ways out for a call. One that came to dial outside by a redirection alone has not been
+    /// counted yet: it is a call out of whoever wanted the one who redirects.
+    pub(super) fn ways_of(&mut self, now: Now, call: CallId, number: &str) -> Vec<Way> {
+        if !self.toll.counts(call) {
+            let payer = self.calls.get(&call).and_then(Call::payer);
+            let Some(operator) = payer.cloned() else {
+                return Vec::new();
+            };
+            let mut known = self.plan.outbound.iter().flat_map(|it| &it.emergency);
+            let dialled = Dialled::Outside {
+                number: number.to_owned(),
+                emergency: known.any(|it| it == number),
+            };
+            if self.meter(now, call, &operator, &dialled).is_err() {
+                return Vec::new();
+            }
+        }
+        self.ways(now, number)
     }
 
     /// A transfer to a number outside is a call out of the operator's: counted, and bounded.

@@ -74,6 +74,12 @@ impl Toll {
         *self.at_once.entry(operator).or_default() += 1;
     }
 
+    /// Whether a call is counted.
+    #[must_use]
+    pub fn counts(&self, call: CallId) -> bool {
+        self.live.contains_key(&call)
+    }
+
     /// A call is over.
     pub fn ends(&mut self, call: CallId) {
         if let Some(operator) = self.live.remove(&call) {

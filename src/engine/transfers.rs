@@ -30,7 +30,9 @@ impl Engine {
                 let plan = of_call.map_or(&self.plan, |call| call.plan());
                 match plan.dialled(&to, now.wall) {
                     Ok(dialled) => {
-                        if let Err(code) = self.meter(now, call, &operator, &dialled) {
+                        // One who can send nobody on dials nothing, and is refused by the call.
+                        let sends = of_call.is_some_and(|call| call.is_mergeable(leg));
+                        if sends && let Err(code) = self.meter(now, call, &operator, &dialled) {
                             return self.answer_refer(now, leg, Err(code));
                         }
                         let transfer = CallInput::Transfer { leg, dialled, to };

@@ -310,6 +310,28 @@ fn a_redirection_leads_only_where_the_plan_lets_operators_dial() {
 }
 
 #[test]
+fn a_redirection_outside_is_a_call_out_of_whoever_dialled() {
+    let mut exchange = Exchange::new(PLAN, &PHONES);
+    let first = exchange.dial("iryna", "0671234567");
+    exchange.respond("carrier", 200);
+    exchange.dial("iryna", "202");
+    exchange.redirect("olena", "sip:+380671234568@pbx.test");
+    assert_eq!(exchange.answered("iryna", "INVITE"), [200, 503]);
+    let bound = &exchange.event("audit.action").data["bound"];
+    assert_eq!(bound, "outbound.max_calls");
+    exchange.bye("iryna", &first);
+
+    let call = exchange.dial("iryna", "202");
+    exchange.redirect("olena", "tel:7053201;phone-context=+38048");
+    exchange.respond("carrier", 200);
+    assert_eq!(exchange.answered("iryna", "INVITE"), [200, 503, 200]);
+    exchange.dial("iryna", "0671234567");
+    assert_eq!(exchange.answered("iryna", "INVITE"), [200, 503, 200, 503]);
+    exchange.bye("iryna", &call);
+    exchange.finish();
+}
+
+#[test]
 fn a_caller_who_hangs_up_in_a_transfer_leaves_nobody_behind() {
     for in_queue in [false, true] {
         let (mut exchange, caller, iryna) = talking();
