@@ -466,7 +466,12 @@ impl Engine {
             CallEffect::Disown(leg) => {
                 self.legs.remove(&leg);
             }
-            CallEffect::Give { party, to, instead } => self.hand_over(now, party, to, instead),
+            CallEffect::Give { party, to, instead } => {
+                if self.calls.get(&to).is_some_and(|to| !to.ended()) {
+                    self.toll.follows(id, to);
+                }
+                self.hand_over(now, party, to, instead);
+            }
             CallEffect::Measured(measured) => {
                 let observation = match measured {
                     Measured::Setup(time) => Observation::Setup(time),

@@ -81,7 +81,8 @@ impl Engine {
     /// counted yet: it is a call out of whoever wanted the one who redirects.
     pub(super) fn ways_of(&mut self, now: Now, call: CallId, number: &str) -> Vec<Way> {
         if !self.toll.counts(call) {
-            let payer = self.calls.get(&call).and_then(Call::payer);
+            let of_call = self.calls.get(&call).filter(|call| !call.ended());
+            let payer = of_call.and_then(Call::payer);
             let Some(operator) = payer.cloned() else {
                 return Vec::new();
             };

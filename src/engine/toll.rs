@@ -74,6 +74,16 @@ impl Toll {
         *self.at_once.entry(operator).or_default() += 1;
     }
 
+    /// A call gave its party to another one, and is counted as that one now: whoever put two parties
+    /// through could dial without end otherwise.
+    pub fn follows(&mut self, call: CallId, to: CallId) {
+        if let Some(operator) = self.live.remove(&call)
+            && let Some(before) = self.live.insert(to, operator)
+        {
+            self.discount(&before);
+        }
+    }
+
     /// Whether a call is counted.
     #[must_use]
     pub fn counts(&self, call: CallId) -> bool {
@@ -131,7 +141,11 @@ mod tests {
         toll.ends(first);
         assert_eq!(toll.may(&plan, &olena, noon, None), Ok(()));
         toll.begins(second, olena.clone());
+        let third = call();
+        toll.follows(second, third);
         toll.ends(second);
+        assert_eq!(toll.may(&plan, &olena, noon, None), Err(Bound::AtOnce));
+        toll.ends(third);
         assert_eq!(toll.may(&plan, &olena, noon, None), Err(Bound::PerDay));
         let tomorrow = Wall::from_millis(noon.as_millis() + 86_400_000);
         assert_eq!(toll.may(&plan, &olena, tomorrow, None), Ok(()));
