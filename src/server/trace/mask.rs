@@ -33,9 +33,11 @@ pub fn masked(message: &[u8]) -> Vec<u8> {
     bytes
 }
 
-/// Walks the header fields, a folded one as one.
+/// Walks the header fields, a folded one as one. Line breaks before the message are no end of its head:
+/// the parser passes them over too (RFC 3261 7.5).
 fn mask_head(bytes: &mut [u8]) {
-    let mut start = 0;
+    let breaks = |byte: &&u8| matches!(byte, b'\r' | b'\n');
+    let mut start = bytes.iter().take_while(breaks).count();
     while start < bytes.len() {
         let end = field_end(bytes, start);
         let Some(field) = bytes.get_mut(start..end) else {
@@ -177,6 +179,16 @@ mod tests {
             "Contact: <sip:a>",
         ] {
             assert!(text.contains(kept), "{kept}: {text}");
+        }
+    }
+
+    #[test]
+    fn line_breaks_before_a_message_do_not_uncover_it() {
+        for breaks in ["\r\n", "\r\n\r\n", "\n"] {
+            let text = said(&format!(
+                "{breaks}REGISTER sip:a SIP/2.0\r\nAuthorization: Digest response=\"feed\"\r\n\r\n"
+            ));
+            assert!(!text.contains("feed"), "{text}");
         }
     }
 
