@@ -285,11 +285,11 @@ impl Outbound {
     }
 }
 
-/// Samples that fit between two instants.
+/// Samples that fit between two instants, counted as timestamps are: after six days they begin again.
 #[must_use]
 pub fn samples_between(earlier: Instant, later: Instant) -> u32 {
     let samples = later.since(earlier).as_nanos() * u128::from(g711::RATE) / 1_000_000_000;
-    u32::try_from(samples).unwrap_or(u32::MAX)
+    u32::try_from(samples & u128::from(u32::MAX)).unwrap_or(u32::MAX)
 }
 
 /// How far apart two timestamps are, whichever is later.
@@ -319,6 +319,14 @@ mod tests {
             timestamp,
             ssrc: 77,
         }
+    }
+
+    #[test]
+    fn samples_are_counted_on_after_six_days() {
+        let six_days = at(150 * 3_600_000);
+        let before = samples_between(Instant::START, six_days);
+        let after = samples_between(Instant::START, six_days + Duration::from_millis(20));
+        assert_eq!(after.wrapping_sub(before), FRAME);
     }
 
     #[test]
