@@ -234,8 +234,10 @@ impl Endpoint {
             tries: turn.tries.saturating_add(1),
             want: turn.want,
         };
-        // One that was asked for meanwhile is the newer one.
-        session.pending.get_or_insert(turn);
+        // An offer that was asked for meanwhile is the newer one; a refresh is part of any offer.
+        if !matches!(&session.pending, Some(newer) if matches!(newer.want, Want::Offer(_))) {
+            session.pending = Some(turn);
+        }
         let later = Alarm::Session(leg, SessionTimer::Again);
         self.timers.set(later, self.now.mono + after);
     }

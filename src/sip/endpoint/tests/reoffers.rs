@@ -111,6 +111,25 @@ fn after_491_each_side_waits_its_own_while() {
     }
 }
 
+/// A refresh that falls due while an offer is under way does not take its place when that is refused for
+/// the time being: the offer refreshes too.
+#[test]
+fn a_refresh_does_not_swallow_an_offer_that_met_glare() {
+    let mut net = Net::new();
+    let leg = placed(&mut net, &[]);
+    net.run(Duration::from_secs(899));
+    reoffer(&mut net, PBX, leg, "hold");
+    reply(&mut net, "INVITE", 100, &[], None);
+    net.run(Duration::from_secs(3));
+    reply(&mut net, "INVITE", 491, &[], None);
+    net.run(Duration::from_secs(5));
+    assert_eq!(invites(&net), 3);
+    assert!(net.text("0→1 INVITE").ends_with("hold"));
+    reply(&mut net, "INVITE", 200, &[], Some("held"));
+    assert_eq!(net.story(PBX), ["reoffer answered held"]);
+    end(&mut net, leg);
+}
+
 /// RFC 3261 14: both offer at once; both get 491, and in the end both are answered.
 #[test]
 fn two_offers_that_meet_are_both_answered_in_the_end() {
