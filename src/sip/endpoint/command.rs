@@ -75,7 +75,7 @@ impl Endpoint {
         self.dialogs.insert(dialog.key.clone(), leg);
         let mut session = Session::new(phase, dialog, invite.flow, party, rules);
         session.open.insert(id);
-        session.binding = self.binding_on(&invite.flow);
+        session.binding = self.binding_of_party(&session, &invite.flow);
         session.local = Some(invite.offer.clone()).filter(|offer| !offer.is_empty());
         session.trunk.clone_from(&invite.trunk);
         session.invite = Some(Box::new(request));

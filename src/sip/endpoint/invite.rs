@@ -123,7 +123,7 @@ impl Endpoint {
         self.dialogs.insert(dialog.key.clone(), leg);
         self.merges.insert(merge.clone(), leg);
         let mut session = Session::new(phase, dialog, flow, party, rules);
-        session.binding = self.binding_on(&flow);
+        session.binding = self.binding_of_party(&session, &flow);
         session.peer = peer;
         session.reliable = reliable;
         session.remote.clone_from(&invite.offer);

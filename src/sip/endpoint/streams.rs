@@ -11,6 +11,7 @@ use crate::limits;
 use crate::sip::dialog::Dialog;
 use crate::sip::flow::Flow;
 use crate::sip::registrar::Binding;
+use crate::sip::session::state::Session;
 use crate::sip::transaction::table::{Owner, TransactionId};
 
 /// The connections that live, as far as something was heard or sent on them.
@@ -111,12 +112,27 @@ impl Endpoint {
         found.map_or(flow, |binding| binding.flow)
     }
 
-    /// The key of the binding that a flow belongs to.
-    pub(super) fn binding_on(&self, flow: &Flow) -> Option<String> {
-        let operator = self.registrar.user_of(flow)?;
-        let mut bindings = self.registrar.bindings(operator);
-        let found = bindings.find(|binding| binding.flow == *flow)?;
+    /// The binding of an operator's phone, if it has one on this flow: behind a proxy other operators
+    /// have theirs there too.
+    pub(super) fn binding_of(
+        &self,
+        owner: &OperatorName,
+        flow: &Flow,
+        dialog: &Dialog,
+    ) -> Option<String> {
+        let here = || {
+            let bindings = self.registrar.bindings(owner);
+            bindings.filter(|binding| binding.flow == *flow)
+        };
+        let same = here().find(|binding| dialog.is_at(&binding.contact));
+        let found = same.or_else(|| here().next())?;
         Some(found.key.clone())
+    }
+
+    /// The same for whoever is at the other end of a session.
+    pub(super) fn binding_of_party(&self, session: &Session, flow: &Flow) -> Option<String> {
+        let operator = session.party.operator.as_ref()?;
+        self.binding_of(operator, flow, &session.dialog)
     }
 
     /// Whether the way to the peer of a session is closed, and no other is known.

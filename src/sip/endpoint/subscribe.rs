@@ -394,17 +394,6 @@ impl Endpoint {
         }
     }
 
-    /// The binding of the phone that subscribes, if it has one on this flow.
-    fn binding_of(&self, owner: &OperatorName, flow: &Flow, dialog: &Dialog) -> Option<String> {
-        let here = || {
-            let bindings = self.registrar.bindings(owner);
-            bindings.filter(|binding| binding.flow == *flow)
-        };
-        let same = here().find(|binding| dialog.is_at(&binding.contact));
-        let found = same.or_else(|| here().next())?;
-        Some(found.key.clone())
-    }
-
     /// A NOTIFY has its final answer, or none will come (RFC 6665 4.2.2).
     pub(super) fn handle_notified(&mut self, id: SubscriptionId, sent: TransactionId, status: u16) {
         let Some(one) = self.subscriptions.get_mut(id) else {

@@ -52,10 +52,14 @@ fn tell(net: &mut Net, command: SessionCommand) {
 
 /// olena's phone registers by a connection; its instance names the binding.
 fn bind(net: &mut Net, flow: Flow, instance: &str, cseq: u32) {
+    bind_for(net, "olena", flow, instance, cseq);
+}
+
+fn bind_for(net: &mut Net, user: &str, flow: Flow, instance: &str, cseq: u32) {
     let now = net.now();
     net.ends[PBX].streams.note(&flow, None);
     let registration = Registration {
-        user: OperatorName::from("olena"),
+        user: OperatorName::from(user),
         flow,
         call_id: instance.to_owned(),
         cseq,
@@ -63,7 +67,7 @@ fn bind(net: &mut Net, flow: Flow, instance: &str, cseq: u32) {
         path: Vec::new(),
         wish: Wish::Contacts(vec![Contact {
             key: format!("<urn:uuid:{instance}> 0"),
-            uri: Uri::parse(&format!("sip:olena@{}", flow.peer)).unwrap(),
+            uri: Uri::parse(&format!("sip:{user}@{}", flow.peer)).unwrap(),
             expires: Duration::from_secs(3_600),
             q: 1_000,
             flow: true,
@@ -73,11 +77,15 @@ fn bind(net: &mut Net, flow: Flow, instance: &str, cseq: u32) {
 }
 
 fn invite(net: &mut Net, flow: Flow, number: u64) -> LegId {
+    invite_at(net, "sip:olena@192.0.2.10", flow, number)
+}
+
+fn invite_at(net: &mut Net, target: &str, flow: Flow, number: u64) -> LegId {
     let leg = LegId {
         origin: crate::id::Origin::Outbound,
         number,
     };
-    let target = Uri::parse("sip:olena@192.0.2.10").unwrap();
+    let target = Uri::parse(target).unwrap();
     let invite = crate::sip::session::OutgoingInvite::new(target, flow, "1", sdp("offer"));
     let invite = Box::new(invite);
     tell(net, SessionCommand::Invite { leg, invite });
@@ -136,6 +144,28 @@ fn a_dialog_follows_its_phone_to_a_new_connection() {
     close(&mut net, stream(12, PHONE));
     let (by, line) = sent(&mut net).remove(0);
     assert!(by == 13 && line.starts_with("BYE"), "{by} {line}");
+}
+
+/// Behind a proxy many phones share a connection: a dialog follows the one it is with.
+#[test]
+fn a_dialog_behind_a_proxy_follows_its_own_phone() {
+    let mut net = Net::new();
+    for user in ["anna", "olena"] {
+        bind_for(&mut net, user, stream(10, PHONE), user, 1);
+    }
+    let leg = {
+        let target = format!("sip:olena@{}", stream(10, PHONE).peer);
+        invite_at(&mut net, &target, stream(10, PHONE), 1)
+    };
+    answer(&mut net, stream(10, PHONE), 200);
+    assert!(sent(&mut net)[0].1.starts_with("ACK"));
+    close(&mut net, stream(10, PHONE));
+    for user in ["anna", "olena"] {
+        bind_for(&mut net, user, stream(12, PHONE), user, 2);
+    }
+    tell(&mut net, hang_up(leg));
+    let (by, line) = sent(&mut net).remove(0);
+    assert!(by == 12 && line.starts_with("BYE"), "{by} {line}");
 }
 
 /// A leg that rings on a connection that closes fails at once.
