@@ -181,7 +181,8 @@ impl Interrupted {
     fn event(mut self, rng: &mut Rng) -> Event {
         let inbound = text(&self.data, "direction").is_none_or(|direction| direction == "inbound");
         if !inbound {
-            self.data.insert("result".into(), json!("failed"));
+            let result = if self.talking { "answered" } else { "failed" };
+            self.data.insert("result".into(), json!(result));
         } else if self.talking {
             self.data.insert("outcome".into(), json!("answered"));
         } else {

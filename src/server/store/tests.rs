@@ -122,6 +122,41 @@ fn events_get_a_gap_free_sequence_that_goes_on_after_a_restart() {
 }
 
 #[test]
+fn a_crash_gives_a_call_that_an_operator_placed_a_result_and_nothing_else() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut before = open(folder.path());
+    let [talking, ringing] = [(); 2].map(|()| before.call());
+    for (call, direction) in [(talking, "outbound"), (ringing, "internal")] {
+        let mut placed = facts("201");
+        placed["direction"] = json!(direction);
+        before.event(call, "call.started", placed.clone());
+        if call == talking {
+            before.event(call, "call.bridged", placed);
+        }
+    }
+    before.wait();
+    let left = crash(folder.path());
+    let after = open(left.path());
+    assert_eq!(after.restored.interrupted, 2);
+    assert!(after.restored.callbacks.is_empty());
+    for (call, result) in [(talking, "answered"), (ringing, "failed")] {
+        let events = after.events();
+        let ended = events
+            .iter()
+            .filter(|event| event["type"] == "call.ended" && event["subject"] == call.to_string());
+        let [end] = ended.collect::<Vec<_>>()[..] else {
+            panic!("one end of {call}");
+        };
+        let data = &end["data"];
+        assert_eq!(data["result"], result);
+        assert_eq!(data["interrupted"], true);
+        for absent in ["outcome", "reason", "callback", "no_callback"] {
+            assert!(data.get(absent).is_none(), "{absent} of {call}");
+        }
+    }
+}
+
+#[test]
 fn a_crash_ends_each_call_exactly_once_and_opens_a_callback() {
     let folder = tempfile::tempdir().unwrap();
     let mut before = open(folder.path());
