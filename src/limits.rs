@@ -57,6 +57,9 @@ pub const REOFFER_LATER: Duration = Duration::from_secs(30);
 pub const REDIRECTION_CONTACTS: usize = 8;
 /// TCP connections in all; one more is closed at once.
 pub const TCP_CONNECTIONS: usize = 4_096;
+/// What the settings may raise [`TCP_CONNECTIONS`] to. So many, and [`CONNECTIONS_OUT`], are remembered as
+/// alive; beyond them the oldest is taken for closed.
+pub const TCP_CONNECTIONS_MOST: u32 = 100_000;
 /// TCP connections of one address; one more is closed at once.
 pub const TCP_CONNECTIONS_PER_ADDRESS: usize = 256;
 /// New TCP connections a second, and at once, from one address or IPv6 /64; one more is closed at once. A

@@ -556,10 +556,11 @@ fn limit(fields: &Fields<'_>, mut limits: Limits, problems: &mut Problems<'_>) -
         trusted: nets(&strangers, "trusted", problems),
     };
     let connections = fields.section("connections", &CONNECTIONS, problems);
-    if let Some(all) = connections.whole("all", 1..=100_000, problems) {
+    let most = u64::from(limits::TCP_CONNECTIONS_MOST);
+    if let Some(all) = connections.whole("all", 1..=most, problems) {
         limits.connections.all = wide(all);
     }
-    if let Some(each) = connections.whole("per_address", 1..=100_000, problems) {
+    if let Some(each) = connections.whole("per_address", 1..=most, problems) {
         limits.connections.per_address = wide(each);
     }
     limits

@@ -14,6 +14,10 @@ use crate::sip::registrar::Binding;
 use crate::sip::session::state::Session;
 use crate::sip::transaction::table::{Owner, TransactionId};
 
+/// As many as there can be at once, whatever the settings say: one that is forgotten while it stands
+/// would be taken for closed.
+pub(super) const MOST: usize = limits::TCP_CONNECTIONS_MOST as usize + limits::CONNECTIONS_OUT;
+
 /// The connections that live, as far as something was heard or sent on them.
 #[derive(Debug, Default)]
 pub(super) struct Streams {
@@ -27,7 +31,7 @@ impl Streams {
         if !flow.transport.is_stream() {
             return;
         }
-        if self.live.insert(flow.id) && self.live.len() > limits::TCP_CONNECTIONS {
+        if self.live.insert(flow.id) && self.live.len() > MOST {
             self.live.pop_first();
         }
         if let Some(trunk) = trunk
