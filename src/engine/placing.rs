@@ -79,7 +79,14 @@ impl Engine {
 
     /// The ways out for a call. One that came to dial outside by a redirection alone has not been
     /// counted yet: it is a call out of whoever wanted the one who redirects.
+    ///
+    /// What the live plan forbids by now is not dialled, whatever plan the call came by; and a
+    /// carrier that the call's plan does not know could not be spoken to by its rules.
     pub(super) fn ways_of(&mut self, now: Now, call: CallId, number: &str) -> Vec<Way> {
+        let allowed = self.plan.dialled(number, now.wall);
+        if !matches!(allowed, Ok(Dialled::Outside { .. })) {
+            return Vec::new();
+        }
         if !self.toll.counts(call) {
             let of_call = self.calls.get(&call).filter(|call| !call.ended());
             let payer = of_call.and_then(Call::payer);
@@ -95,7 +102,12 @@ impl Engine {
                 return Vec::new();
             }
         }
-        self.ways(now, number)
+        let mut ways = self.ways(now, number);
+        if let Some(call) = self.calls.get(&call) {
+            let known = &call.plan().trunks;
+            ways.retain(|way| known.contains_key(&way.trunk));
+        }
+        ways
     }
 
     /// A transfer to a number outside is a call out of the operator's: counted, and bounded.

@@ -150,6 +150,13 @@ impl Exchange {
         self.now.wall = self.now.wall + passed;
     }
 
+    /// Makes another plan live.
+    pub fn reload(&mut self, plan: &str) {
+        let plan = Arc::new(crate::hall::plan(plan));
+        let prompts = Arc::new(strowger::sim::sound::prompts(&plan));
+        self.tell(Input::Plan { plan, prompts });
+    }
+
     fn tell(&mut self, input: Input<'_>) {
         self.engine.handle_input(self.now, input);
         let mut back = Vec::new();

@@ -310,6 +310,19 @@ fn a_redirection_leads_only_where_the_plan_lets_operators_dial() {
 }
 
 #[test]
+fn what_the_live_plan_forbids_is_not_dialled_from_an_older_call() {
+    let (mut exchange, caller, iryna) = talking();
+    exchange.reload(&PLAN.replace("+380900*", "+38067*"));
+    exchange.refer("iryna", &iryna, "0671234567");
+    assert_eq!(exchange.answered("iryna", "REFER"), [202]);
+    let [kind, from, _, result] = transfer(&exchange);
+    assert_eq!([kind, from, result], ["blind", "iryna", "failed"]);
+    assert_eq!(state(&exchange, "iryna"), "Talking");
+    exchange.bye("carrier", &caller);
+    exchange.finish();
+}
+
+#[test]
 fn a_redirection_outside_is_a_call_out_of_whoever_dialled() {
     let mut exchange = Exchange::new(PLAN, &PHONES);
     let first = exchange.dial("iryna", "0671234567");
