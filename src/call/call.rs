@@ -25,7 +25,7 @@ use crate::id::{CallId, LegId, OperatorName, QueueName, TicketId};
 use crate::media::command::{MediaCommand, MediaEvent};
 use crate::sip::session::{SessionCommand, SessionEvent};
 use crate::time::Instant;
-use crate::words::Phrase;
+use crate::words::{MissedReason, Phrase};
 
 /// The effects of one step, in order.
 pub type Effects = VecDeque<CallEffect>;
@@ -190,7 +190,9 @@ impl Call {
             }
             CallInput::Committed(gate) => self.committed(world, gate, fx),
             CallInput::Timer(timer) => self.handle_timer(world, timer, fx),
-            CallInput::HangUp(cause) => self.hang_up(world, cause, fx),
+            CallInput::HangUp(cause) => {
+                self.hang_up(world, cause, MissedReason::Interrupted, fx);
+            }
         }
         self.finish_if_over(fx);
     }
@@ -289,7 +291,9 @@ impl Call {
             CallTimer::TrunkSilent(leg) => self.trunk_silent(world, leg, fx),
             CallTimer::Transferor => self.hang_up_transferor(fx),
             CallTimer::Dial => self.rang_out(world, fx),
-            CallTimer::Length => self.hang_up(world, super::cause::TOO_LONG, fx),
+            CallTimer::Length => {
+                self.hang_up(world, super::cause::TOO_LONG, MissedReason::Timeout, fx);
+            }
             CallTimer::Recording => self.recording = false,
         }
     }

@@ -306,19 +306,19 @@ impl Call {
         }
     }
 
-    /// The server wants the call to end.
-    pub(super) fn hang_up(&mut self, world: &World<'_>, cause: Cause, fx: &mut Effects) {
+    /// The server ends the call; `reason` is why nobody was reached, when nobody was.
+    pub(super) fn hang_up(
+        &mut self,
+        world: &World<'_>,
+        cause: Cause,
+        reason: MissedReason,
+        fx: &mut Effects,
+    ) {
         let farewell = self.farewell_for(cause);
         match self.phase {
             Phase::Talking => self.end(world, Outcome::Answered, None, farewell, fx),
             Phase::Opening { .. } | Phase::Waiting | Phase::Whispering(_) | Phase::Dialling => {
-                self.end(
-                    world,
-                    Outcome::Missed,
-                    Some(MissedReason::Interrupted),
-                    farewell,
-                    fx,
-                );
+                self.end(world, Outcome::Missed, Some(reason), farewell, fx);
             }
             Phase::Ended => {}
         }

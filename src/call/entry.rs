@@ -19,7 +19,7 @@ use crate::id::{CallId, LegId, OperatorName, QueueName, TicketId};
 use crate::limits;
 use crate::media::command::{Learn, MediaCommand};
 use crate::sip::session::{IncomingInvite, SessionCommand, Source};
-use crate::words::{Codec, Direction, LeftReason, MissedReason, Outcome, Phrase};
+use crate::words::{CallResult, Codec, Direction, LeftReason, MissedReason, Outcome, Phrase};
 
 /// What a call is made of.
 #[derive(Debug)]
@@ -401,7 +401,11 @@ impl Call {
             }
             self.follow_hold(world, leg, held, now_held, fx);
         } else {
-            self.hang_up(world, cause::MEDIA, fx);
+            // Whoever does not say where to send the sound has not come to talk.
+            if self.facts.direction != Direction::Inbound {
+                self.facts.result.get_or_insert(CallResult::Failed);
+            }
+            self.hang_up(world, cause::MEDIA, MissedReason::Abandoned, fx);
         }
     }
 

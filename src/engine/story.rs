@@ -14,7 +14,7 @@ use crate::media::command::MediaEvent;
 use crate::number::Masked;
 use crate::sip::registrar::Binding;
 use crate::time::Now;
-use crate::words::{Direction, MissedReason, Outcome};
+use crate::words::{CallResult, Direction, MissedReason, Outcome};
 
 impl Engine {
     /// News of a call: an event, and what the ledger makes of it.
@@ -50,8 +50,11 @@ impl Engine {
         self.record(now, kind, Some(facts.id), data);
     }
 
-    /// Every missed call has a callback or a word why it has none; an answered one closes its own.
+    /// Every missed call has a callback or a word why it has none; an answered one closes its own,
+    /// whoever of the two rang.
     fn settle_callback(&mut self, now: Now, facts: &CallFacts, data: &mut Map<String, Value>) {
+        let rang_back =
+            facts.direction == Direction::Outbound && facts.result == Some(CallResult::Answered);
         match facts.outcome {
             Some(Outcome::Missed) => {
                 let missed = Missed {
@@ -77,20 +80,20 @@ impl Engine {
                 let fields = event::callback_fields(callback, "open");
                 self.record(now, kind, Some(facts.id), fields);
             }
-            Some(Outcome::Answered) => {
-                let closed = facts
-                    .from
-                    .as_deref()
-                    .and_then(|phone| self.callbacks.answered(phone));
-                if let Some(callback) = closed {
-                    self.show_callbacks(now, callback.site.as_ref());
-                    let mut fields = event::callback_fields(&callback, "closed");
-                    fields.insert("closed_by".into(), json!(facts.id.to_string()));
-                    self.record(now, "callback.closed", Some(facts.id), fields);
-                }
-            }
+            Some(Outcome::Answered) => self.close_callback(now, facts, facts.from.as_deref()),
+            None if rang_back => self.close_callback(now, facts, Some(&facts.to)),
             Some(Outcome::Blocked | Outcome::Test) | None => {}
         }
+    }
+
+    fn close_callback(&mut self, now: Now, facts: &CallFacts, phone: Option<&str>) {
+        let Some(callback) = phone.and_then(|phone| self.callbacks.answered(phone)) else {
+            return;
+        };
+        self.show_callbacks(now, callback.site.as_ref());
+        let mut fields = event::callback_fields(&callback, "closed");
+        fields.insert("closed_by".into(), json!(facts.id.to_string()));
+        self.record(now, "callback.closed", Some(facts.id), fields);
     }
 
     fn log_call(&mut self, facts: &CallFacts) {

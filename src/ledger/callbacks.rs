@@ -3,7 +3,7 @@
 //! ```text
 //! missed call ──► Open ──the same number misses again──► Open, count + 1
 //!                  │
-//!                  └── the number's own later call is answered ──► Closed
+//!                  └── a later call from or to the number is answered ──► Closed
 //! ```
 //! A callback closes on signalling evidence alone. Who rings back, and when, is not decided here.
 
@@ -112,7 +112,7 @@ impl Callbacks {
         Verdict::Opened(callback)
     }
 
-    /// The number's own call was answered: its callback, if any, is closed.
+    /// A call from or to the number was answered: its callback, if any, is closed.
     pub fn answered(&mut self, phone: &str) -> Option<Callback> {
         let closed = self.open.remove(phone)?;
         self.leave_site(&closed);

@@ -48,6 +48,12 @@ pub struct Exchange {
     pub notified: Vec<(&'static str, String)>,
     pub events: Vec<Event>,
     pub media: Vec<MediaCommand>,
+    /// Requests that came to the parties: who, and the method.
+    pub heard: Vec<(&'static str, String)>,
+    /// Invited and not answered yet.
+    ringing: BTreeSet<(&'static str, String)>,
+    /// Dialogs that stand.
+    talking: BTreeSet<(&'static str, String)>,
     open: BTreeSet<String>,
     calls: u32,
     to_do: Vec<(&'static str, String)>,
@@ -85,7 +91,7 @@ fn uri(value: &str) -> &str {
 
 impl Exchange {
     pub fn new(plan: &str, phones: &[&'static str]) -> Self {
-        let settings = engine_settings(Arc::new(crate::hall::plan(plan)));
+        let settings = engine_settings(Arc::new(super::hall::plan(plan)));
         let now = Now {
             mono: Instant::START,
             wall: Wall::from_millis(1_791_183_600_000),
@@ -94,13 +100,19 @@ impl Exchange {
             engine: Engine::new(settings, [3; 32], now),
             now,
             chart: Ladder::default(),
-            parties: BTreeMap::from([("carrier", crate::hall::carrier())]),
+            parties: BTreeMap::from([
+                ("carrier", super::hall::carrier()),
+                ("backup", "203.0.113.20:5060".parse().unwrap()),
+            ]),
             talks: BTreeMap::new(),
             asked: BTreeMap::new(),
             answers: Vec::new(),
             notified: Vec::new(),
             events: Vec::new(),
             media: Vec::new(),
+            heard: Vec::new(),
+            ringing: BTreeSet::new(),
+            talking: BTreeSet::new(),
             open: BTreeSet::new(),
             calls: 0,
             to_do: Vec::new(),
@@ -152,7 +164,7 @@ impl Exchange {
 
     /// Makes another plan live.
     pub fn reload(&mut self, plan: &str) {
-        let plan = Arc::new(crate::hall::plan(plan));
+        let plan = Arc::new(super::hall::plan(plan));
         let prompts = Arc::new(strowger::sim::sound::prompts(&plan));
         self.tell(Input::Plan { plan, prompts });
     }
@@ -365,6 +377,7 @@ impl Exchange {
             header(text, "To").clone_into(&mut talk.remote);
             if code < 300 {
                 uri(header(text, "Contact")).clone_into(&mut talk.target);
+                self.talking.insert((party, call.clone()));
             }
             self.request(party, &call, "ACK", "", "");
             if code == 407 {
@@ -404,9 +417,12 @@ impl Exchange {
 
     fn hear_request(&mut self, party: &'static str, call: &str, text: &str) {
         let method = text.split(' ').next().unwrap();
+        self.heard.push((party, method.to_owned()));
+        let key = (party, call.to_owned());
         match method {
             "INVITE" => {
                 self.calls += 1;
+                self.ringing.insert(key);
                 let tag = format!(";tag=t{party}");
                 let talk = Talk {
                     local: format!("{}{tag}", header(text, "To")),
@@ -421,6 +437,7 @@ impl Exchange {
             }
             "ACK" => {}
             "CANCEL" => {
+                self.ringing.remove(&key);
                 self.reply(party, text, 200, "");
                 let talk = self.talks[&(party, call.to_owned())].clone();
                 self.reply(party, &talk.invite, 487, "");
@@ -428,6 +445,10 @@ impl Exchange {
             "NOTIFY" => {
                 let body = text.split_once("\r\n\r\n").unwrap().1;
                 self.notified.push((party, body.trim().to_owned()));
+                self.reply(party, text, 200, "");
+            }
+            "BYE" => {
+                self.talking.remove(&key);
                 self.reply(party, text, 200, "");
             }
             _ => self.reply(party, text, 200, ""),
@@ -472,6 +493,13 @@ impl Exchange {
     pub fn respond(&mut self, party: &'static str, code: u16) -> String {
         let call = self.rung(party);
         let invite = self.talks[&(party, call.clone())].invite.clone();
+        let key = (party, call.clone());
+        if code >= 200 {
+            self.ringing.remove(&key);
+        }
+        if (200..300).contains(&code) {
+            self.talking.insert(key);
+        }
         let body = match code {
             183..=299 => sdp(self.parties[party], "sendrecv"),
             _ => String::new(),
@@ -532,6 +560,7 @@ impl Exchange {
     }
 
     pub fn bye(&mut self, party: &'static str, call: &str) {
+        self.talking.remove(&(party, call.to_owned()));
         self.request(party, call, "BYE", "", "");
     }
 
@@ -548,18 +577,65 @@ impl Exchange {
         found.expect(&missing)
     }
 
-    /// Hours later nobody is left: no leg, no ticket, no port, no operator in a call.
+    /// Whether an INVITE that came to a party waits for its answer.
+    pub fn rings(&self, party: &str) -> bool {
+        self.ringing.iter().any(|(who, _)| *who == party)
+    }
+
+    /// Whether a dialog of a party stands.
+    pub fn talks(&self, party: &'static str, call: &str) -> bool {
+        self.talking.contains(&(party, call.to_owned()))
+    }
+
+    /// A dialog of a party that stands.
+    pub fn talk_of(&self, party: &str) -> Option<String> {
+        let mut mine = self.talking.iter().filter(|(who, _)| *who == party);
+        mine.next().map(|(_, call)| call.clone())
+    }
+
+    /// How many requests with a method came to a party.
+    pub fn heard_by(&self, party: &str, method: &str) -> usize {
+        let heard = self.heard.iter();
+        heard
+            .filter(|(who, what)| *who == party && what == method)
+            .count()
+    }
+
+    /// Everybody who still talks hangs up, and the server knows of every talk.
+    pub fn hang_up_all(&mut self) {
+        while let Some((party, call)) = self.talking.first().cloned() {
+            self.answers.clear();
+            self.bye(party, &call);
+            assert_eq!(self.answered(party, "BYE"), [200], "{}", self.chart());
+        }
+    }
+
+    /// Hours later nobody is left, and nothing has failed in the server.
     pub fn finish(&mut self) {
+        self.rest();
+        assert_eq!(self.engine.view().faults, 0, "{}", self.chart());
+    }
+
+    /// Hours later nobody is left: no leg, no ticket, no port, no dialog, no operator in a call; each
+    /// call has ended once.
+    pub fn rest(&mut self) {
         self.after(120_000);
         let view = self.engine.view();
-        let left = (view.calls_kept, view.legs, view.tickets, view.faults);
-        assert_eq!(left, (0, 0, 0, 0), "{}", self.chart());
+        let left = (view.calls_kept, view.legs, view.tickets);
+        assert_eq!(left, (0, 0, 0), "{}", self.chart());
+        assert_eq!(self.talking, BTreeSet::new(), "{}", self.chart());
         assert_eq!(self.open, BTreeSet::new(), "{}", self.chart());
         let held = self.engine.desk().operators();
         let held = held.filter(|operator| operator.call().is_some()).count();
         assert_eq!(held, 0, "{}", self.chart());
-        let ended = self.events.iter().filter(|it| it.kind == "call.ended");
-        let started = self.events.iter().filter(|it| it.kind == "call.started");
-        assert_eq!(ended.count(), started.count());
+        let calls = |kind| {
+            let events = self.events.iter().filter(move |it| it.kind == kind);
+            let mut calls = events.map(|it| it.subject).collect::<Vec<_>>();
+            calls.sort_unstable();
+            calls
+        };
+        let (started, ended) = (calls("call.started"), calls("call.ended"));
+        assert_eq!(started, ended, "{}", self.chart());
+        assert!(ended.is_sorted_by(|a, b| a < b), "{}", self.chart());
     }
 }

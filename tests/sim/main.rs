@@ -17,6 +17,7 @@ mod hall;
 mod ladders;
 mod load;
 mod loss;
+mod outside;
 mod passing_on;
 mod races;
 mod rehearsals;
