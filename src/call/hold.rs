@@ -58,6 +58,11 @@ impl Call {
         fx: &mut Effects,
     ) {
         let Some((left, right)) = self.sides().filter(|_| self.phase == Phase::Talking) else {
+            // Whoever is sent on hears music anyway; the bridge asks who holds then.
+            if before != held && self.transfer.is_some() {
+                let by_operator = leg != self.caller.id;
+                self.tell(News::Held { held, by_operator }, fx);
+            }
             return;
         };
         let other = if leg == left { right } else { left };

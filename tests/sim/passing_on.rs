@@ -2,6 +2,7 @@
 //! the others in `tests/ladders/`.
 
 use serde_json::Value;
+use strowger::media::command::MediaCommand;
 
 use crate::exchange::{Exchange, sdp};
 use crate::ladders::compare;
@@ -41,7 +42,8 @@ fn talking() -> (Exchange, String, String) {
     let caller = exchange.dial("carrier", "0800301231");
     exchange.respond("iryna", 200);
     exchange.after(5_000);
-    let iryna = exchange.rung("iryna");
+    let iryna = exchange.talk_of("iryna").unwrap();
+    assert!(exchange.talks("carrier", &caller));
     assert_eq!(state(&exchange, "iryna"), "Talking");
     (exchange, caller, iryna)
 }
@@ -149,6 +151,122 @@ fn whoever_is_kept_on_hold_hears_music() {
     exchange.bye("iryna", &iryna);
     exchange.finish();
     compare("hold", &exchange.chart());
+}
+
+/// Whether the left and the right party of the last bridge hear music.
+fn music(exchange: &Exchange) -> [bool; 2] {
+    let bridged = exchange
+        .media
+        .iter()
+        .rposition(|it| matches!(it, MediaCommand::Bridge { .. }));
+    let (bridge, later) = exchange.media[bridged.unwrap()..].split_first().unwrap();
+    let MediaCommand::Bridge {
+        caller, operator, ..
+    } = bridge
+    else {
+        unreachable!();
+    };
+    [*caller, *operator].map(|party| {
+        let mut plays = later.iter().rev().filter_map(|it| {
+            let MediaCommand::Play { leg, looped, .. } = it else {
+                return None;
+            };
+            (*leg == party).then_some(*looped)
+        });
+        plays.next() == Some(true)
+    })
+}
+
+/// Who held and resumed, in order.
+fn holds(exchange: &Exchange) -> Vec<String> {
+    let events = exchange.events.iter();
+    let holds = events.filter(|it| matches!(it.kind, "call.held" | "call.resumed"));
+    let word = |by: &Value| by.as_str().unwrap().to_owned();
+    holds
+        .map(|it| format!("{} {}", &it.kind[5..], word(&it.data["by"])))
+        .collect()
+}
+
+#[test]
+fn both_sides_hold_and_each_is_taken_back_alone() {
+    for operator_first in [true, false] {
+        let (mut exchange, caller, iryna) = talking();
+        exchange.hold("iryna", &iryna, "sendonly");
+        assert_eq!(music(&exchange), [true, false]);
+        exchange.hold("carrier", &caller, "inactive");
+        assert_eq!(music(&exchange), [true, true]);
+        if operator_first {
+            exchange.hold("iryna", &iryna, "sendrecv");
+            assert_eq!(music(&exchange), [false, true]);
+            exchange.hold("carrier", &caller, "sendrecv");
+        } else {
+            exchange.hold("carrier", &caller, "sendrecv");
+            assert_eq!(music(&exchange), [true, false]);
+            exchange.hold("iryna", &iryna, "sendrecv");
+        }
+        assert_eq!(music(&exchange), [false, false]);
+        let mut expected = [
+            "held operator",
+            "held caller",
+            "resumed operator",
+            "resumed caller",
+        ];
+        if !operator_first {
+            expected.swap(2, 3);
+        }
+        assert_eq!(holds(&exchange), expected);
+        exchange.bye("iryna", &iryna);
+        exchange.finish();
+    }
+}
+
+#[test]
+fn a_caller_on_hold_is_sent_on() {
+    for (code, taken) in [(200, true), (486, false)] {
+        let (mut exchange, caller, iryna) = talking();
+        exchange.hold("iryna", &iryna, "sendonly");
+        exchange.refer("iryna", &iryna, "202");
+        assert_eq!(music(&exchange), [true, false]);
+        exchange.respond("olena", code);
+        assert_eq!(music(&exchange), [!taken, false], "{}", exchange.chart());
+        if !taken {
+            exchange.hold("iryna", &iryna, "sendrecv");
+            assert_eq!(music(&exchange), [false, false]);
+            assert_eq!(holds(&exchange), ["held operator", "resumed operator"]);
+        }
+        exchange.bye("carrier", &caller);
+        exchange.finish();
+        assert_eq!(ended(&exchange).1, "answered");
+    }
+}
+
+#[test]
+fn hold_begins_and_ends_while_a_caller_is_sent_on() {
+    let (mut exchange, caller, iryna) = talking();
+    exchange.hold("iryna", &iryna, "sendonly");
+    exchange.refer("iryna", &iryna, "202");
+    exchange.respond("olena", 180);
+    // The transferor takes the hold back, and the caller holds instead.
+    exchange.hold("iryna", &iryna, "sendrecv");
+    exchange.hold("carrier", &caller, "sendonly");
+    let answers = exchange.answered("iryna", "INVITE");
+    assert_eq!(answers, [200, 200], "{}", exchange.chart());
+    assert_eq!(exchange.answered("carrier", "INVITE"), [200, 200]);
+    exchange.respond("olena", 200);
+    assert_eq!(music(&exchange), [false, true], "{}", exchange.chart());
+    exchange.hold("carrier", &caller, "sendrecv");
+    assert_eq!(music(&exchange), [false, false]);
+    assert_eq!(
+        holds(&exchange),
+        [
+            "held operator",
+            "resumed operator",
+            "held caller",
+            "resumed caller"
+        ]
+    );
+    exchange.hang_up_all();
+    exchange.finish();
 }
 
 #[test]
