@@ -17,6 +17,9 @@
     )
 )]
 
+#[cfg(test)]
+extern crate self as strowger;
+
 pub mod acd;
 pub mod call;
 pub mod cli;

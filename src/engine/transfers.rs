@@ -95,7 +95,19 @@ impl Engine {
         self.legs.insert(leg, to);
         let adopt = MediaCommand::Adopt { leg, call: to };
         self.outputs.push_back(Output::Media(adopt));
+        let seat = party.seat.clone();
         self.step(now, to, CallInput::Take { party, instead });
+        if !self.calls.contains_key(&to) {
+            // A fault of ours took the party's place on the floor with it: it is filed under the call
+            // that gave the party away.
+            self.rise(now, seat);
+        }
+    }
+
+    fn rise(&mut self, now: Now, seat: Option<Seat>) {
+        if let Some(Seat { operator, ticket }) = seat {
+            self.desk_input(now, AcdInput::Released { operator, ticket });
+        }
     }
 
     /// The call that was to take a party is gone.
@@ -106,9 +118,7 @@ impl Engine {
         self.endpoint.handle_command(now, hang_up);
         let close = MediaCommand::Close { leg };
         self.outputs.push_back(Output::Media(close));
-        if let Some(Seat { operator, ticket }) = party.seat {
-            self.desk_input(now, AcdInput::Released { operator, ticket });
-        }
+        self.rise(now, party.seat);
     }
 
     /// An INVITE with Replaces: another phone of an operator on the line.

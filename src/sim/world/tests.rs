@@ -1,5 +1,7 @@
 //! What only the inside of the world can do: break one step of a call on purpose.
 
+mod broken;
+
 use super::*;
 use crate::dialplan::compile::{Options, Source, compile};
 use crate::dialplan::diagnose::Severity;
