@@ -221,6 +221,11 @@ pub fn segments(folder: &Path) -> io::Result<Vec<PathBuf>> {
         .flatten()
         .map(|entry| entry.path())
         .filter(|path| path.extension().is_some_and(|it| it == EXTENSION))
+        // What somebody else put here is no part of the ring: neither read nor deleted.
+        .filter(|path| {
+            let name = path.file_stem().and_then(|name| name.to_str());
+            name.is_some_and(|name| name.parse::<i64>().is_ok())
+        })
         .collect();
     found.sort();
     Ok(found)

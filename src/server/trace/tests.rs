@@ -95,6 +95,22 @@ fn a_torn_tail_costs_what_is_torn_and_a_restart_begins_a_new_file() {
 }
 
 #[test]
+fn what_somebody_else_put_into_the_folder_is_left_alone() {
+    let folder = tempfile::tempdir().unwrap();
+    for name in ["notes.sip", "99999999999999999999999.sip"] {
+        std::fs::write(folder.path().join(name), b"not ours").unwrap();
+    }
+    // Two files begun in one millisecond take different names.
+    let now = Clock::start().now().wall;
+    let first = Ring::open(folder.path(), DAY, 1 << 20, now).unwrap();
+    let second = Ring::open(folder.path(), DAY, 1 << 20, now).unwrap();
+    second.sweep(Wall::from_millis(i64::MAX / 2));
+    drop((first, second));
+    assert!(folder.path().join("notes.sip").exists());
+    assert_eq!(segments(folder.path()).unwrap().len(), 1);
+}
+
+#[test]
 fn files_from_before_a_call_are_not_read_for_it() {
     let folder = tempfile::tempdir().unwrap();
     written(folder.path(), &[leg(call(1), "a"), message(1, "a", "")]);
