@@ -348,7 +348,7 @@ impl Call {
         );
     }
 
-    fn tell_ringing(&self, fx: &mut Effects) {
+    fn tell_ringing(&mut self, fx: &mut Effects) {
         self.tell_transferor(180, fx);
         if self.caller.sip == Sip::Open {
             let (leg, code, answer) = (self.caller.id, 180, None);

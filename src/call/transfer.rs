@@ -32,6 +32,8 @@ pub struct Transfer {
     pub by: OperatorName,
     /// The transferor's leg, while on the line.
     pub leg: Option<Leg>,
+    /// The leg that asked for it and hears of it, hung up or not, until the last word.
+    pub told: Option<LegId>,
     /// Where to, as it was dialled.
     pub to: String,
     /// It failed, and the transferor is rung again.
@@ -64,6 +66,7 @@ impl Call {
         self.transfer = Some(Transfer {
             by,
             leg: self.operator.take(),
+            told: Some(leg),
             to,
             returning: false,
         });
@@ -94,11 +97,14 @@ impl Call {
         }
     }
 
-    /// Whoever is wanted rings.
-    pub(super) fn tell_transferor(&self, code: u16, fx: &mut Effects) {
-        let transfer = self.transfer.as_ref();
-        if let Some(leg) = transfer.and_then(|transfer| transfer.leg.as_ref()) {
-            let leg = leg.id;
+    /// Says how far it is, also to a transferor who hung up meanwhile (RFC 3515 2.4.4); a final code
+    /// is the last word.
+    pub(super) fn tell_transferor(&mut self, code: u16, fx: &mut Effects) {
+        let Some(transfer) = &mut self.transfer else {
+            return;
+        };
+        if let Some(leg) = transfer.told {
+            transfer.told = transfer.told.filter(|_| code < 200);
             Self::session(SessionCommand::ReferProgress { leg, code }, fx);
         }
     }
@@ -159,10 +165,9 @@ impl Call {
 
     /// The transfer went well for the transferor, who hangs up now, or is hung up.
     fn let_transferor_go(&mut self, world: &World<'_>, fx: &mut Effects) {
+        self.tell_transferor(200, fx);
         let leg = self.transfer.as_mut().and_then(|it| it.leg.take());
         if let Some(leg) = leg {
-            let (id, code) = (leg.id, 200);
-            Self::session(SessionCommand::ReferProgress { leg: id, code }, fx);
             self.see_off(world, leg, fx);
         }
     }
@@ -214,6 +219,7 @@ impl Call {
 
     /// Nobody took the party that was sent on: it goes back to the transferor.
     pub(super) fn transfer_failed(&mut self, world: &mut World<'_>, code: u16, fx: &mut Effects) {
+        self.tell_transferor(code, fx);
         let Some(mut transfer) = self.transfer.take() else {
             return;
         };
@@ -225,8 +231,6 @@ impl Call {
         let result = cause::result_of(code);
         self.tell_transferred(&transfer, TransferKind::Blind, result, fx);
         if let Some(leg) = transfer.leg.take() {
-            let id = leg.id;
-            Self::session(SessionCommand::ReferProgress { leg: id, code }, fx);
             self.operator = Some(leg);
             self.bridge(world, fx);
             self.entertain_the_held(world, fx);
@@ -266,6 +270,7 @@ impl Call {
         let transfer = Transfer {
             by,
             leg: None,
+            told: None,
             to,
             returning: false,
         };

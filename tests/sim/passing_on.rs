@@ -292,6 +292,23 @@ fn a_caller_is_sent_to_a_colleague() {
 }
 
 #[test]
+fn a_transferor_who_hung_up_hears_how_it_ended() {
+    // RFC 3515 2.4.4: the last NOTIFY comes after the transferor's BYE too.
+    for (code, told) in [(200, "200"), (486, "486")] {
+        let (mut exchange, caller, iryna) = talking();
+        exchange.refer("iryna", &iryna, "202");
+        exchange.respond("olena", 180);
+        exchange.bye("iryna", &iryna);
+        exchange.after(5_000);
+        exchange.respond("olena", code);
+        let codes = exchange.notified.iter().map(|(_, body)| &body[8..11]);
+        assert_eq!(codes.collect::<Vec<_>>(), ["100", "180", told]);
+        exchange.bye("carrier", &caller);
+        exchange.finish();
+    }
+}
+
+#[test]
 fn a_caller_nobody_takes_goes_back_to_the_transferor() {
     let (mut exchange, caller, iryna) = talking();
     exchange.refer("iryna", &iryna, "olena");

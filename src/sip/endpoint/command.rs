@@ -321,6 +321,7 @@ impl Endpoint {
     /// Sends a BYE; the session is over.
     pub(super) fn end_dialog(&mut self, leg: LegId, cause: Option<&Cause>) {
         self.drop_reoffer(leg);
+        self.forget_referral(leg);
         self.stop_waiting_for_ack(leg);
         self.send_bye(leg, cause);
         if let Some(session) = self.sessions.get_mut(&leg) {

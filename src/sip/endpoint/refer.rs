@@ -184,6 +184,9 @@ impl Endpoint {
             && let Some(referral) = &mut session.referral
         {
             referral.silent = true;
+            if !matches!(session.phase, Phase::Talking) {
+                self.forget_referral(leg);
+            }
         }
     }
 
@@ -207,16 +210,28 @@ impl Endpoint {
         self.forget_referral(leg);
     }
 
-    /// The dialog ends: a REFER that nobody will answer any more gets its refusal.
+    /// The session ends: a REFER that nobody will answer any more gets its refusal. The news of one
+    /// that was accepted outlives the peer's BYE: the subscription uses the dialog until its last
+    /// NOTIFY (RFC 5057 4.2), but for no longer than its own time.
     pub(super) fn drop_referral(&mut self, leg: LegId) {
         self.answer_refer(leg, Err(487));
+        let listens = self.sessions.get(&leg).is_some_and(|session| {
+            let referral = session.referral.as_ref();
+            session.hung_up.is_none() && referral.is_some_and(|it| !it.silent)
+        });
+        if !listens {
+            self.forget_referral(leg);
+        }
     }
 
-    fn forget_referral(&mut self, leg: LegId) {
+    /// Nothing more is said of a REFER; a session that was kept for it alone is closed.
+    pub(super) fn forget_referral(&mut self, leg: LegId) {
         self.timers
             .cancel(&Alarm::Session(leg, SessionTimer::Referral));
-        if let Some(session) = self.sessions.get_mut(&leg) {
-            session.referral = None;
+        if let Some(session) = self.sessions.get_mut(&leg)
+            && session.referral.take().is_some()
+        {
+            self.close_if_over(leg);
         }
     }
 

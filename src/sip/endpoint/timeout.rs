@@ -165,7 +165,7 @@ impl Endpoint {
         )
     }
 
-    fn close_if_over(&mut self, leg: LegId) {
+    pub(super) fn close_if_over(&mut self, leg: LegId) {
         if !self
             .sessions
             .get(&leg)

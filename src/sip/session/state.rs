@@ -16,7 +16,7 @@
 //!  └──┬─────┼─┘              │       │
 //!     │200  │                │       │
 //!  ┌──▼─────▼────────────────▼───────▼──┐
-//!  │               Over                 │ closed with its last transaction
+//!  │               Over                 │ closed with its last transaction and its last news
 //!  └────────────────────────────────────┘
 //! ```
 
@@ -163,7 +163,7 @@ pub enum Phase {
         /// The BYE.
         request: Box<Message>,
     },
-    /// Nothing is left but the transactions.
+    /// Nothing is left but the transactions, and the news of a REFER.
     Over,
 }
 
@@ -310,6 +310,7 @@ impl Session {
     /// Whether nothing is left of it.
     #[must_use]
     pub fn is_closed(&self) -> bool {
-        matches!(self.phase, Phase::Over) && self.open.is_empty() && self.unacked.is_none()
+        let over = matches!(self.phase, Phase::Over) && self.referral.is_none();
+        over && self.open.is_empty() && self.unacked.is_none()
     }
 }

@@ -190,6 +190,68 @@ fn a_call_that_ends_takes_its_transfer_along() {
 }
 
 #[test]
+fn who_hangs_up_still_hears_how_the_transfer_ended() {
+    // RFC 3515 2.4.4, RFC 5057 4.2: the BYE ends the session, not the subscription.
+    for (code, line) in [
+        (200, "SIP/2.0 200 OK\r\n"),
+        (486, "SIP/2.0 486 Busy Here\r\n"),
+    ] {
+        let mut net = Net::new();
+        let leg = talking(&mut net);
+        refer_and_leave(&mut net, leg);
+        // Long after every transaction of the session.
+        net.run(Duration::from_secs(60));
+        assert_eq!(net.story(PBX), ["refer sip:202@clinic.example", "bye"]);
+        assert_eq!(net.ends[PBX].live().sessions, 1);
+        progress(&mut net, leg, code);
+        let (_, state, body) = notified(&net);
+        assert_eq!(state, "terminated;reason=noresource");
+        assert_eq!(body, line);
+        net.answer_last(PHONE, "NOTIFY", 200);
+        net.run(Duration::from_secs(10));
+        assert_eq!(net.story(PBX), ["closed"]);
+        assert_eq!(net.count("0→2 NOTIFY"), 2);
+        net.finish();
+    }
+}
+
+#[test]
+fn news_for_one_who_hung_up_ends_by_itself_or_when_nobody_listens() {
+    // RFC 6665 4.2.2
+    let mut net = Net::new();
+    let leg = talking(&mut net);
+    refer_and_leave(&mut net, leg);
+    net.run(Duration::from_secs(181));
+    assert_eq!(notified(&net).1, "terminated;reason=timeout");
+    net.finish();
+
+    let mut net = Net::new();
+    let leg = talking(&mut net);
+    refer_and_leave(&mut net, leg);
+    progress(&mut net, leg, 180);
+    net.answer_last(PHONE, "NOTIFY", 481);
+    net.run(Duration::from_secs(60));
+    assert_eq!(net.ends[PBX].live(), crate::sip::endpoint::Live::default());
+    progress(&mut net, leg, 200);
+    assert_eq!(net.count("0→2 NOTIFY"), 2);
+    net.finish();
+}
+
+/// The phone refers, hears the 100, and hangs up.
+fn refer_and_leave(net: &mut Net, leg: LegId) {
+    refer(net, leg, 10, "Refer-To: <sip:202@clinic.example>\n");
+    answer(net, leg, Ok(()));
+    net.answer_last(PHONE, "NOTIFY", 200);
+    let text = inside(net, leg, "BYE", 11, "");
+    net.send_text(PHONE, &text);
+    net.command(PBX, SessionCommand::ConfirmBye { leg });
+    assert_eq!(net.status(PHONE), Some(200));
+    let cause = cause(200);
+    let leg = inbound(1);
+    net.command(PHONE, SessionCommand::HangUp { leg, cause });
+}
+
+#[test]
 fn a_refer_that_makes_no_sense_is_400_and_one_from_outside_403() {
     // RFC 3515 2.4.2
     let mut net = Net::new();
