@@ -145,7 +145,7 @@ pub enum AcdInput {
 /// What the distributor decides.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum AcdEffect {
-    /// The caller stands in a queue.
+    /// The caller came to a queue.
     Joined {
         /// The ticket.
         ticket: TicketId,
@@ -155,6 +155,8 @@ pub enum AcdEffect {
         queue: QueueName,
         /// From one.
         position: u32,
+        /// False when the queue has no place or nobody to serve it: its `Left` follows at once.
+        stays: bool,
     },
     /// Ring this operator for this caller; the operator is reserved.
     Offer {

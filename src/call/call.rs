@@ -144,7 +144,13 @@ impl Call {
         match input {
             CallInput::Session(event) => self.handle_session(world, event, fx),
             CallInput::Media(event) => self.handle_media(world, event, fx),
-            CallInput::Joined { queue, position } => self.joined(world, queue, position, fx),
+            CallInput::Joined {
+                queue,
+                position,
+                stays,
+            } => {
+                self.joined(world, queue, position, stays, fx);
+            }
             CallInput::Offer {
                 operator,
                 queue,

@@ -415,14 +415,20 @@ impl Call {
         world: &mut World<'_>,
         queue: QueueName,
         position: u32,
+        stays: bool,
         fx: &mut Effects,
     ) {
         if self.ended() {
             return;
         }
-        self.facts.queue = Some(queue.clone());
         self.stands_in = Some(queue.clone());
+        if !stays && self.awaits_transferor() {
+            // The talk goes on as one of the queue it came from.
+            return self.tell(News::QueueJoined { queue, position }, fx);
+        }
+        self.facts.queue = Some(queue.clone());
         self.tell(News::QueueJoined { queue, position }, fx);
+        self.transferor_is_free(world, fx);
         if self.answer_mode() == Answer::Queue {
             self.answer_caller(fx);
         }

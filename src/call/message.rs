@@ -48,12 +48,14 @@ pub enum CallInput {
     Session(SessionEvent),
     /// By the media threads.
     Media(MediaEvent),
-    /// By the distributor: the caller stands in a queue.
+    /// By the distributor: the caller came to a queue.
     Joined {
         /// The queue.
         queue: QueueName,
         /// From one.
         position: u32,
+        /// False when the queue does not take the caller: [`CallInput::Left`] follows at once.
+        stays: bool,
     },
     /// By the distributor: ring this operator.
     Offer {

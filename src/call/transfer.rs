@@ -72,20 +72,32 @@ impl Call {
         });
         self.entertain(world, self.caller.id, fx);
         if let Dialled::Queues(queues) = &dialled {
-            // Nobody waits on the phone for a queue: the transferor is free once the caller is in it.
             self.way = self.plan.way(queues);
             self.ticket = world.minted.ticket();
             self.music = None;
             self.join(fx);
-            let ticket = self.ticket;
-            let operator = self.transfer.as_ref().map(|it| it.by.clone());
-            if let Some(operator) = operator {
-                Self::acd(AcdInput::PassedOn { operator, ticket }, fx);
-            }
-            self.let_transferor_go(world, fx);
         } else {
             self.begin_dialling(world, dialled, fx);
         }
+    }
+
+    /// Whether a transferor is on the line and hears how it goes.
+    pub(super) fn awaits_transferor(&self) -> bool {
+        let transfer = self.transfer.as_ref();
+        transfer.is_some_and(|transfer| transfer.leg.is_some())
+    }
+
+    /// The caller stands in the queue they were sent to, and nobody waits on the phone for that: the
+    /// transferor is free, and the last whom the queue rings.
+    pub(super) fn transferor_is_free(&mut self, world: &World<'_>, fx: &mut Effects) {
+        if !self.awaits_transferor() {
+            return;
+        }
+        let ticket = self.ticket;
+        if let Some(operator) = self.transfer.as_ref().map(|it| it.by.clone()) {
+            Self::acd(AcdInput::PassedOn { operator, ticket }, fx);
+        }
+        self.let_transferor_go(world, fx);
     }
 
     /// Puts the party of this leg where the operator stands; the one who stays becomes the caller.

@@ -506,8 +506,16 @@ impl Engine {
                 call,
                 queue,
                 position,
+                stays,
                 ..
-            } => self.step(now, call, CallInput::Joined { queue, position }),
+            } => {
+                let joined = CallInput::Joined {
+                    queue,
+                    position,
+                    stays,
+                };
+                self.step(now, call, joined);
+            }
             AcdEffect::Offer {
                 call,
                 operator,

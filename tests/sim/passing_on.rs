@@ -348,6 +348,31 @@ fn a_caller_is_sent_to_a_queue_and_comes_back_from_it() {
     assert_eq!(ended(&exchange).1, "answered");
 }
 
+#[test]
+fn a_queue_that_takes_nobody_leaves_the_caller_with_the_transferor() {
+    // Nobody serves `second`: Сергій is not there.
+    let mut exchange = Exchange::new(PLAN, &["iryna", "olena"]);
+    let caller = exchange.dial("carrier", "0800301231");
+    exchange.respond("iryna", 200);
+    exchange.after(5_000);
+    let iryna = exchange.talk_of("iryna").unwrap();
+    exchange.refer("iryna", &iryna, "301");
+    exchange.after(5_000);
+    let codes = exchange.notified.iter().map(|(_, body)| &body[8..11]);
+    assert_eq!(codes.collect::<Vec<_>>(), ["100", "480"]);
+    assert_eq!(transfer(&exchange), ["blind", "iryna", "301", "no_answer"]);
+    assert!(exchange.talks("carrier", &caller), "{}", exchange.chart());
+    assert!(exchange.talks("iryna", &iryna), "{}", exchange.chart());
+    assert_eq!(state(&exchange, "iryna"), "Talking");
+    assert_eq!(music(&exchange), [false, false]);
+    exchange.bye("iryna", &iryna);
+    let end = exchange.event("call.ended");
+    assert_eq!(end.data["outcome"], "answered");
+    assert_eq!(end.data["queue"], "odesa");
+    exchange.hang_up_all();
+    exchange.finish();
+}
+
 /// Holds the caller and talks with Олена; the REFER goes out in one of the two calls.
 fn consults(exchange: &mut Exchange, iryna: &str, in_second: bool) {
     exchange.hold("iryna", iryna, "sendonly");

@@ -38,27 +38,30 @@ impl Desk {
             let queue = self.queues.get_mut(&name);
             let turn = ticket.turn();
             ticket.joined = now.mono;
+            let refused = match &queue {
+                Some(queue) if queue.is_deserted() => Some(LeftReason::NoOperators),
+                Some(queue) if queue.is_full() => Some(LeftReason::QueueFull),
+                Some(_) => None,
+                None => Some(LeftReason::NoOperators),
+            };
             effects.push_back(AcdEffect::Joined {
                 ticket: id,
                 call: ticket.call,
                 queue: name.clone(),
                 position: queue.as_ref().map_or(1, |queue| queue.position(turn)),
+                stays: refused.is_none(),
             });
-            last = match queue {
-                Some(queue) if queue.is_deserted() => LeftReason::NoOperators,
-                Some(queue) if queue.is_full() => LeftReason::QueueFull,
-                Some(queue) => {
-                    queue.admit(turn);
-                    queue.set_wanting(turn, true);
-                    if let Some(longest) = queue.rules.max_wait {
-                        self.timers.set(Timer::MaxWait(id), now.mono + longest);
-                    }
-                    self.fresh.insert(id);
-                    self.arm_retry(now, id);
-                    return;
+            if let (Some(queue), None) = (queue, refused) {
+                queue.admit(turn);
+                queue.set_wanting(turn, true);
+                if let Some(longest) = queue.rules.max_wait {
+                    self.timers.set(Timer::MaxWait(id), now.mono + longest);
                 }
-                None => LeftReason::NoOperators,
-            };
+                self.fresh.insert(id);
+                self.arm_retry(now, id);
+                return;
+            }
+            last = refused.unwrap_or(LeftReason::NoOperators);
             effects.push_back(AcdEffect::Left {
                 ticket: id,
                 call: ticket.call,

@@ -329,7 +329,11 @@ impl Bench {
             AcdInput::Join { way, .. } => {
                 let queue = way[0].clone();
                 self.queue = Some(queue.clone());
-                self.feed(CallInput::Joined { queue, position: 1 });
+                self.feed(CallInput::Joined {
+                    queue,
+                    position: 1,
+                    stays: true,
+                });
             }
             AcdInput::Leave { .. } => {
                 self.held.retain(|who| self.answered.as_ref() == Some(who));
