@@ -5,6 +5,7 @@
 
 use super::call::{Call, Effects};
 use super::cause;
+use super::facts::Attempt;
 use super::leg::Leg;
 use super::message::{CallEffect, World};
 use super::seat::Seat;
@@ -22,6 +23,8 @@ pub struct Party {
     pub seat: Option<Seat>,
     /// How events name it.
     pub name: String,
+    /// How it was reached, when it was called.
+    pub attempt: Option<Attempt>,
 }
 
 impl Call {
@@ -58,7 +61,10 @@ impl Call {
         };
         self.adopted.retain(|known| *known != given.id);
         self.open.remove(&given.id);
+        let reached = |attempt: &&Attempt| attempt.leg == given.id;
+        let attempt = self.facts.attempts.iter().find(reached).cloned();
         let party = Box::new(Party {
+            attempt,
             leg: given,
             seat,
             name: name.clone(),
@@ -78,7 +84,12 @@ impl Call {
         instead: LegId,
         fx: &mut Effects,
     ) {
-        let Party { leg, seat, name } = party;
+        let Party {
+            leg,
+            seat,
+            name,
+            attempt,
+        } = party;
         let id = leg.id;
         self.adopted.push(id);
         self.open.insert(id);
@@ -93,6 +104,9 @@ impl Call {
         };
         Self::media(MediaCommand::Unbridge { caller, operator }, fx);
         self.bring_to_right(instead);
+        if let Some(attempt) = attempt {
+            self.facts.attempt(attempt);
+        }
         if let Some(seat) = seat {
             let (operator, ticket) = (seat.operator.clone(), seat.ticket);
             let call = self.id();

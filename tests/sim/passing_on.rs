@@ -405,7 +405,11 @@ fn two_talks_of_an_operator_become_one_call() {
         assert_eq!(second.data["result"], "answered");
         exchange.bye("carrier", &caller);
         exchange.finish();
-        assert_eq!(exchange.event("call.ended").subject, first);
+        let last = exchange.event("call.ended");
+        assert_eq!(last.subject, first);
+        let legs = last.data["legs"].as_array().unwrap().iter();
+        let operators: Vec<_> = legs.filter_map(|leg| leg["operator"].as_str()).collect();
+        assert_eq!(operators, ["iryna", "olena"]);
         assert_eq!(
             transfer(&exchange),
             ["attended", "iryna", "olena", "answered"]
