@@ -170,9 +170,13 @@ impl Endpoint {
         waits
     }
 
-    /// A PRACK (RFC 3262 3): it fits the one that waits, or nothing.
+    /// A PRACK (RFC 3262 3): it fits the one that waits, or nothing,
+    /// or it cannot be read.
     pub(super) fn handle_prack(&mut self, flow: Flow, key: Key, leg: LegId, request: Message) {
-        let rack = request.headers.rack().ok();
+        let Ok(rack) = request.headers.rack() else {
+            // One that names no response fits none, nor could it ever (RFC 3261 21.4.1).
+            return self.answer(flow, key, leg, &request, 400, &[]);
+        };
         let Some(session) = self.sessions.get_mut(&leg) else {
             return;
         };
@@ -182,9 +186,7 @@ impl Endpoint {
             Phase::Inviting { .. } | Phase::Leaving { .. } | Phase::Over => None,
         };
         let fits = |rseq: u32| {
-            rack.as_ref().is_some_and(|rack| {
-                rack.rseq == rseq && Some(rack.cseq) == of_invite && rack.method == Method::Invite
-            })
+            rack.rseq == rseq && Some(rack.cseq) == of_invite && rack.method == Method::Invite
         };
         let acked = session
             .reliable

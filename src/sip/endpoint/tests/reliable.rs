@@ -139,7 +139,7 @@ fn rseq(net: &Net, status: u16) -> u32 {
 
 /// RFC 3262 3 and 7.2: RSeq, CSeq and method must all fit.
 #[test]
-fn a_prack_that_fits_nothing_is_481() {
+fn a_prack_that_fits_nothing_is_481_and_one_that_cannot_be_read_400() {
     let mut net = Net::new();
     net.send_text(
         CARRIER,
@@ -148,17 +148,20 @@ fn a_prack_that_fits_nothing_is_481() {
     net.command(PBX, progress(inbound(1), 180, None));
     let rseq = rseq(&net, 180);
     assert!((1..1 << 31).contains(&rseq));
-    for (seq, rack) in [
-        (2, format!("{} 1 INVITE", rseq + 1)),
-        (3, format!("{rseq} 2 INVITE")),
-        (4, format!("{rseq} 1 UPDATE")),
-        (5, "nonsense".to_owned()),
+    for (seq, rack, status) in [
+        (2, format!("RAck: {} 1 INVITE\n", rseq + 1), 481),
+        (3, format!("RAck: {rseq} 2 INVITE\n"), 481),
+        (4, format!("RAck: {rseq} 1 UPDATE\n"), 481),
+        (5, "RAck: nonsense\n".to_owned(), 400),
+        (6, "RAck: \n".to_owned(), 400),
+        (7, format!("RAck: {rseq} 1\n"), 400),
+        (8, String::new(), 400),
     ] {
-        let prack = inside(&net, "PRACK", seq, &format!("RAck: {rack}\n"));
+        let prack = inside(&net, "PRACK", seq, &rack);
         net.send_text(CARRIER, &prack);
-        assert_eq!(net.status(CARRIER), Some(481), "{rack}");
+        assert_eq!(net.status(CARRIER), Some(status), "{rack}");
     }
-    let prack = inside(&net, "PRACK", 6, &format!("RAck: {rseq} 1 INVITE\n"));
+    let prack = inside(&net, "PRACK", 9, &format!("RAck: {rseq} 1 INVITE\n"));
     net.send_text(CARRIER, &prack);
     assert_eq!(net.status(CARRIER), Some(200));
     net.command(PBX, hang_up(inbound(1)));
