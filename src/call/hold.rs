@@ -20,6 +20,9 @@ impl Call {
         offer: Option<&[u8]>,
         fx: &mut Effects,
     ) {
+        if self.update_of_the_rung(leg, offer, fx) {
+            return;
+        }
         let ended = self.ended();
         let Some(of) = self.leg_mut(leg).filter(|of| match of.sip {
             Sip::Answered => !ended,
@@ -46,6 +49,30 @@ impl Call {
             Self::media(MediaCommand::Connect { leg, remote }, fx);
         }
         self.follow_hold(world, leg, held, now_held, fx);
+    }
+
+    /// An UPDATE of somebody who is being rung, in the early dialog (RFC 3311 5.2). What is heard
+    /// before the answer follows it at once, anything else with the answer. False when nobody is rung
+    /// on this leg.
+    fn update_of_the_rung(&mut self, leg: LegId, offer: Option<&[u8]>, fx: &mut Effects) -> bool {
+        let heard = self.dial.as_ref().and_then(|dial| dial.early) == Some(leg);
+        let tried = self.dial.as_mut().and_then(|it| it.tries.get_mut(&leg));
+        let mut offers = self.offers.values_mut();
+        let phone = offers.find_map(|offer| offer.phones.get_mut(&leg));
+        let of = tried.map(|it| &mut it.leg);
+        let Some(of) = of.or(phone.map(|phone| &mut phone.leg)) else {
+            return false;
+        };
+        let answer = match offer.and_then(|offer| of.answer_early(offer)) {
+            Some(Ok(answer)) => Ok(answer),
+            Some(Err(_)) | None => Err(488),
+        };
+        let remote = of.remote().filter(|_| heard && answer.is_ok());
+        Self::session(SessionCommand::AnswerReoffer { leg, answer }, fx);
+        if let Some(remote) = remote {
+            Self::media(MediaCommand::Connect { leg, remote }, fx);
+        }
+        true
     }
 
     /// A party of a talk put the other one on hold, or took it back: music comes and goes.

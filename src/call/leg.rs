@@ -42,6 +42,8 @@ pub struct Leg {
     session: u64,
     encryption: Option<(Srtp, OwnKeys)>,
     agreed: Option<Negotiated>,
+    /// The callee's offer that was answered while ours was open, and our side after that.
+    updated: Option<(Bytes, Local)>,
 }
 
 impl Leg {
@@ -66,6 +68,7 @@ impl Leg {
             session,
             encryption: None,
             agreed: None,
+            updated: None,
         }
     }
 
@@ -108,8 +111,30 @@ impl Leg {
         })
     }
 
-    /// Takes the peer's answer to our offer; false when it is no answer to it.
+    /// Answers an offer of the callee's while our INVITE is open (RFC 3311 5.2). Our own offer stays
+    /// what another fork's answer is measured by.
+    pub fn answer_early(&mut self, offer: &[u8]) -> Option<Result<Bytes, Refusal>> {
+        let before = self.local.clone();
+        if let Some((_, local)) = &self.updated {
+            self.local = Some(local.clone());
+        }
+        let answer = self.answer(offer);
+        let after = std::mem::replace(&mut self.local, before);
+        if let (Some(Ok(_)), Some(after)) = (&answer, after) {
+            self.updated = Some((Bytes::copy_from_slice(offer), after));
+        }
+        answer
+    }
+
+    /// Takes the peer's answer to our offer; false when it is no answer to it. An offer that was
+    /// answered early is settled already.
     pub fn accept(&mut self, answer: &[u8]) -> bool {
+        if let Some((offer, local)) = self.updated.take()
+            && offer == answer
+        {
+            self.local = Some(local);
+            return true;
+        }
         let Some(local) = &mut self.local else {
             return false;
         };
@@ -124,9 +149,9 @@ impl Leg {
 
     /// Takes sound before the answer: the same offer may still get its answer.
     pub fn accept_early(&mut self, answer: &[u8]) -> bool {
-        let before = self.local.clone();
+        let before = (self.local.clone(), self.updated.clone());
         let taken = self.accept(answer);
-        self.local = before;
+        (self.local, self.updated) = before;
         taken
     }
 

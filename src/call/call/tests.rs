@@ -861,6 +861,78 @@ fn a_call_that_ends_names_its_outcome_before_the_last_message_leaves() {
     }
 }
 
+/// RFC 3311 5.2: a callee may offer anew before it answers; what is heard follows, and its 2xx brings
+/// no other answer.
+#[test]
+fn an_update_of_whoever_is_dialled_is_answered_and_heard() {
+    let dialled = Dialled::Operator(operator("olena"));
+    let stations = placed(&plan("queue"), Some(SDP), &dialled);
+    let moved = SDP.replace("m=audio ", "m=audio 1");
+    let remote = |call: &Call| call.operator.as_ref().unwrap().remote().unwrap();
+    for (station, mut bench) in stations {
+        if station != "early media" && station != "it rings" {
+            continue;
+        }
+        let mut update = |offer: &str| {
+            let mut effects = Effects::new();
+            let mut world = World {
+                now: bench.now,
+                settings: &bench.settings,
+                prompts: &bench.prompts,
+                minted: &mut bench.minted,
+                rng: &mut Rng::new([2; 32]),
+            };
+            let input = CallInput::Session(SessionEvent::Reoffer {
+                leg: phone(1),
+                offer: Some(offer.as_bytes().to_vec().into()),
+            });
+            let call = bench.call.as_mut().unwrap();
+            call.handle(&mut world, input, &mut effects);
+            let mut told = (None, None);
+            for effect in effects {
+                match effect {
+                    CallEffect::Session(SessionCommand::AnswerReoffer { answer, .. }) => {
+                        told.0 = Some(answer.map(|sdp| String::from_utf8(sdp.to_vec()).unwrap()));
+                    }
+                    CallEffect::Media(MediaCommand::Connect { leg, remote }) => {
+                        told.1 = Some((leg, remote.address.port()));
+                    }
+                    _ => {}
+                }
+            }
+            told
+        };
+        let (answer, heard) = update(&moved);
+        let answer = answer.unwrap().unwrap();
+        assert!(answer.contains("m=audio 4000 "), "{answer}");
+        let early = (station == "early media").then(|| (phone(1), port_of(&moved)));
+        assert_eq!(heard, early, "{station}");
+        assert_eq!(update("v=0"), (Some(Err(488)), None), "{station}");
+        // The same fork answers, or another one.
+        for answer in [moved.as_str(), SDP] {
+            let mut bench = bench.clone();
+            bench.feed(CallInput::Session(SessionEvent::Answered {
+                leg: phone(1),
+                answer: Some(answer.as_bytes().to_vec().into()),
+                peer: "10.0.0.1".parse().unwrap(),
+            }));
+            assert_eq!(*bench.call().phase(), Phase::Talking, "{station}");
+            let port = remote(bench.call()).address.port();
+            if answer == moved {
+                assert_eq!(port, port_of(&moved), "{station}");
+            } else {
+                assert_eq!(port, port_of(SDP), "{station}");
+            }
+        }
+    }
+}
+
+/// The port of the sound in an SDP.
+fn port_of(sdp: &str) -> u16 {
+    let port = sdp.split("m=audio ").nth(1).unwrap();
+    port.split(' ').next().unwrap().parse().unwrap()
+}
+
 #[test]
 fn a_phone_that_takes_over_encrypts_as_its_operator_must() {
     for (srtp, taken) in [("off", true), ("optional", true), ("required", false)] {
