@@ -435,8 +435,8 @@ impl Call {
     }
 
     /// A redirection (RFC 3261 8.1.3.4) is followed to whom the plan lets operators dial, and to
-    /// nobody else: a carrier or a phone must not send calls where they cost money. False when it is
-    /// not followed.
+    /// nobody else: a carrier or a phone must not send calls where they cost money, nor make a call
+    /// for help of an ordinary one. False when it is not followed.
     pub(super) fn redirected(
         &mut self,
         world: &mut World<'_>,
@@ -451,7 +451,8 @@ impl Call {
         }
         let target = contacts.iter().find_map(|contact| {
             let number = number_of(contact);
-            self.plan.dialled(&number, world.now.wall).ok()
+            let target = self.plan.dialled(&number, world.now.wall).ok();
+            target.filter(|target| !target.is_emergency())
         });
         let same = |dial: &Dial| Some(&dial.dialled) == target.as_ref();
         let Some(target) = target

@@ -28,6 +28,17 @@ pub enum Dialled {
     },
 }
 
+impl Dialled {
+    /// Whether it calls for help.
+    #[must_use]
+    pub const fn is_emergency(&self) -> bool {
+        match self {
+            Self::Outside { emergency, .. } => *emergency,
+            Self::Operator(_) | Self::Queues(_) => false,
+        }
+    }
+}
+
 /// Why it was barred.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, thiserror::Error)]
 pub enum Barred {

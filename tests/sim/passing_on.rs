@@ -470,6 +470,15 @@ fn a_redirection_leads_only_where_the_plan_lets_operators_dial() {
     exchange.respond("serhii", 200);
     assert_eq!(exchange.answered("iryna", "INVITE"), [480, 200]);
     exchange.bye("iryna", &call);
+    // Nor does a redirection make a call for help of an ordinary one.
+    for contact in ["sip:112@pbx.test", "tel:112"] {
+        exchange.answers.clear();
+        let heard = exchange.heard_by("carrier", "INVITE");
+        exchange.dial("iryna", "202");
+        exchange.redirect("olena", contact);
+        assert_eq!(exchange.answered("iryna", "INVITE"), [480], "{contact}");
+        assert_eq!(exchange.heard_by("carrier", "INVITE"), heard, "{contact}");
+    }
     exchange.finish();
 }
 
