@@ -25,6 +25,8 @@ pub const BINDINGS_PER_USER: usize = 10;
 pub const FLOW_TIMER: Duration = Duration::from_secs(120);
 /// OPTIONS in a row that a phone behind a NAT leaves unanswered before it is not rung any more.
 pub const KEEPALIVES_MISSED: u8 = 3;
+/// A registration of ours is refreshed no sooner than this; a carrier that grants no more refuses us.
+pub const REGISTRATION_REFRESH: Duration = Duration::from_secs(5);
 /// Proxies between a phone and us; a REGISTER with a longer Path gets 400.
 pub const PATH_HOPS: usize = 16;
 /// The key, contact or Path of one binding, in bytes; a REGISTER with a longer one gets 400.

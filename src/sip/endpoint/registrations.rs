@@ -1,6 +1,7 @@
 //! Registrations of our own: the endpoint sends for them and keeps their time.
 
 use super::{Alarm, Endpoint};
+use crate::limits;
 use crate::sip::message::Message;
 use crate::sip::registration::{Account, Next, Registration, RegistrationEvent, RegistrationId};
 use crate::sip::transaction::table::Owner;
@@ -9,8 +10,6 @@ use crate::time::{Duration, Now};
 
 /// A registration that failed is tried again after this.
 const AGAIN: Duration = Duration::from_secs(30);
-/// A refresh comes no earlier than this, however short the registrar's mind.
-const SOONEST: Duration = Duration::from_secs(1);
 
 impl Endpoint {
     /// Registers us somewhere, and keeps us registered. An account whose domain is none fails at
@@ -103,7 +102,8 @@ impl Endpoint {
             Next::Done(_) | Next::Refused(_) if registration.is_leaving() => self.forget(id),
             Next::Done(granted) => {
                 if registration.keeps_time() {
-                    let refresh = (granted / 5).saturating_mul(4).max(SOONEST);
+                    let refresh = (granted / 5).saturating_mul(4);
+                    let refresh = refresh.max(limits::REGISTRATION_REFRESH);
                     self.wake_registration(id, refresh);
                 }
                 self.registration_events

@@ -14,6 +14,7 @@
 //! that exchanges that fell together do not come back together.
 
 use super::TargetKey;
+use crate::limits;
 use crate::rng::Rng;
 use crate::sip::registration::RegistrationId;
 use crate::time::{Duration, Instant};
@@ -25,8 +26,15 @@ pub(super) const ANSWER: Duration = Duration::from_secs(10);
 const AGAIN: (Duration, Duration) = (Duration::from_secs(5), Duration::from_secs(120));
 /// The wait after a round in which a registrar refused us: a wrong password needs a person.
 const REFUSED: Duration = Duration::from_secs(300);
-/// A refresh comes no earlier than this, however short the registrar's mind.
-const SOONEST: Duration = Duration::from_secs(5);
+
+/// Why a registrar does not serve us.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Refusal {
+    /// Its final response; 408 is silence, 503 a broken way as well.
+    Status(u16),
+    /// It agrees for a time too short to be kept up.
+    Short(Duration),
+}
 
 /// One registration.
 #[derive(Clone, Debug)]
@@ -71,23 +79,30 @@ impl Enrolment {
     pub(super) fn granted(&mut self, now: Instant, time: Duration) -> Instant {
         self.held = self.asked.take().or(self.held.take());
         self.round.clear();
-        self.until = Some(now + time.max(SOONEST));
+        self.until = Some(now + time);
         self.tried = true;
         self.rounds = 0;
         self.refused = false;
-        now + (time / 5).saturating_mul(4).max(SOONEST)
+        now + (time / 5)
+            .saturating_mul(4)
+            .max(limits::REGISTRATION_REFRESH)
     }
 
-    /// The registrar that was asked failed; 408 is silence, 503 a broken way as well.
-    pub(super) fn failed(&mut self, host: &str, status: u16) {
+    /// The registrar that was asked failed.
+    pub(super) fn failed(&mut self, host: &str, refusal: Refusal) {
         self.asked = None;
-        self.why = match status {
-            408 => format!("{host} does not answer REGISTER"),
-            503 => format!("{host} cannot be reached or is out of service"),
-            _ => format!("{host} refused the registration with {status}"),
+        self.why = match refusal {
+            Refusal::Status(408) => format!("{host} does not answer REGISTER"),
+            Refusal::Status(503) => format!("{host} cannot be reached or is out of service"),
+            Refusal::Status(status) => format!("{host} refused the registration with {status}"),
+            Refusal::Short(time) => format!("{host} grants {} s only", time.as_secs()),
         };
         // 5xx is the server's trouble, 408 and 430 are the network's; any other 4xx is about us.
-        self.refused |= (400..500).contains(&status) && status != 408 && status != 430;
+        self.refused |= match refusal {
+            Refusal::Status(408 | 430) => false,
+            Refusal::Status(status) => (400..500).contains(&status),
+            Refusal::Short(_) => true,
+        };
     }
 
     /// No registrar is left to be tried. Says when the next round begins.

@@ -323,6 +323,29 @@ fn a_refusal_is_told_and_tried_again_slowly() {
 }
 
 #[test]
+fn a_registrar_that_grants_next_to_nothing_refuses_us() {
+    // RFC 3261 10.2.4
+    for seconds in [0, 1, 5] {
+        let mut world = World::new(registering(&["sip1.example"]));
+        world.granted = Duration::from_secs(seconds);
+        world.run(3600 * SECOND);
+        assert_eq!(
+            world.told,
+            [format!("1 down: sip1.example grants {seconds} s only")]
+        );
+        assert!(world.ways().is_empty());
+        let tries = world.registers.len();
+        assert!((12..=25).contains(&tries), "{tries} tries in an hour");
+        world.granted = 6 * SECOND;
+        world.run(360 * SECOND);
+        assert_eq!(world.told.len(), 2, "{:?}", world.told);
+        let times: Vec<_> = world.registers.iter().map(|(at, ..)| *at).collect();
+        assert!(times.len() > tries + 10);
+        assert!(times.windows(2).all(|two| two[1] - two[0] >= 5 * SECOND));
+    }
+}
+
+#[test]
 fn options_find_a_dead_server_and_its_return() {
     let mut one = rules(&["s1.example", "s2.example"]);
     one.keepalive = Some(30 * SECOND);

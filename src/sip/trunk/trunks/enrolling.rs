@@ -4,9 +4,10 @@ use std::collections::VecDeque;
 
 use super::{Line, TrunkTimer, Trunks, keys};
 use crate::id::TrunkName;
+use crate::limits;
 use crate::sip::registration::{Account, RegistrationEvent, RegistrationId};
 use crate::sip::trunk::carrier::Target;
-use crate::sip::trunk::enrolment::ANSWER;
+use crate::sip::trunk::enrolment::{ANSWER, Refusal};
 use crate::sip::trunk::{TargetKey, TrunkEffect, uri_of};
 use crate::time::{Duration, Instant};
 
@@ -22,8 +23,13 @@ impl Trunks {
             return;
         };
         match event {
+            RegistrationEvent::Registered(_, time) if time <= limits::REGISTRATION_REFRESH => {
+                self.not_registered(now, &name, id, Refusal::Short(time));
+            }
             RegistrationEvent::Registered(_, granted) => self.registered(now, &name, id, granted),
-            RegistrationEvent::Failed(_, status) => self.not_registered(now, &name, id, status),
+            RegistrationEvent::Failed(_, status) => {
+                self.not_registered(now, &name, id, Refusal::Status(status));
+            }
             RegistrationEvent::Unregistered(_) => {
                 self.registrations.remove(&id);
             }
@@ -50,7 +56,13 @@ impl Trunks {
         self.alive(now, &key);
     }
 
-    fn not_registered(&mut self, now: Instant, name: &TrunkName, id: RegistrationId, status: u16) {
+    fn not_registered(
+        &mut self,
+        now: Instant,
+        name: &TrunkName,
+        id: RegistrationId,
+        refusal: Refusal,
+    ) {
         let Some(carrier) = self.carriers.get_mut(name) else {
             return;
         };
@@ -66,7 +78,7 @@ impl Trunks {
             || key.address.to_string(),
             |target| target.server.host.clone(),
         );
-        enrolment.failed(&host, status);
+        enrolment.failed(&host, refusal);
         let again = std::mem::take(&mut enrolment.round);
         let refreshing = enrolment.held.as_ref().is_some_and(|(held, _)| *held == id);
         self.timers.cancel(&TrunkTimer::EnrolLate(name.clone()));
@@ -79,9 +91,9 @@ impl Trunks {
         } else {
             self.set_round(name, again);
         }
-        match status {
-            408 | 503 => self.failed(now, &key),
-            _ => self.alive(now, &key),
+        match refusal {
+            Refusal::Status(408 | 503) => self.failed(now, &key),
+            Refusal::Status(_) | Refusal::Short(_) => self.alive(now, &key),
         }
         self.next_registrar(now, name);
     }
@@ -238,7 +250,7 @@ impl Trunks {
             return;
         };
         self.effects.push_back(TrunkEffect::Forget(id));
-        self.not_registered(now, name, id, 408);
+        self.not_registered(now, name, id, Refusal::Status(408));
         self.registrations.remove(&id);
     }
 }
