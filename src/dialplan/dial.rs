@@ -1,4 +1,4 @@
-//! What an operator's dialling means: a colleague, a queue, a branch, or a number outside.
+//! What an operator's dialling means: a colleague, a queue, a branch, a number of ours, or one outside.
 //!
 //! Whoever dials has proved who it is. What the plan does not allow is barred here, before anything is
 //! rung; how often and how much an operator may dial is counted by the engine.
@@ -101,9 +101,17 @@ impl Dialplan {
         if let Some(dialled) = self.keypad.get(text) {
             return Ok(dialled.clone());
         }
+        let number = normalise(text, self.country).ok();
+        let number = number.as_ref().map(|number| number.as_str());
+        // One of our own numbers stays in the house: a carrier would bring the call back, and bill it.
+        let own = number.or(plain.as_deref());
+        if let Some(own) = own.and_then(|own| self.numbers.find(own))
+            && !own.to.is_empty()
+        {
+            return Ok(Dialled::Queues(own.to.clone()));
+        }
         let outbound = outbound.ok_or(Barred::Unknown)?;
-        let number = normalise(text, self.country).map_err(|_| Barred::Unknown)?;
-        let number = number.as_str();
+        let number = number.ok_or(Barred::Unknown)?;
         if outbound.deny.iter().any(|pattern| fits(pattern, number)) {
             return Err(Barred::Denied);
         }

@@ -275,6 +275,10 @@ fn an_operator_dials_colleagues_queues_and_what_outbound_allows() {
     for text in ["front", "300", "odesa"] {
         assert_eq!(dial(text, night), Ok(Dialled::Queues(vec!["front".into()])));
     }
+    // A number of ours is nobody outside, whatever the hours.
+    for text in ["0800301231", "+380800301231", "00380800301231"] {
+        assert_eq!(dial(text, night), Ok(Dialled::Queues(vec!["front".into()])));
+    }
     assert_eq!(dial("067 111 22 33", day), outside("+380671112233", false));
     assert_eq!(dial("0048221234567", day), outside("+48221234567", false));
     assert_eq!(dial("+78612003040", day), outside("+78612003040", false));
