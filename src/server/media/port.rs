@@ -79,7 +79,25 @@ pub(super) struct Port {
     control: UdpSocket,
     address: SocketAddr,
     connected: Option<SocketAddr>,
-    tally: Arc<Tally>,
+    /// Behind the sockets: fields are dropped in order, and what counts as free must be free.
+    tally: Counted,
+}
+
+/// One port more in the count for as long as it lives.
+#[derive(Debug)]
+struct Counted(Arc<Tally>);
+
+impl Counted {
+    fn new(tally: &Arc<Tally>) -> Self {
+        add(&tally.ports_open, 1);
+        Self(Arc::clone(tally))
+    }
+}
+
+impl Drop for Counted {
+    fn drop(&mut self) {
+        take_one(&self.0.ports_open);
+    }
 }
 
 impl Port {
@@ -95,13 +113,12 @@ impl Port {
                 let _ = rustix::net::sockopt::set_ip_tos(socket, VOICE_TOS);
             }
         }
-        add(&tally.ports_open, 1);
         Ok(Self {
             socket,
             control,
             address,
             connected: None,
-            tally: Arc::clone(tally),
+            tally: Counted::new(tally),
         })
     }
 
@@ -122,7 +139,7 @@ impl Port {
             (None, None) => return,
         };
         if sent.is_ok() {
-            add(&self.tally.packets_out, 1);
+            add(&self.tally.0.packets_out, 1);
         }
     }
 
@@ -170,12 +187,6 @@ impl Port {
             }
             (SocketAddr::V6(_), IpAddr::V6(_)) | (SocketAddr::V4(_), _) => target,
         }
-    }
-}
-
-impl Drop for Port {
-    fn drop(&mut self) {
-        take_one(&self.tally.ports_open);
     }
 }
 
