@@ -82,18 +82,13 @@ impl Call {
             let code = if busy { 486 } else { 480 };
             return self.dial_failed(world, code, fx);
         }
-        let ticket = world.minted.ticket();
-        Self::acd(
-            AcdInput::Engage {
-                operator: operator.clone(),
-                ticket,
-                call: self.id(),
-            },
-            fx,
-        );
+        let seat = Seat {
+            operator: operator.clone(),
+            ticket: world.minted.ticket(),
+        };
+        self.engage(&seat, fx);
         if let Some(dial) = &mut self.dial {
-            let operator = operator.clone();
-            dial.seat = Some(Seat { operator, ticket });
+            dial.seat = Some(seat);
         }
         for contact in contacts.into_iter().take(limits::PHONES_OF_AN_OPERATOR) {
             self.try_phone(world, operator, contact, fx);

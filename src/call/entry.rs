@@ -339,15 +339,9 @@ impl Call {
     /// An operator is on the line by this leg, outside any queue.
     fn sit(&mut self, world: &mut World<'_>, leg: LegId, operator: OperatorName, fx: &mut Effects) {
         let ticket = world.minted.ticket();
-        Self::acd(
-            AcdInput::Engage {
-                operator: operator.clone(),
-                ticket,
-                call: self.id(),
-            },
-            fx,
-        );
-        self.seats.insert(leg, Seat { operator, ticket });
+        let seat = Seat { operator, ticket };
+        self.engage(&seat, fx);
+        self.seats.insert(leg, seat);
     }
 
     /// Sends the caller's 200 unless it has gone already.

@@ -108,16 +108,7 @@ impl Call {
             self.facts.attempt(attempt);
         }
         if let Some(seat) = seat {
-            let (operator, ticket) = (seat.operator.clone(), seat.ticket);
-            let call = self.id();
-            Self::acd(
-                AcdInput::Engage {
-                    operator,
-                    ticket,
-                    call,
-                },
-                fx,
-            );
+            self.engage(&seat, fx);
             self.seats.insert(id, seat);
         }
         if let Some(before) = self.operator.replace(leg) {

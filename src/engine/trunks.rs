@@ -70,7 +70,10 @@ impl Engine {
             TrunkEffect::Refresh(id) => self.endpoint.refresh_registration(now, id),
             TrunkEffect::Forget(id) => self.endpoint.forget_registration(id),
             TrunkEffect::Unregister(id) => self.endpoint.unregister(now, id),
-            TrunkEffect::Moved => self.apply_directory(),
+            TrunkEffect::Moved => {
+                let trunks = self.trunk_entries();
+                self.endpoint.set_trunks(trunks);
+            }
             TrunkEffect::State { trunk, up, why } => self.tell_trunk(now, &trunk, up, &why),
         }
     }
@@ -78,9 +81,13 @@ impl Engine {
     /// Tells SIP whom we know, the carriers at the addresses that their names lead to now.
     pub(super) fn apply_directory(&mut self) {
         let realm = &self.settings.endpoint.domain;
-        let trunks = self.plan.trunks.values().map(|trunk| self.entry(trunk));
-        let directory = floor::directory(&self.plan, realm, trunks.collect());
+        let directory = floor::directory(&self.plan, realm, self.trunk_entries());
         self.endpoint.set_directory(directory);
+    }
+
+    fn trunk_entries(&self) -> Vec<TrunkEntry> {
+        let trunks = self.plan.trunks.values();
+        trunks.map(|trunk| self.entry(trunk)).collect()
     }
 
     fn entry(&self, trunk: &Trunk) -> TrunkEntry {

@@ -334,22 +334,35 @@ impl Endpoint {
 
     /// Says whom we know from now on. Operators who are no more lose their bindings; calls under
     /// way stay.
-    pub fn set_directory(&mut self, directory: Directory) {
-        let before = std::mem::replace(&mut self.directory, directory);
-        let kept = &self.directory.trunks;
-        let gone = before.trunks.into_iter().filter(|it| !kept.contains(it));
-        let realms = &mut self.realms;
-        self.former.extend(gone.inspect(|it| {
-            realms.remove(&it.name);
-        }));
-        while self.former.len() > limits::FORMER_TRUNKS {
-            self.former.pop_front();
-        }
+    pub fn set_directory(&mut self, mut directory: Directory) {
+        let trunks = std::mem::take(&mut directory.trunks);
+        directory.trunks = std::mem::take(&mut self.directory.trunks);
+        self.directory = directory;
+        self.set_trunks(trunks);
         let users = &self.directory.users;
         let changes = self.registrar.retain(|user| users.contains_key(user));
         self.review_subscriptions();
         self.announce(changes, None);
         self.settle();
+    }
+
+    /// Says which carriers we know from now on. The realm a carrier asked in stays its own for as
+    /// long as it is the same carrier, wherever its names lead.
+    pub fn set_trunks(&mut self, trunks: Vec<TrunkEntry>) {
+        let before = std::mem::replace(&mut self.directory.trunks, trunks);
+        let known = &self.directory.trunks;
+        for gone in before.into_iter().filter(|it| !known.contains(it)) {
+            let same = |it: &TrunkEntry| {
+                it.name == gone.name && it.account == gone.account && it.domain == gone.domain
+            };
+            if !known.iter().any(same) {
+                self.realms.remove(&gone.name);
+            }
+            self.former.push_back(gone);
+        }
+        while self.former.len() > limits::FORMER_TRUNKS {
+            self.former.pop_front();
+        }
     }
 
     /// Takes back bindings from before a restart. Those of streams, and those that lapsed, are

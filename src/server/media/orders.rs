@@ -157,7 +157,7 @@ impl MediaThread {
     }
 
     /// Begins a recording, or goes on with the call's own as another segment. Only the caller's call
-    /// can be recorded: its end is what ends the recording.
+    /// can be recorded; its last leg ends the recording.
     fn record_bridge(
         &mut self,
         now: Instant,

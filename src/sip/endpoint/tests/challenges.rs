@@ -3,6 +3,7 @@
 use super::hand::*;
 use super::network::*;
 use crate::id::LegId;
+use crate::net::Net as Range;
 use crate::sip::endpoint::DigestAccount;
 use crate::sip::message::Message;
 use crate::sip::session::SessionCommand;
@@ -159,11 +160,18 @@ fn only_the_realm_that_asked_first_is_answered() {
     reply(&mut net, "INVITE", 401, &[other], None);
     assert_eq!(net.count("0→1 INVITE"), calls);
     net.finish();
-    // The plan says something else of the trunk now: it may have another realm.
-    net.know(PBX, |trunk| trunk.domain = Some("new.example".to_owned()));
+    // The carrier's names lead elsewhere: it is the same carrier, and keeps its realm.
+    let elsewhere = Range::single([192, 0, 2, 99].into());
+    net.know(PBX, |trunk| trunk.peers.push((elsewhere, None)));
     net.call(PBX, CARRIER, 3);
     reply(&mut net, "INVITE", 401, &[other], None);
-    assert_eq!(net.count("0→1 INVITE"), calls + 2);
+    assert_eq!(net.count("0→1 INVITE"), calls + 1);
+    net.finish();
+    // The plan says something else of the trunk now: it may have another realm.
+    net.know(PBX, |trunk| trunk.domain = Some("new.example".to_owned()));
+    net.call(PBX, CARRIER, 4);
+    reply(&mut net, "INVITE", 401, &[other], None);
+    assert_eq!(net.count("0→1 INVITE"), calls + 3);
     reply(&mut net, "INVITE", 486, &[], None);
     net.finish();
 }
