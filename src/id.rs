@@ -169,6 +169,10 @@ counter_kind!(
     AskId
 );
 counter_kind!(
+    /// Something that somebody outside wants done, until it is answered.
+    CommandId
+);
+counter_kind!(
     /// A place in a queue. Kept while the call moves from queue to queue.
     TicketId
 );
@@ -223,6 +227,18 @@ name_kind!(
 name_kind!(
     /// A branch, by the key under `sites`.
     SiteName
+);
+name_kind!(
+    /// A voicemail box, by the key under `voicemail`.
+    VoicemailName
+);
+name_kind!(
+    /// Opening hours, by the key under `calendars`.
+    CalendarName
+);
+name_kind!(
+    /// A list of numbers, by the key under `lists`.
+    ListName
 );
 
 #[cfg(test)]

@@ -79,14 +79,91 @@ pub enum NoCallback {
     Unrouted,
 }
 
-/// How a queue picks among its free operators.
+/// How a queue picks among its free operators of one level.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Strategy {
     /// The one whose last talk ended longest ago.
     LongestIdle,
+    /// Each in turn: the one whom this queue asked longest ago.
+    RoundRobin,
+    /// The one with the fewest talks since logging in.
+    FewestCalls,
+    /// The one who has talked least since logging in.
+    LeastTalkTime,
     /// Everybody free; the first answer wins.
     RingAll,
+    /// The longest idle first, then one phone more every `step`, none of them stopping.
+    Progressive,
+    /// The first free one in the order of the plan.
+    Linear,
+    /// Anyone, with the same chance.
+    Random,
+}
+
+impl Strategy {
+    /// Every strategy with its word.
+    pub const ALL: [(&str, Self); 8] = [
+        ("longest_idle", Self::LongestIdle),
+        ("round_robin", Self::RoundRobin),
+        ("fewest_calls", Self::FewestCalls),
+        ("least_talk_time", Self::LeastTalkTime),
+        ("ring_all", Self::RingAll),
+        ("progressive", Self::Progressive),
+        ("linear", Self::Linear),
+        ("random", Self::Random),
+    ];
+}
+
+/// What a supervisor does in somebody's call.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Supervision {
+    /// Hears both, and is heard by nobody.
+    Listen,
+    /// Hears both, and is heard by the operator alone.
+    Coach,
+    /// Hears both, and is heard by both.
+    Barge,
+}
+
+impl Supervision {
+    /// The word of events and the API.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Listen => "listen",
+            Self::Coach => "coach",
+            Self::Barge => "barge",
+        }
+    }
+}
+
+/// What somebody with a token may do.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Role {
+    /// Everything.
+    Admin,
+    /// Sees and moves the floor, hears calls and recordings.
+    Supervisor,
+    /// Sees the floor, and moves their own state alone.
+    Operator,
+    /// Sees everything, hears recordings, changes nothing.
+    Auditor,
+    /// Another program: reads, tags calls, brings leads.
+    Integration,
+}
+
+impl Role {
+    /// Every role with its word.
+    pub const ALL: [(&str, Self); 5] = [
+        ("admin", Self::Admin),
+        ("supervisor", Self::Supervisor),
+        ("operator", Self::Operator),
+        ("auditor", Self::Auditor),
+        ("integration", Self::Integration),
+    ];
 }
 
 /// Whether provisional responses are acknowledged (RFC 3262).
@@ -258,6 +335,14 @@ pub enum LeftReason {
     NoOperators,
     /// No place was left.
     QueueFull,
+    /// The estimated wait was over what the queue allows.
+    EstimatedWait,
+    /// The caller pressed the key that leads elsewhere.
+    ExitKey,
+    /// The caller hung up to be called back, and keeps the place.
+    Callback,
+    /// Sent to another queue by a supervisor.
+    Moved,
 }
 
 /// Why an operator did not take an offered call.
@@ -342,6 +427,19 @@ pub enum Phrase {
     },
     /// A sound file, by its path under `prompts/`.
     File(String),
+    /// A tone, which is always ready.
+    Tone(Tone),
+}
+
+/// A tone of our own making.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+pub enum Tone {
+    /// One short beep: speak now, or here is a call.
+    Beep,
+    /// Two rising beeps: it was done.
+    Done,
+    /// Two low beeps: it was not done.
+    Refused,
 }
 
 /// A sound that is ready to be played, by the hash of its samples.

@@ -19,7 +19,13 @@ pub(super) fn choose(queue: &Queue, ticket: &Ticket, now: Instant) -> Vec<Operat
         }
         chosen.push(operator.clone());
         match queue.rules.strategy {
-            Strategy::LongestIdle => break,
+            Strategy::LongestIdle
+            | Strategy::RoundRobin
+            | Strategy::FewestCalls
+            | Strategy::LeastTalkTime
+            | Strategy::Progressive
+            | Strategy::Linear
+            | Strategy::Random => break,
             Strategy::RingAll => worst = Some(*level),
         }
     }
@@ -31,7 +37,13 @@ pub(super) fn is_open(queue: &Queue, ticket: &Ticket) -> bool {
     ticket
         .offers()
         .is_some_and(|offers| match queue.rules.strategy {
-            Strategy::LongestIdle => offers.is_empty(),
+            Strategy::LongestIdle
+            | Strategy::RoundRobin
+            | Strategy::FewestCalls
+            | Strategy::LeastTalkTime
+            | Strategy::Progressive
+            | Strategy::Linear
+            | Strategy::Random => offers.is_empty(),
             Strategy::RingAll => true,
         })
 }
@@ -43,7 +55,13 @@ pub(super) fn wants(queue: &Queue, ticket: &Ticket, level: u8) -> bool {
         return false;
     };
     match queue.rules.strategy {
-        Strategy::LongestIdle => offers.is_empty(),
+        Strategy::LongestIdle
+        | Strategy::RoundRobin
+        | Strategy::FewestCalls
+        | Strategy::LeastTalkTime
+        | Strategy::Progressive
+        | Strategy::Linear
+        | Strategy::Random => offers.is_empty(),
         Strategy::RingAll => offers
             .iter()
             .filter_map(|operator| queue.rules.operators.get(operator))

@@ -474,8 +474,12 @@ impl Call {
             return self.transfer_failed(world, 480, fx);
         }
         let reason = match reason {
-            LeftReason::Answered | LeftReason::Timeout => MissedReason::Timeout,
-            LeftReason::Abandoned => MissedReason::Abandoned,
+            LeftReason::Answered
+            | LeftReason::Timeout
+            | LeftReason::EstimatedWait
+            | LeftReason::ExitKey
+            | LeftReason::Moved => MissedReason::Timeout,
+            LeftReason::Abandoned | LeftReason::Callback => MissedReason::Abandoned,
             LeftReason::NoOperators => MissedReason::NoOperators,
             LeftReason::QueueFull => MissedReason::QueueFull,
         };

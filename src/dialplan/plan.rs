@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use crate::id::{OperatorName, QueueName, SiteName, TrunkName};
+use crate::id::{OperatorName, QueueName, SiteName, TrunkName, VoicemailName};
 use crate::limits;
 use crate::net::Net;
 use crate::sip::flow::Transport;
@@ -242,6 +242,170 @@ pub struct After {
     pub busy: Duration,
     /// After ringing out, and after a phone that could not be reached.
     pub no_answer: Duration,
+}
+
+/// Where a call can go.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Debug)]
+pub enum Target {
+    /// To operators.
+    Queue(QueueName),
+    /// To a box where the caller leaves a message.
+    Voicemail(VoicemailName),
+}
+
+impl std::fmt::Display for Target {
+    fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Queue(name) => write!(out, "queue.{name}"),
+            Self::Voicemail(name) => write!(out, "voicemail.{name}"),
+        }
+    }
+}
+
+/// One step of `widen`: from then on operators up to this level are asked too.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Widen {
+    /// Counted from the moment the caller came into the queue.
+    pub after: Duration,
+    /// The worst level asked.
+    pub level: u8,
+}
+
+/// What a queue needs to take a caller in, or to keep one. Zero asks for nothing.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Need {
+    /// Operators who are not logged out, those paused included.
+    pub logged_in: u32,
+    /// Operators who are neither logged out nor paused.
+    pub working: u32,
+    /// Operators who are free.
+    pub available: u32,
+    /// The longest estimated wait.
+    pub wait: Option<Duration>,
+}
+
+impl Default for Need {
+    fn default() -> Self {
+        Self {
+            logged_in: 1,
+            working: 0,
+            available: 0,
+            wait: None,
+        }
+    }
+}
+
+/// What waiting callers are told.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Announce {
+    /// Their place.
+    pub position: bool,
+    /// How long it will take.
+    pub wait: bool,
+    /// How often.
+    pub every: Duration,
+}
+
+/// How a caller asks to be called back without losing the place.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct QueueCallback {
+    /// The key that asks for it.
+    pub key: char,
+    /// It is offered after so long; none does not offer it by time.
+    pub offer_after: Option<Duration>,
+    /// It is offered to whoever would wait longer than this.
+    pub offer_over: Option<Duration>,
+}
+
+/// A key that leads out of a queue.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Exit {
+    /// The key.
+    pub key: char,
+    /// Where it leads.
+    pub to: Vec<Target>,
+}
+
+/// Callers who come back are kept for the operator they spoke with last.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Sticky {
+    /// How long ago that may have been.
+    pub within: Duration,
+    /// How long they wait for that operator before anybody may take them.
+    pub wait: Duration,
+}
+
+/// What an operator must say of a talk.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Disposition {
+    /// Whoever has not said it when the paperwork is over is paused until it is said.
+    pub require: bool,
+    /// The codes, each with the digits that a keypad gives for it.
+    pub codes: BTreeMap<String, Option<String>>,
+}
+
+/// A box where callers leave messages.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Voicemail {
+    /// Its key.
+    pub name: VoicemailName,
+    /// What is said before the beep.
+    pub say: Option<Phrase>,
+    /// The longest message.
+    pub max: Duration,
+}
+
+/// What a missed call becomes.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Callbacks {
+    /// How soon it is due.
+    pub due: Duration,
+    /// A caller who left sooner gets none.
+    pub ignore_shorter_than: Duration,
+    /// The ladder.
+    pub attempts: Vec<Rung>,
+}
+
+/// One rung of the ladder.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Rung {
+    /// Ring the patient.
+    Call {
+        /// The number shown, in E.164; none leaves it to `outbound.show`.
+        show: Option<String>,
+        /// After the attempt before, or after the start.
+        after: Duration,
+    },
+    /// Tell the outside world that a message should be sent.
+    Message {
+        /// After the attempt before.
+        after: Duration,
+    },
+}
+
+/// What an operator dials to change their own state.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct FeatureCodes {
+    /// Logs in, or out.
+    pub login: Option<String>,
+    /// Pauses, or ends the pause; followed by digits of `reasons` it names why.
+    pub pause: Option<String>,
+    /// Ends the paperwork.
+    pub wrap_up: Option<String>,
+    /// Followed by the digits of a disposition code: says it of the last talk.
+    pub disposition: Option<String>,
+    /// Digits to reasons for a pause.
+    pub reasons: BTreeMap<String, String>,
+}
+
+/// When an operator who answered is bridged.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub enum Accept {
+    /// As soon as the whisper is over.
+    #[default]
+    Answer,
+    /// When the operator has pressed 1.
+    Key,
 }
 
 /// A queue.

@@ -274,6 +274,7 @@ mod tests {
         let text = |form: &Phrase| match form {
             Phrase::Spoken { text, .. } => text.clone(),
             Phrase::File(path) => path.clone(),
+            Phrase::Tone(tone) => format!("{tone:?}"),
         };
         whisper.forms.iter().map(text).collect()
     }

@@ -177,7 +177,7 @@ pub fn call_event(news: &News, facts: &CallFacts) -> (&'static str, Map<String, 
             let (text, language) = match phrase {
                 Some(Phrase::Spoken { language, text }) => (Some(text.as_str()), Some(*language)),
                 Some(Phrase::File(file)) => (Some(file.as_str()), None),
-                None => (None, None),
+                Some(Phrase::Tone(_)) | None => (None, None),
             };
             json!({
                 "operator": operator,

@@ -5,6 +5,7 @@
 //! its seed, so the same inputs give the same bytes.
 
 mod arrival;
+pub mod command;
 #[expect(
     clippy::module_inception,
     reason = "the noun of this room is the engine itself"

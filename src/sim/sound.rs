@@ -341,6 +341,7 @@ pub fn prompts(plan: &Dialplan) -> BTreeMap<Phrase, Prompt> {
                 LETTER.saturating_mul(letters)
             }
             Phrase::File(_) => MUSIC,
+            Phrase::Tone(_) => Duration::from_millis(400),
         };
         (phrase, Prompt { key, duration })
     });

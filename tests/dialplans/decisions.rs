@@ -38,6 +38,7 @@ fn texts(whisper: &Whisper) -> Vec<&str> {
         match form {
             Phrase::Spoken { text, .. } => text,
             Phrase::File(path) => path,
+            Phrase::Tone(_) => "a tone",
         }
     }
     whisper.forms.iter().map(text).collect()

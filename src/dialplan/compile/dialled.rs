@@ -161,7 +161,7 @@ fn whisper(
     });
     let longest = whisper.forms.iter().map(|form| match form {
         Phrase::Spoken { text, .. } => text.chars().count(),
-        Phrase::File(_) => 0,
+        Phrase::File(_) | Phrase::Tone(_) => 0,
     });
     if longest
         .max()

@@ -7,6 +7,7 @@ mod cache;
 pub mod hold_music;
 mod recorded;
 mod sound;
+mod tones;
 mod wav;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -193,6 +194,7 @@ impl Round<'_> {
         match phrase {
             Phrase::File(path) => self.file(path),
             Phrase::Spoken { language, text } => self.spoken(*language, text),
+            Phrase::Tone(tone) => Ok(tones::sound(*tone).into()),
         }
     }
 

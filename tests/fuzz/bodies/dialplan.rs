@@ -83,6 +83,7 @@ fn keeps_its_bounds(plan: &Dialplan) {
                 assert!(!text.is_empty() && text.chars().count() <= limits::PHRASE_CHARS);
             }
             Phrase::File(path) => assert!(path.ends_with(".wav") && !path.contains("..")),
+            Phrase::Tone(_) => {}
         }
     }
     for queue in plan.queues.values() {

@@ -1,0 +1,134 @@
+//! What somebody outside wants done with the floor or with a call: by the API, or by a feature code.
+//!
+//! Who asks has proved who it is, and the shell has read the request; whether the role allows it, and
+//! whether it makes sense now, is judged by the engine, which answers every command once.
+
+use serde_json::Value;
+
+use crate::id::{CallId, OperatorName, QueueName};
+use crate::words::{Role, Supervision};
+
+/// Who asks, for the audit.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Actor {
+    /// The name of the token, or of the operator who dialled.
+    pub name: String,
+    /// What they may do.
+    pub role: Role,
+    /// The operator whom a token of role `operator` stands for.
+    pub operator: Option<OperatorName>,
+}
+
+/// What is wanted.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Command {
+    /// Every queue, as it is now.
+    Queues,
+    /// Every operator, as they are now.
+    Operators,
+    /// One operator.
+    Operator(OperatorName),
+    /// The live calls, the oldest first, after this one.
+    LiveCalls {
+        /// The last call of the page before.
+        after: Option<CallId>,
+        /// How many at most.
+        limit: usize,
+    },
+    /// One live call.
+    LiveCall(CallId),
+    /// An operator shall be in a state.
+    SetState {
+        /// Who.
+        operator: OperatorName,
+        /// In which.
+        state: WantedState,
+    },
+    /// A call shall end.
+    HangUp(CallId),
+    /// The operator of a call holds the caller, or takes the caller back.
+    Hold {
+        /// The call.
+        call: CallId,
+        /// Held, or taken back.
+        held: bool,
+    },
+    /// A talking caller shall go to somebody: a name or number as an operator would dial it.
+    Transfer {
+        /// The call.
+        call: CallId,
+        /// To whom.
+        to: String,
+    },
+    /// A supervisor takes part in a call by their own phone.
+    Supervise {
+        /// The call.
+        call: CallId,
+        /// Whose phone is rung.
+        supervisor: OperatorName,
+        /// How.
+        mode: Supervision,
+    },
+    /// A supervisor takes the caller over from the operator.
+    TakeOver {
+        /// The call.
+        call: CallId,
+        /// Whose phone is rung.
+        supervisor: OperatorName,
+    },
+    /// A waiting caller goes to another queue.
+    Move {
+        /// The call.
+        call: CallId,
+        /// The queue.
+        queue: QueueName,
+    },
+    /// A waiting caller is offered to this operator next.
+    Pull {
+        /// The call.
+        call: CallId,
+        /// The operator.
+        operator: OperatorName,
+    },
+    /// A waiting caller's priority is another one.
+    Priority {
+        /// The call.
+        call: CallId,
+        /// Higher is served first.
+        priority: i32,
+    },
+    /// What an operator says of a call.
+    Describe {
+        /// The call.
+        call: CallId,
+        /// The code, one of the queue's; none leaves it.
+        disposition: Option<String>,
+        /// A comment; none leaves it.
+        comment: Option<String>,
+        /// Words to find it by; none leaves them.
+        tags: Option<Vec<String>>,
+    },
+}
+
+/// The states that can be asked for.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum WantedState {
+    /// Takes calls; paperwork ends at once.
+    Available,
+    /// Takes none, for this reason.
+    Paused(String),
+    /// Takes none, and is not at work.
+    LoggedOut,
+}
+
+/// Why a command was not done.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Refused {
+    /// The status of HTTP: 403, 404, 409 or 422.
+    pub status: u16,
+    /// A sentence that says what to do.
+    pub why: String,
+}
+
+/// What came of a command: what is there now.
+pub type Reply = Result<Value, Refused>;
