@@ -35,6 +35,9 @@ pub const BINDING_KEY_BYTES: usize = 1_024;
 pub const SIP_FORKS: usize = 16;
 /// A transfer whose end nobody tells: after this the phone that asked for it is told so.
 pub const REFER_LENGTH: Duration = Duration::from_secs(180);
+/// A phone that tells of one press twice, in its sound and by INFO, does so within this; later it is
+/// another press.
+pub const KEY_TOLD_TWICE: Duration = Duration::from_secs(3);
 /// The body of an INFO with a digit; a longer one is refused with 413.
 pub const SIP_INFO_BYTES: usize = 256;
 /// Subscriptions of phones in all; one more gets 503 with Retry-After.

@@ -10,6 +10,7 @@ use std::sync::Arc;
 use super::dial::Dial;
 use super::ending::Farewell;
 use super::facts::CallFacts;
+use super::keys::{Carried, Pressed};
 use super::leg::{Leg, Sip};
 use super::message::{CallEffect, CallInput, CallTimer, Gate, News, Told, World};
 use super::offer::Offer;
@@ -62,6 +63,8 @@ pub struct Call {
     /// A phone that takes another one's place as soon as it has its port.
     pub(super) replacement: Option<Replacement>,
     pub(super) music: Option<Phrase>,
+    /// The last key of each leg.
+    pub(super) pressed: BTreeMap<LegId, Pressed>,
     /// Every leg the call ever had; the engine forgets them with the call.
     pub(super) adopted: Vec<LegId>,
     /// Sessions that SIP has not closed yet.
@@ -242,9 +245,8 @@ impl Call {
                 self.reoffered(world, leg, offer.as_deref(), fx);
             }
             // What a REFER asks for comes as [`CallInput::Transfer`].
-            SessionEvent::Refer { .. }
-            | SessionEvent::ReofferAnswered { .. }
-            | SessionEvent::Digit { .. } => {}
+            SessionEvent::Refer { .. } | SessionEvent::ReofferAnswered { .. } => {}
+            SessionEvent::Digit { leg, digit } => self.key(world, leg, digit, Carried::Info, fx),
             SessionEvent::Bye { leg } => self.bye(world, leg, fx),
             SessionEvent::Failed { leg, cause } => {
                 fx.push_back(CallEffect::Note(format!("leg {leg} broke: {}", cause.text)));
@@ -255,6 +257,7 @@ impl Call {
                     self.leg_gone(world, leg, fx);
                 }
                 self.open.remove(&leg);
+                self.pressed.remove(&leg);
                 self.adopted.retain(|known| *known != leg);
                 fx.push_back(CallEffect::Disown(leg));
             }
@@ -266,7 +269,7 @@ impl Call {
             MediaEvent::Opened { leg, port } => self.port_open(world, leg, port, fx),
             MediaEvent::OpenFailed { leg } => self.port_failed(world, leg, fx),
             MediaEvent::Played { leg, play } => self.played(world, leg, play, fx),
-            MediaEvent::Digit { .. } => {}
+            MediaEvent::Digit { leg, digit } => self.key(world, leg, digit, Carried::Sound, fx),
             MediaEvent::Silent { leg } => self.silent(world, leg, fx),
             MediaEvent::Recorded { recorded, .. } => {
                 self.recording = false;

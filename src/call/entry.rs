@@ -190,6 +190,7 @@ impl Call {
             parting: None,
             replacement: None,
             music: None,
+            pressed: std::collections::BTreeMap::new(),
             farewell: None,
             recording: false,
             since: world.now.mono,

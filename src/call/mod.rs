@@ -17,6 +17,7 @@ pub mod ending;
 pub mod entry;
 pub mod facts;
 pub mod hold;
+pub mod keys;
 pub mod latin;
 pub mod leg;
 pub mod merge;
