@@ -69,7 +69,7 @@ impl Call {
             from: self.facts.from.as_deref().map(str::to_owned),
             site: self.facts.site.as_ref().map(ToString::to_string),
             queue: self.facts.queue.as_ref().map(ToString::to_string),
-            operator,
+            operator: Some(operator),
             kind,
             keep: recording.keep,
         })

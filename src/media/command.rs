@@ -90,9 +90,9 @@ pub struct RecordPlan {
     pub site: Option<String>,
     /// The queue.
     pub queue: Option<String>,
-    /// Who talks on the right channel, from this bridge on.
-    pub operator: OperatorName,
-    /// What the stretch that begins with this bridge is.
+    /// Who talks on the right channel from now on; nobody when one leg is recorded alone.
+    pub operator: Option<OperatorName>,
+    /// What the stretch that begins now is.
     pub kind: SegmentKind,
     /// How long it is kept; none keeps it until somebody deletes it.
     pub keep: Option<Duration>,
@@ -106,6 +106,8 @@ pub enum SegmentKind {
     Talk,
     /// A talk after the call was passed on.
     Transfer,
+    /// A message that a caller leaves.
+    Voicemail,
 }
 
 /// What the engine tells the media threads.
@@ -155,6 +157,21 @@ pub enum MediaCommand {
         caller: LegId,
         /// The right channel.
         operator: LegId,
+    },
+    /// Records what comes from one leg alone, as the left channel; the right one is silent. A recording
+    /// of the call that is under way goes on as another segment. It pauses when the leg is bridged
+    /// without a recording or leaves its call, and goes on with a bridge that has one.
+    Record {
+        /// The leg.
+        leg: LegId,
+        /// The recording.
+        plan: Box<RecordPlan>,
+    },
+    /// Ends the call's recording for good: [`MediaEvent::Recorded`] follows, and a call that is recorded
+    /// again after that has its recording fail. A call without one is left as it is.
+    StopRecording {
+        /// The call.
+        call: CallId,
     },
     /// The leg belongs to another call from now on, whose thread it moves to with its port, its
     /// numbers and what it hears. It leaves the bridge that it was in.

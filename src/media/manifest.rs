@@ -53,8 +53,8 @@ pub struct Segment {
     pub started_ms: u64,
     /// Where it ends.
     pub ended_ms: Option<u64>,
-    /// Who talks on the right channel.
-    pub operator: String,
+    /// Who talks on the right channel; nobody in a message.
+    pub operator: Option<String>,
     /// What it is.
     pub kind: SegmentKind,
 }
@@ -85,7 +85,7 @@ impl Manifest {
             segments: vec![Segment {
                 started_ms: 0,
                 ended_ms: None,
-                operator: plan.operator.to_string(),
+                operator: plan.operator.as_ref().map(ToString::to_string),
                 kind: plan.kind,
             }],
             file: file_of(plan.call, plan.started_at, 1),
@@ -98,15 +98,15 @@ impl Manifest {
         }
     }
 
-    /// The parties are bridged again after this long, perhaps with another operator.
-    pub fn pass_on(&mut self, after: Duration, operator: &str, kind: SegmentKind) {
+    /// Another stretch begins after this long, perhaps with another operator.
+    pub fn pass_on(&mut self, after: Duration, operator: Option<&str>, kind: SegmentKind) {
         self.pause(after);
         // Past the bound the last segment stands for the rest.
         if self.segments.len() < limits::RECORDING_SEGMENTS {
             self.segments.push(Segment {
                 started_ms: millis(after),
                 ended_ms: None,
-                operator: operator.to_owned(),
+                operator: operator.map(str::to_owned),
                 kind,
             });
         } else if let Some(segment) = self.segments.last_mut() {
@@ -213,7 +213,7 @@ mod tests {
             from: Some("../../etc/passwd".into()),
             site: Some("Одеса".into()),
             queue: Some("odesa".into()),
-            operator: OperatorName::from("olena"),
+            operator: Some(OperatorName::from("olena")),
             kind: SegmentKind::Talk,
             keep: Some(Duration::from_secs(86_400)),
         };
@@ -226,7 +226,7 @@ mod tests {
         );
         manifest.pause(Duration::from_secs(2));
         manifest.pause(Duration::from_secs(3));
-        manifest.pass_on(Duration::from_secs(4), "iryna", SegmentKind::Transfer);
+        manifest.pass_on(Duration::from_secs(4), Some("iryna"), SegmentKind::Transfer);
         let part = |number| Part {
             file: file_of(call, started_at, number),
             bytes: 100,
@@ -261,13 +261,13 @@ mod tests {
             from: None,
             site: None,
             queue: None,
-            operator: OperatorName::from("olena"),
+            operator: Some(OperatorName::from("olena")),
             kind: SegmentKind::Talk,
             keep: None,
         });
         for turn in 1..2_000 {
             let after = Duration::from_millis(turn * 10);
-            manifest.pass_on(after, "iryna", SegmentKind::Transfer);
+            manifest.pass_on(after, Some("iryna"), SegmentKind::Transfer);
         }
         assert_eq!(manifest.segments.len(), limits::RECORDING_SEGMENTS);
         manifest.complete(Duration::from_millis(25), Vec::new());

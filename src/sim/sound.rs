@@ -6,7 +6,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 
 use crate::dialplan::plan::Dialplan;
-use crate::id::{CallId, LegId, PlayId};
+use crate::id::{CallId, LegId, OperatorName, PlayId};
 use crate::media::command::{MediaCommand, MediaEvent, RecordPlan, Recorded};
 use crate::media::manifest::{Manifest, Segment};
 use crate::time::{Duration, Instant};
@@ -136,6 +136,8 @@ impl Sound {
                 record,
             } => self.bridge(now, caller, operator, record, out),
             MediaCommand::Unbridge { caller, operator } => self.unbridge(now, caller, operator),
+            MediaCommand::Record { leg, plan } => self.record(now, leg, &plan),
+            MediaCommand::StopRecording { call } => self.end_recording(now, call, out),
             MediaCommand::Adopt { leg, call } => self.adopt(now, leg, call, out),
             MediaCommand::Close { leg } => self.close(now, leg, out),
         }
@@ -235,19 +237,37 @@ impl Sound {
             out.extend(line.hears_party());
         }
         if let Some(plan) = record {
-            match self.recording.get_mut(&plan.call) {
-                Some(Recording { began, manifest }) => {
-                    let after = now.since(*began);
-                    manifest.pass_on(after, plan.operator.as_str(), plan.kind);
-                }
-                None => {
-                    let manifest = Manifest::begin(&plan);
-                    let recording = Recording {
-                        began: now,
-                        manifest,
-                    };
-                    self.recording.insert(plan.call, recording);
-                }
+            self.begin_recording(now, &plan);
+        }
+    }
+
+    fn record(&mut self, now: Instant, leg: LegId, plan: &RecordPlan) {
+        self.part(now, leg);
+        let Some(line) = self.lines.get_mut(&leg) else {
+            self.broken.push(format!("recording of closed {leg}"));
+            return;
+        };
+        if line.call != plan.call {
+            self.broken
+                .push(format!("recording of {leg}, which is of another call"));
+        }
+        line.recorded = true;
+        self.begin_recording(now, plan);
+    }
+
+    /// Begins a recording, or goes on with the call's own as another segment.
+    fn begin_recording(&mut self, now: Instant, plan: &RecordPlan) {
+        match self.recording.get_mut(&plan.call) {
+            Some(Recording { began, manifest }) => {
+                let operator = plan.operator.as_ref().map(OperatorName::as_str);
+                manifest.pass_on(now.since(*began), operator, plan.kind);
+            }
+            None => {
+                let recording = Recording {
+                    began: now,
+                    manifest: Manifest::begin(plan),
+                };
+                self.recording.insert(plan.call, recording);
             }
         }
     }
@@ -307,6 +327,10 @@ impl Sound {
             }
             self.parties.remove(&call);
         }
+        self.end_recording(now, call, out);
+    }
+
+    fn end_recording(&mut self, now: Instant, call: CallId, out: &mut Vec<Sounding>) {
         if let Some(recording) = self.recording.remove(&call) {
             let duration = now.since(recording.began);
             let recorded = Box::new(Recorded {
@@ -351,7 +375,7 @@ pub fn prompts(plan: &Dialplan) -> BTreeMap<Phrase, Prompt> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::id::{OperatorName, Origin, Ulid};
+    use crate::id::{Origin, Ulid};
     use crate::media::command::{Learn, Remote, SegmentKind};
     use crate::rng::Rng;
     use crate::time::Wall;
@@ -380,7 +404,7 @@ mod tests {
             from: None,
             site: None,
             queue: None,
-            operator: OperatorName::from(operator),
+            operator: Some(OperatorName::from(operator)),
             kind,
             keep: None,
         }))
@@ -439,11 +463,14 @@ mod tests {
         let stretches: Vec<_> = sound
             .segments(call)
             .iter()
-            .map(|part| (part.started_ms, part.ended_ms, part.operator.as_str()))
+            .map(|part| (part.started_ms, part.ended_ms, part.operator.as_deref()))
             .collect();
         assert_eq!(
             stretches,
-            [(0, Some(10_000), "olena"), (15_000, None, "iryna")]
+            [
+                (0, Some(10_000), Some("olena")),
+                (15_000, None, Some("iryna"))
+            ]
         );
         say(&mut sound, 20, MediaCommand::Close { leg: caller });
         let last = say(&mut sound, 21, MediaCommand::Close { leg });
@@ -453,5 +480,34 @@ mod tests {
         assert_eq!(recorded.duration, Duration::from_secs(21));
         assert_eq!(sound.broken, Vec::<String>::new());
         assert_eq!((sound.open(), sound.recordings()), (0, 0));
+    }
+
+    #[test]
+    fn a_message_is_recorded_until_it_is_stopped() {
+        let mut sound = Sound::new(9, &BTreeMap::new());
+        let (leg, call) = (leg(1), call(1));
+        let plan = RecordPlan {
+            operator: None,
+            ..*plan("olena", SegmentKind::Voicemail).unwrap()
+        };
+        let record = MediaCommand::Record {
+            leg,
+            plan: Box::new(plan),
+        };
+        let mut out = Vec::new();
+        sound.handle(at(0), MediaCommand::Open { leg, call }, &mut out);
+        sound.handle(at(1), record, &mut out);
+        assert_eq!(sound.segments(call)[0].operator, None);
+        out.clear();
+        let stop = MediaCommand::StopRecording { call };
+        sound.handle(at(4), stop.clone(), &mut out);
+        assert_eq!(out.len(), 1);
+        sound.handle(at(5), stop, &mut out);
+        sound.handle(at(6), MediaCommand::Close { leg }, &mut out);
+        let [Sounding::Tell(_, MediaEvent::Recorded { recorded, .. })] = &out[..] else {
+            panic!("{out:?}");
+        };
+        assert_eq!(recorded.duration, Duration::from_secs(3));
+        assert_eq!(sound.broken, Vec::<String>::new());
     }
 }

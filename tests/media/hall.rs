@@ -187,7 +187,7 @@ pub fn plan(call: CallId) -> RecordPlan {
         from: Some("+380671234567".into()),
         site: Some("odesa".into()),
         queue: None,
-        operator: OperatorName::from("olena"),
+        operator: Some(OperatorName::from("olena")),
         kind: SegmentKind::Talk,
         keep: None,
     }

@@ -11,6 +11,7 @@
 
 mod encrypted;
 mod hall;
+mod message;
 mod mutation;
 mod passed_on;
 mod phone;

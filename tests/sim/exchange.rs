@@ -232,11 +232,14 @@ impl Exchange {
             MediaCommand::Close { leg } => {
                 self.open.remove(&leg.to_string());
             }
-            MediaCommand::Connect { leg, .. } | MediaCommand::Play { leg, .. } => {
+            MediaCommand::Connect { leg, .. }
+            | MediaCommand::Play { leg, .. }
+            | MediaCommand::Record { leg, .. } => {
                 assert!(self.open.contains(&leg.to_string()), "{leg} is closed");
             }
             MediaCommand::Bridge { .. }
             | MediaCommand::Unbridge { .. }
+            | MediaCommand::StopRecording { .. }
             | MediaCommand::Adopt { .. } => {}
         }
         let label = match command {
@@ -247,6 +250,8 @@ impl Exchange {
             MediaCommand::Play {
                 leg, looped: true, ..
             } => format!("music {leg}"),
+            MediaCommand::Record { leg, .. } => format!("record {leg}"),
+            MediaCommand::StopRecording { .. } => "stop recording".to_owned(),
             MediaCommand::Adopt { leg, .. } => format!("adopt {leg}"),
             MediaCommand::Open { .. }
             | MediaCommand::Close { .. }

@@ -199,7 +199,10 @@ impl MediaThreads {
                 routes.get(leg).copied()
             }
             // Any thread can say that the parties are gone.
-            MediaCommand::Bridge { caller, .. } => Some(routes.get(caller).copied().unwrap_or(0)),
+            MediaCommand::Bridge { caller: leg, .. } | MediaCommand::Record { leg, .. } => {
+                Some(routes.get(leg).copied().unwrap_or(0))
+            }
+            MediaCommand::StopRecording { call } => Some(self.thread_of(*call)),
             MediaCommand::Unbridge { caller, .. } => routes.get(caller).copied(),
             MediaCommand::Adopt { leg, call } => {
                 let (from, to) = (routes.get(leg).copied(), self.thread_of(*call));

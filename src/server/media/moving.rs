@@ -80,9 +80,12 @@ impl MediaThread {
     fn subject(&self, order: &Order) -> Option<CallId> {
         match order {
             Order::Command(command) => match command {
-                MediaCommand::Open { call, .. } => Some(*call),
+                MediaCommand::Open { call, .. } | MediaCommand::StopRecording { call } => {
+                    Some(*call)
+                }
                 MediaCommand::Connect { leg, .. }
                 | MediaCommand::Play { leg, .. }
+                | MediaCommand::Record { leg, .. }
                 | MediaCommand::Adopt { leg, .. }
                 | MediaCommand::Close { leg } => self.call_of(*leg),
                 MediaCommand::Bridge {

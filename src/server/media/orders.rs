@@ -34,6 +34,8 @@ impl MediaThread {
                 record,
             } => self.bridge(now, caller, operator, record),
             MediaCommand::Unbridge { caller, operator } => self.unbridge(now, caller, operator),
+            MediaCommand::Record { leg, plan } => self.record_alone(now, leg, plan),
+            MediaCommand::StopRecording { call } => self.end_recording(now, call),
             MediaCommand::Adopt { leg, call } => self.adopt(now, leg, call),
             MediaCommand::Close { leg } => self.close(now, leg),
         }
@@ -131,10 +133,7 @@ impl MediaThread {
         let (caller, operator) = (self.slots.get(&caller), self.slots.get(&operator));
         let (Some(&caller), Some(&operator)) = (caller, operator) else {
             if let Some(plan) = record {
-                (self.parts.events)(MediaEvent::RecordFailed {
-                    call: plan.call,
-                    why: "a party was gone before the bridge".to_owned(),
-                });
+                self.unrecorded(plan.call, "a party was gone before the bridge");
             }
             return;
         };
@@ -143,7 +142,7 @@ impl MediaThread {
         }
         self.part(now, caller);
         self.part(now, operator);
-        let call = record.and_then(|plan| self.record_bridge(now, caller, plan));
+        let call = record.and_then(|plan| self.record_leg(now, caller, plan));
         for (slot, peer, side) in [
             (caller, operator, Side::Caller),
             (operator, caller, Side::Operator),
@@ -156,20 +155,30 @@ impl MediaThread {
         }
     }
 
-    /// Begins a recording, or goes on with the call's own as another segment. Only the caller's call
-    /// can be recorded; its last leg ends the recording.
-    fn record_bridge(
-        &mut self,
-        now: Instant,
-        caller: usize,
-        plan: Box<RecordPlan>,
-    ) -> Option<CallId> {
+    /// A leg that is bridged is recorded with its bridge.
+    fn record_alone(&mut self, now: Instant, id: LegId, plan: Box<RecordPlan>) {
         let call = plan.call;
-        if self.legs.get(caller)?.as_ref()?.call != call {
-            (self.parts.events)(MediaEvent::RecordFailed {
-                call,
-                why: "the bridge is of another call".to_owned(),
-            });
+        let Some(&slot) = self.slots.get(&id) else {
+            return self.unrecorded(call, "the party was gone before the recording");
+        };
+        self.part(now, slot);
+        let recorded = self.record_leg(now, slot, plan);
+        if let Some(leg) = self.legs.get_mut(slot).and_then(Option::as_mut) {
+            leg.side = recorded.map(|_| Side::Caller);
+        }
+    }
+
+    fn unrecorded(&self, call: CallId, why: &str) {
+        let why = why.to_owned();
+        (self.parts.events)(MediaEvent::RecordFailed { call, why });
+    }
+
+    /// Begins a recording, or goes on with the call's own as another segment. Only the call of the leg
+    /// on the left can be recorded; its last leg ends the recording.
+    fn record_leg(&mut self, now: Instant, left: usize, plan: Box<RecordPlan>) -> Option<CallId> {
+        let call = plan.call;
+        if self.legs.get(left)?.as_ref()?.call != call {
+            self.unrecorded(call, "the leg is of another call");
             return None;
         }
         let order = match self.taps.entry(call) {

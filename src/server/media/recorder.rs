@@ -12,7 +12,7 @@ use super::Events;
 use super::counters::{Tally, add, take_one};
 use super::recording::{Ending, Recording};
 use super::tap::{Block, Link, ToRecorder};
-use crate::id::CallId;
+use crate::id::{CallId, OperatorName};
 use crate::media::command::{MediaEvent, RecordPlan};
 use crate::server::clock::Clock;
 use crate::time::{Duration, Instant};
@@ -110,7 +110,8 @@ impl RecorderThread {
                 kind,
             } => {
                 if let Some(open) = self.open.get_mut(&call) {
-                    open.recording.pass_on(at, operator.as_str(), kind);
+                    let operator = operator.as_ref().map(OperatorName::as_str);
+                    open.recording.pass_on(at, operator, kind);
                 }
             }
             ToRecorder::Pause { call, at } => {

@@ -99,8 +99,8 @@ impl Recording {
         }
     }
 
-    /// The parties are bridged again, perhaps with another operator on the right channel.
-    pub(super) fn pass_on(&mut self, at: Instant, operator: &str, kind: SegmentKind) {
+    /// Another stretch begins, perhaps with another operator on the right channel.
+    pub(super) fn pass_on(&mut self, at: Instant, operator: Option<&str>, kind: SegmentKind) {
         let after = at.since(self.timeline.bridged());
         self.manifest.pass_on(after, operator, kind);
         self.changed = true;

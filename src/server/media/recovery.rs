@@ -136,7 +136,7 @@ mod tests {
             from: None,
             site: None,
             queue: None,
-            operator: OperatorName::from("olena"),
+            operator: Some(OperatorName::from("olena")),
             kind: SegmentKind::Talk,
             keep: Some(Duration::from_secs(3600)),
         }
@@ -163,7 +163,7 @@ mod tests {
         let file = crate::media::manifest::file_of(plan.call, plan.started_at, 1);
         assert_eq!(frames(root, &file), 0);
         recording.pause(at(400));
-        recording.pass_on(at(500), "iryna", SegmentKind::Transfer);
+        recording.pass_on(at(500), Some("iryna"), SegmentKind::Transfer);
         recording.flush(at(700)).unwrap();
         assert_eq!(frames(root, &file), 4000);
         std::mem::forget(recording);
@@ -187,14 +187,40 @@ mod tests {
         let segments: Vec<_> = manifest
             .segments
             .iter()
-            .map(|part| (part.started_ms, part.ended_ms, part.operator.as_str()))
+            .map(|part| (part.started_ms, part.ended_ms, part.operator.as_deref()))
             .collect();
         assert_eq!(
             segments,
-            [(0, Some(400), "olena"), (500, Some(625), "iryna")]
+            [
+                (0, Some(400), Some("olena")),
+                (500, Some(625), Some("iryna"))
+            ]
         );
         assert_eq!(manifest.sha256.as_deref(), Some(recorded.sha256.as_str()));
         assert!(recover(root).unwrap().is_empty());
+    }
+
+    #[test]
+    fn a_killed_message_is_completed_without_an_operator() {
+        let folder = tempfile::tempdir().unwrap();
+        let root = folder.path();
+        let plan = RecordPlan {
+            operator: None,
+            kind: SegmentKind::Voicemail,
+            ..plan(6)
+        };
+        let mut recording = begin(root, &plan, u64::MAX);
+        recording.flush(at(900)).unwrap();
+        std::mem::forget(recording);
+        assert!(recover(root).unwrap()[0].recorded.is_ok());
+        let json = fs::read(root.join(manifest_of(plan.call, plan.started_at))).unwrap();
+        let manifest: serde_json::Value = serde_json::from_slice(&json).unwrap();
+        assert_eq!(
+            manifest["segments"],
+            serde_json::json!([
+                { "started_ms": 0, "ended_ms": 700, "operator": null, "kind": "voicemail" }
+            ])
+        );
     }
 
     #[test]

@@ -24,11 +24,11 @@ pub(super) enum ToRecorder {
         link: Arc<Link>,
         spent: Sender<Block>,
     },
-    /// The parties are bridged again, perhaps with another operator on the right channel.
+    /// Another stretch begins, perhaps with another operator on the right channel.
     PassOn {
         call: CallId,
         at: Instant,
-        operator: OperatorName,
+        operator: Option<OperatorName>,
         kind: SegmentKind,
     },
     /// The parties stop hearing each other; silence follows.
