@@ -26,6 +26,8 @@ pub struct CallPlan {
 pub struct CallStory {
     /// The leg had its 200.
     pub connected: bool,
+    /// How often music began.
+    pub music: u32,
     /// An operator spoke.
     pub talked: bool,
     /// The response that refused the call.
@@ -150,7 +152,12 @@ impl Callers {
                 }
                 todo.cues.push((now.mono + talk, Cue::HangUp(leg)));
             }
-            Heard::Music | Heard::Phrases(_) => {}
+            Heard::Music => {
+                if let Some(story) = self.story(leg) {
+                    story.music += 1;
+                }
+            }
+            Heard::Phrases(_) => {}
         }
     }
 

@@ -131,6 +131,7 @@ pub struct Party {
     todo: Todo,
     rng: Rng,
     reachable: bool,
+    vanished: bool,
 }
 
 impl Party {
@@ -161,6 +162,7 @@ impl Party {
             },
             rng,
             reachable: true,
+            vanished: false,
         };
         party.register(now);
         party
@@ -200,7 +202,10 @@ impl Party {
         self.pump(now);
         while let Some(cue) = self.cues.pop_due(now.mono) {
             match cue {
-                Cue::Vanish => self.reachable = false,
+                Cue::Vanish => {
+                    self.vanished |= self.reachable;
+                    self.reachable = false;
+                }
                 Cue::Return => self.switch_on(now),
                 Cue::Call(_) | Cue::HangUp(_) | Cue::Answer(_) | Cue::Decline(..) => {
                     match &mut self.role {
@@ -235,6 +240,11 @@ impl Party {
     /// A leg that listens at a new address.
     pub fn poll_listening(&mut self) -> Option<(SocketAddr, LegId)> {
         self.todo.listening.pop()
+    }
+
+    /// Whether it has lost its network since this was asked last.
+    pub fn poll_vanished(&mut self) -> bool {
+        std::mem::take(&mut self.vanished)
     }
 
     /// When something is due.

@@ -7,7 +7,7 @@ use super::sound::Heard;
 use crate::id::LegId;
 use crate::rng::Rng;
 use crate::sip::session::{Cause, SessionCommand, SessionEvent};
-use crate::time::{Duration, Now};
+use crate::time::{Duration, Instant, Now};
 use crate::words::Phrase;
 
 /// What the operator does with one ringing call.
@@ -115,6 +115,8 @@ pub struct PhoneStory {
     pub talks: usize,
     /// Of the calls shown, the display names.
     pub displays: Vec<String>,
+    /// When the server took a call back, by CANCEL or by BYE.
+    pub stopped: Vec<Instant>,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -195,6 +197,7 @@ impl Phone {
                 self.ring(now, *leg, todo);
             }
             SessionEvent::Cancelled { leg, .. } => {
+                self.story.stopped.push(now.mono);
                 self.legs.remove(leg);
                 todo.say(SessionCommand::Reject {
                     leg: *leg,
@@ -203,6 +206,7 @@ impl Phone {
                 });
             }
             SessionEvent::Bye { leg } => {
+                self.story.stopped.push(now.mono);
                 self.legs.remove(leg);
                 todo.say(SessionCommand::ConfirmBye { leg: *leg });
             }

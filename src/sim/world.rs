@@ -97,6 +97,8 @@ pub struct World {
     ears: BTreeMap<SocketAddr, (usize, LegId)>,
     /// What the server sent to addresses that nobody of the world lives at, where somebody asks.
     mail: BTreeMap<SocketAddr, VecDeque<Bytes>>,
+    /// Datagrams to or from a party that are going to be lost: how they begin, and how many.
+    doomed: BTreeMap<usize, (Bytes, u32)>,
     happenings: BTreeMap<(Instant, u64), Happening>,
     happened: u64,
     wakeups: Timers<usize>,
@@ -145,6 +147,7 @@ impl World {
             places: BTreeMap::new(),
             ears: BTreeMap::new(),
             mail: BTreeMap::new(),
+            doomed: BTreeMap::new(),
             happenings: BTreeMap::new(),
             happened: 0,
             wakeups: Timers::default(),
@@ -294,6 +297,12 @@ impl World {
             who.cue(at, cue);
             self.after_party(party);
         }
+    }
+
+    /// The next so many datagrams to or from a party that begin like this are lost.
+    pub fn lose(&mut self, party: usize, beginning: &'static str, count: u32) {
+        let beginning = Bytes::from_static(beginning.as_bytes());
+        self.doomed.insert(party, (beginning, count));
     }
 
     /// Tells the engine something that no party says.

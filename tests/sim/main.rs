@@ -19,6 +19,7 @@ mod load;
 mod loss;
 mod outside;
 mod passing_on;
+mod queues;
 mod races;
 mod rehearsals;
 mod reload;

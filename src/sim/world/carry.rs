@@ -89,9 +89,22 @@ impl World {
             let (from, to) = (chart.column("strowger"), chart.column(&party.name));
             chart.message(self.now, from, to, &bytes);
         }
+        if self.is_lost(index, &bytes) {
+            return;
+        }
         for at in self.network.carry(self.now) {
             self.schedule(at, Happening::ToParty(index, bytes.clone()));
         }
+    }
+
+    /// Whether a test wants this datagram lost.
+    fn is_lost(&mut self, party: usize, bytes: &[u8]) -> bool {
+        let Some((beginning, left)) = self.doomed.get_mut(&party) else {
+            return false;
+        };
+        let lost = *left > 0 && bytes.starts_with(beginning);
+        *left -= u32::from(lost);
+        lost
     }
 
     pub(super) fn sounding(&mut self, soundings: Vec<Sounding>) {
@@ -131,10 +144,19 @@ impl World {
         while let Some(bytes) = party.poll_transmit() {
             sent.push(bytes);
         }
+        let gone = party.poll_vanished();
         match party.poll_timeout() {
             Some(at) => self.wakeups.set(index, at),
             None => {
                 self.wakeups.cancel(&index);
+            }
+        }
+        if gone {
+            // Whoever it was bridged with hears nothing from here on.
+            let ears = self.ears.iter().filter(|(_, ear)| ear.0 == index);
+            for address in ears.map(|(address, _)| *address).collect::<Vec<_>>() {
+                let silence = Happening::Silence(Some(index), address);
+                self.schedule(self.now + RTP_TIMEOUT, silence);
             }
         }
         for bytes in sent {
@@ -142,6 +164,9 @@ impl World {
             if let (Some(chart), Some(party)) = (&mut self.chart, self.parties.get(index)) {
                 let (from, to) = (chart.column(&party.name), chart.column("strowger"));
                 chart.message(self.now, from, to, &bytes);
+            }
+            if self.is_lost(index, &bytes) {
+                continue;
             }
             for at in self.network.carry(self.now) {
                 self.schedule(at, Happening::ToServer(index, bytes.clone()));
