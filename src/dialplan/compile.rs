@@ -20,7 +20,7 @@ use sha2::{Digest as _, Sha256};
 
 use super::diagnose::{Place, Problem, Problems, Severity};
 use super::dial::keypad;
-use super::plan::{Dialplan, Position};
+use super::plan::{Callbacks, Dialplan, FeatureCodes, Position};
 use super::read::{Fields, Name, cut, scalar, shown};
 use super::schema;
 use super::secrets::{Secrets, resolve};
@@ -272,9 +272,15 @@ fn read(root: &Node, whole: bool, hash: String, problems: &mut Problems<'_>) -> 
             .map(|(name, read)| (name, read.site))
             .collect(),
         trunks,
+        calendars: BTreeMap::new(),
+        lists: BTreeMap::new(),
+        routes: Vec::new(),
         numbers,
         operators,
         queues,
+        voicemail: BTreeMap::new(),
+        callbacks: Callbacks::default(),
+        feature_codes: FeatureCodes::default(),
         whisper_max: whispers.max,
         outbound,
         screen: screen::screen(&top, problems),

@@ -7,8 +7,8 @@ use std::collections::BTreeMap;
 
 use jiff::tz::{TimeZone, TimeZoneDatabase};
 
-use super::plan::{Dialplan, Outbound};
-use crate::id::{OperatorName, QueueName};
+use super::plan::{Dialplan, Outbound, Target};
+use crate::id::OperatorName;
 use crate::number::{compact, normalise};
 use crate::time::Wall;
 
@@ -17,8 +17,8 @@ use crate::time::Wall;
 pub enum Dialled {
     /// A colleague.
     Operator(OperatorName),
-    /// Queues, in order; never empty.
-    Queues(Vec<QueueName>),
+    /// Queues and what follows them, in order; never empty.
+    Queues(Vec<Target>),
     /// A number outside.
     Outside {
         /// In E.164; as it was dialled when it calls for help.
@@ -69,7 +69,7 @@ pub fn keypad(plan: &Dialplan) -> Keypad {
         }
     }
     for queue in plan.queues.values() {
-        let dialled = Dialled::Queues(vec![queue.name.clone()]);
+        let dialled = Dialled::Queues(vec![Target::Queue(queue.name.clone())]);
         let number = queue.number.clone();
         for text in number.into_iter().chain([queue.name.to_string()]) {
             keypad.insert(text, dialled.clone());

@@ -50,20 +50,20 @@ impl Pattern {
         Ok(Self { symbols, any_rest })
     }
 
-    fn shape(&self) -> Shape {
+    pub(super) fn shape(&self) -> Shape {
         let places = self.symbols.bytes().map(|symbol| symbol != b'x');
         Shape::new(places.collect(), self.any_rest)
     }
 
     /// The written symbols, in order.
-    fn literals(&self) -> String {
+    pub(super) fn literals(&self) -> String {
         self.symbols.replace('x', "")
     }
 }
 
 /// Which places of a pattern are written. Sorts with the most specific first.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Debug)]
-struct Shape {
+pub(super) struct Shape {
     rank: Rank,
     written: Vec<bool>,
 }
@@ -83,7 +83,7 @@ impl Shape {
     }
 
     /// The symbols of `number` in the written places, if its length fits.
-    fn pick(&self, number: &str) -> Option<String> {
+    pub(super) fn pick(&self, number: &str) -> Option<String> {
         let fits = if self.any_rest() {
             number.len() >= self.written.len()
         } else {

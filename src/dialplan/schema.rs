@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 
-use super::plan::Position;
+use super::plan::{Position, Target};
 use super::read::Words;
 use crate::id::{OperatorName, QueueName, SiteName, TrunkName};
 use crate::time::{Duration, Wall};
@@ -143,7 +143,7 @@ pub const SHOW: Words = Words {
 
 /// `queues.X.operators`.
 pub const SERVED_BY: Words = Words {
-    known: &["all", "skills", "names"],
+    known: &["all", "skills", "names", "site"],
     later: &[],
 };
 
@@ -252,8 +252,8 @@ pub struct TestCall {
 pub struct Expect {
     /// The queue it is in at the end.
     pub queue: Option<QueueName>,
-    /// The queues it passes, in order.
-    pub path: Option<Vec<QueueName>>,
+    /// Where it goes, in order.
+    pub path: Option<Vec<Target>>,
     /// Who answers.
     pub operator: Option<OperatorName>,
     /// What the operator hears.

@@ -66,11 +66,14 @@ impl Engine {
                 (Source::Operator(operator), Some(dialled)) => {
                     placing::decision(&self.plan, operator, dialled, &to)
                 }
-                (source, _) => self.plan.decide(&Facts {
-                    trunk: carrier(source),
-                    to,
-                    from: who::caller(&self.plan, invite),
-                }),
+                (source, _) => {
+                    let facts = Facts {
+                        trunk: carrier(source),
+                        to,
+                        from: who::caller(&self.plan, invite),
+                    };
+                    self.plan.decide(&facts, now.wall)
+                }
             };
             let dials = dialled
                 .clone()

@@ -9,7 +9,11 @@ use crate::sip::endpoint::{Credentials, Directory, TrunkEntry};
 pub fn floor(plan: &Dialplan) -> Floor {
     let queues = plan.queues.iter().map(|(name, queue)| {
         let rules = QueueRules {
-            operators: queue.operators.clone(),
+            operators: queue
+                .operators
+                .iter()
+                .map(|(name, member)| (name.clone(), member.level))
+                .collect(),
             strategy: queue.strategy,
             ring: queue.ring,
             wrap_up: queue.wrap_up,

@@ -157,6 +157,8 @@ pub(super) fn decision(
         to: to.to_owned(),
         from: Some(short.unwrap_or(operator.as_str()).to_owned()),
         targets,
+        reject: None,
+        priority: 0,
         site: who.and_then(|who| who.site.clone()),
         city: None,
         source: None,

@@ -19,7 +19,8 @@ use super::phone::{Manner, Phone, Temper};
 use super::world::{World, WorldSettings, engine_settings};
 use crate::dialplan::numbers::Pattern;
 use crate::dialplan::plan::{
-    After, Answer, Dialplan, Number, Peer, Position, Queue, Secret, Trunk, Whisper,
+    After, Answer, Dialplan, Member, Need, Number, Peer, Position, Queue, Secret, Target, Trunk,
+    Whisper,
 };
 use crate::dialplan::schema::{Expect, PlanTest};
 use crate::engine::event::Event;
@@ -162,12 +163,28 @@ impl Stage {
         let queue = Queue {
             name: queue_name.clone(),
             number: None,
-            operators: BTreeMap::from([(name.clone(), 1)]),
+            operators: BTreeMap::from([(name.clone(), Member { level: 1, order: 0 })]),
+            calendar: None,
+            closed: Vec::new(),
+            widen: Vec::new(),
             strategy: Strategy::LongestIdle,
+            step: FOR_EVER,
+            weight: 0,
             ring: FOR_EVER,
+            retry: Duration::ZERO,
             wrap_up: Duration::ZERO,
             max_wait: None,
             overflow: Vec::new(),
+            max_size: None,
+            join_empty: Need::default(),
+            leave_empty: Need::default(),
+            announce: None,
+            callback: None,
+            exit: None,
+            sticky: None,
+            service_level: None,
+            resume_within: None,
+            disposition: None,
             music: Phrase::File(String::new()),
             answer: Answer::Queue,
             after: After {
@@ -183,7 +200,7 @@ impl Stage {
             city: None,
             source: None,
             campaign: None,
-            to: vec![queue_name.clone()],
+            to: vec![Target::Queue(queue_name.clone())],
             language: self.plan.language,
             whisper: Whisper::default(),
             position: Position {
@@ -288,7 +305,8 @@ fn told(call: Option<CallId>, events: &[Event]) -> Map<String, Value> {
         match event.kind {
             "queue.joined" => {
                 told.insert("queue".to_owned(), field("queue"));
-                path.extend(field("queue").as_str().map(str::to_owned));
+                let queue = field("queue");
+                path.extend(queue.as_str().map(|queue| format!("queue.{queue}")));
             }
             "whisper.played" => {
                 told.insert("whisper".to_owned(), field("text"));
@@ -311,5 +329,5 @@ fn told(call: Option<CallId>, events: &[Event]) -> Map<String, Value> {
 
 /// A path as a plan writes it.
 fn written<T: Display>(path: impl Iterator<Item = T>) -> Value {
-    path.map(|queue| json!(format!("queue.{queue}"))).collect()
+    path.map(|target| json!(target.to_string())).collect()
 }

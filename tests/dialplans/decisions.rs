@@ -3,7 +3,7 @@
 use strowger::dialplan::decide::{Decision, Facts};
 use strowger::dialplan::diagnose::Severity;
 use strowger::dialplan::dial::{Barred, Dialled};
-use strowger::dialplan::plan::{Answer, Dialplan, Whisper};
+use strowger::dialplan::plan::{Answer, Dialplan, Target, Whisper};
 use strowger::dialplan::plan::{Called, CallerId};
 use strowger::id::{OperatorName, QueueName, TrunkName};
 use strowger::sip::flow::Transport;
@@ -22,15 +22,21 @@ fn network() -> Dialplan {
 }
 
 fn decide(trunk: &str, to: &str) -> Decision {
-    network().decide(&Facts {
+    let facts = Facts {
         trunk: TrunkName::from(trunk),
         to: to.to_owned(),
         from: Some("067 111 22 33".to_owned()),
-    })
+    };
+    network().decide(&facts, Wall::default())
 }
 
 fn targets(decision: &Decision) -> Vec<&str> {
-    decision.targets.iter().map(QueueName::as_str).collect()
+    decision
+        .targets
+        .iter()
+        .filter_map(Target::queue)
+        .map(QueueName::as_str)
+        .collect()
 }
 
 fn texts(whisper: &Whisper) -> Vec<&str> {
@@ -104,7 +110,7 @@ fn a_way_is_the_targets_each_with_its_overflow() {
     let way = |names: &[&str]| {
         let targets = names
             .iter()
-            .map(|name| QueueName::from(*name))
+            .map(|name| Target::Queue(QueueName::from(*name)))
             .collect::<Vec<_>>();
         let way = plan.way(&targets);
         way.iter().map(QueueName::to_string).collect::<Vec<_>>()
@@ -123,7 +129,7 @@ fn queues_and_operators_are_what_the_plan_says() {
         let operators = queue(name).operators;
         let levels = operators
             .iter()
-            .map(|(name, level)| format!("{name}={level}"));
+            .map(|(name, member)| format!("{name}={}", member.level));
         levels.collect::<Vec<_>>()
     };
     assert_eq!(levels("odesa"), ["iryna=2", "olena=1", "serhii=2"]);
@@ -274,11 +280,17 @@ fn an_operator_dials_colleagues_queues_and_what_outbound_allows() {
         assert_eq!(dial(text, night), Ok(Dialled::Operator("olena".into())));
     }
     for text in ["front", "300", "odesa"] {
-        assert_eq!(dial(text, night), Ok(Dialled::Queues(vec!["front".into()])));
+        assert_eq!(
+            dial(text, night),
+            Ok(Dialled::Queues(vec![Target::Queue("front".into())]))
+        );
     }
     // A number of ours is nobody outside, whatever the hours.
     for text in ["0800301231", "+380800301231", "00380800301231"] {
-        assert_eq!(dial(text, night), Ok(Dialled::Queues(vec!["front".into()])));
+        assert_eq!(
+            dial(text, night),
+            Ok(Dialled::Queues(vec![Target::Queue("front".into())]))
+        );
     }
     assert_eq!(dial("067 111 22 33", day), outside("+380671112233", false));
     assert_eq!(dial("0048221234567", day), outside("+48221234567", false));

@@ -20,15 +20,13 @@ fn shipped_plans_load_and_decide_as_their_tests_say() {
         let plan = compiled.plan.unwrap();
         assert!(plan.tests.len() >= 3, "{folder} has too few tests");
         for test in &plan.tests {
-            let decision = plan.decide(&Facts {
-                trunk: test
-                    .call
-                    .trunk
-                    .clone()
-                    .unwrap_or_else(|| TrunkName::from("")),
+            let carrier = test.call.trunk.clone();
+            let facts = Facts {
+                trunk: carrier.unwrap_or_else(|| TrunkName::from("")),
                 to: test.call.to.clone(),
                 from: test.call.from.clone(),
-            });
+            };
+            let decision = plan.decide(&facts, test.call.at.unwrap_or_default());
             let expect = &test.expect;
             if let Some(queue) = &expect.queue {
                 assert!(plan.way(&decision.targets).contains(queue), "{}", test.name);

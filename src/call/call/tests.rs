@@ -9,6 +9,7 @@ use crate::call::message::{CallSettings, Contact, Minted, Way};
 use crate::dialplan::compile::{Options, Source, compile};
 use crate::dialplan::decide::Facts;
 use crate::dialplan::diagnose::Severity;
+use crate::dialplan::plan::Target;
 use crate::dialplan::secrets::Secrets;
 use crate::id::{FlowId, Origin, PlayId, Ulid};
 use crate::limits;
@@ -175,11 +176,12 @@ impl Bench {
             identity: Identity::default(),
             replaces: None,
         };
-        let decision = plan.decide(&Facts {
+        let facts = Facts {
             trunk: "kyivstar".into(),
             to: "0800301231".to_owned(),
             from: Some("380671112233".to_owned()),
-        });
+        };
+        let decision = plan.decide(&facts, now.wall);
         let arrival = Arrival {
             id: CallId(Ulid::new(now.wall, &mut Rng::new([1; 32]))),
             ticket: bench.minted.ticket(),
@@ -620,7 +622,11 @@ fn transferred(plan: &Arc<Dialplan>) -> Vec<(&'static str, Bench)> {
     all.push(("talking with the transferor again", back));
 
     let mut bench = talking.clone();
-    refers(&mut bench, phone(1), Dialled::Queues(vec!["odesa".into()]));
+    refers(
+        &mut bench,
+        phone(1),
+        Dialled::Queues(vec![Target::Queue("odesa".into())]),
+    );
     assert_eq!(*bench.call().phase(), Phase::Waiting);
     all.push(("sent to a queue", bench.clone()));
     bench.feed(CallInput::Timer(CallTimer::Transferor));
@@ -732,7 +738,11 @@ fn inputs(bench: &Bench) -> Vec<CallInput> {
             emergency: false,
         };
         let olena = Dialled::Operator(operator("olena"));
-        for dialled in [olena, outside, Dialled::Queues(vec!["odesa".into()])] {
+        for dialled in [
+            olena,
+            outside,
+            Dialled::Queues(vec![Target::Queue("odesa".into())]),
+        ] {
             let to = "somebody".to_owned();
             all.push(CallInput::Transfer { leg, dialled, to });
         }

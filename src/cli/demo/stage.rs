@@ -198,11 +198,12 @@ mod tests {
         let plan = plan().unwrap();
         let mut unrouted = 0;
         for caller in script::callers(20, Duration::from_secs(30)) {
-            let decision = plan.decide(&Facts {
+            let facts = Facts {
                 trunk: TrunkName::from("carrier"),
                 to: caller.to.to_owned(),
                 from: Some(caller.from.clone()),
-            });
+            };
+            let decision = plan.decide(&facts, crate::time::Wall::default());
             assert_eq!(decision.from, Some(caller.from));
             unrouted += usize::from(decision.targets.is_empty());
         }

@@ -8,7 +8,7 @@ use jiff::tz::{TimeZone, TimeZoneDatabase};
 use super::{Names, position, refer};
 use crate::dialplan::decide::Facts;
 use crate::dialplan::diagnose::Problems;
-use crate::dialplan::plan::Dialplan;
+use crate::dialplan::plan::{Dialplan, Target};
 use crate::dialplan::read::{Fields, Name, choice, entries, scalar};
 use crate::dialplan::schema::{self, Expect, PlanTest, TestCall};
 use crate::dialplan::yaml::{Node, Value};
@@ -175,11 +175,12 @@ fn moment(
         Value::Null | Value::List(_) | Value::Map(_) => None,
     });
     let decision = to.map(|to| {
-        plan.decide(&Facts {
+        let facts = Facts {
             trunk: trunk.cloned().unwrap_or_else(|| TrunkName::from("")),
             to,
             from: None,
-        })
+        };
+        plan.decide(&facts, Wall::default())
     });
     let site = decision.and_then(|decision| plan.sites.get(&decision.site?));
     let zone = site.map_or(&plan.timezone, |site| &site.timezone);
@@ -230,7 +231,7 @@ fn path(
     fields: &Fields<'_>,
     names: &Names<'_>,
     problems: &mut Problems<'_>,
-) -> Option<Vec<QueueName>> {
+) -> Option<Vec<Target>> {
     fields.entry("path")?;
     let mut path = Vec::new();
     for node in fields.one_or_many("path") {

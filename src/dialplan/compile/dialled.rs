@@ -8,7 +8,7 @@ use super::spoken::Whispers;
 use super::{Defaults, Names, position, refer};
 use crate::dialplan::diagnose::{Place, Problems};
 use crate::dialplan::numbers::{Clash, NumberTable, Pattern};
-use crate::dialplan::plan::{Dialplan, Number, Whisper};
+use crate::dialplan::plan::{Dialplan, Number, Target, Whisper};
 use crate::dialplan::read::{Fields, cut};
 use crate::dialplan::schema;
 use crate::dialplan::whisper::Name;
@@ -186,7 +186,7 @@ pub(super) fn check_ways(plan: &Dialplan, top: &Fields<'_>, problems: &mut Probl
         check_way(plan, entry, "to", &number.to, problems);
     }
     for entry in section(top, "queues", problems) {
-        let queue = QueueName::from(entry.key.as_str());
+        let queue = Target::Queue(QueueName::from(entry.key.as_str()));
         check_way(plan, entry, "overflow", &[queue], problems);
     }
 }
@@ -195,7 +195,7 @@ fn check_way(
     plan: &Dialplan,
     entry: &Entry,
     key: &str,
-    targets: &[QueueName],
+    targets: &[Target],
     problems: &mut Problems<'_>,
 ) {
     if !plan.way_is_too_long(targets) {

@@ -6,7 +6,9 @@ use super::keys::Keys;
 use super::places::{section, site};
 use super::{Names, check_name, refer};
 use crate::dialplan::diagnose::{Help, Place, Problems, Severity, nearest};
-use crate::dialplan::plan::{After, Answer, DEFAULT_MUSIC, Operator, Queue, Secret};
+use crate::dialplan::plan::{
+    After, Answer, DEFAULT_MUSIC, Member, Need, Operator, Queue, Secret, Target,
+};
 use crate::dialplan::read::{Fields, cut, entries, listed, parsed, scalar, shown};
 use crate::dialplan::schema;
 use crate::dialplan::yaml::{Entry, Node, Scalar, Value};
@@ -52,6 +54,8 @@ pub(super) fn operators(
             password: password(&fields, problems),
             site: site(&fields, names, problems),
             skills: skills(&fields, problems),
+            wrap_up: None,
+            max_no_answer: None,
             srtp: fields
                 .choice("srtp", &SRTP, &[], problems)
                 .unwrap_or_default(),
@@ -152,12 +156,28 @@ fn queue(
     Queue {
         name: QueueName::from(entry.key.as_str()),
         number: None,
+        calendar: None,
+        closed: Vec::new(),
         operators: served_by(fields, names, operators, problems),
+        widen: Vec::new(),
         strategy: strategy.unwrap_or(Strategy::LongestIdle),
+        step: 10 * SECOND,
+        weight: 0,
         ring: ring.unwrap_or(20 * SECOND),
+        retry: Duration::ZERO,
         wrap_up: wrap_up.unwrap_or(Duration::ZERO),
         max_wait,
         overflow: targets(fields, "overflow", names, problems),
+        max_size: None,
+        join_empty: Need::default(),
+        leave_empty: Need::default(),
+        announce: None,
+        callback: None,
+        exit: None,
+        sticky: None,
+        service_level: None,
+        resume_within: None,
+        disposition: None,
         music: music(fields, problems),
         answer,
         after: after(fields, problems),
@@ -194,51 +214,93 @@ fn served_by(
     names: &Names<'_>,
     operators: &Operators,
     problems: &mut Problems<'_>,
-) -> BTreeMap<OperatorName, u8> {
+) -> BTreeMap<OperatorName, Member> {
     fields.need("operators", problems);
     let Some(entry) = fields.entry("operators") else {
         return BTreeMap::new();
     };
     let before = problems.count();
-    let mut served = BTreeMap::new();
+    let mut served = Vec::new();
     if let Value::Map(_) = &entry.value.value {
         let by = Fields::of(entry, &schema::SERVED_BY, problems);
-        let said = |key| by.entry(key).is_some();
-        if usize::from(said("all")) + usize::from(said("skills")) + usize::from(said("names")) > 1 {
-            problems.error(entry.at, "say one of `all`, `skills` and `names`");
+        let said = schema::SERVED_BY.known.iter();
+        if said.filter(|key| by.entry(key).is_some()).count() > 1 {
+            problems.error(entry.at, "say one of `all`, `skills`, `names` and `site`");
         }
         if by.flag("all", problems) == Some(true) {
-            served.extend(operators.keys().map(|name| (name.clone(), 1)));
+            let all = as_written(names, operators);
+            served.extend(all.map(|operator| (operator.name.clone(), 1)));
         }
-        served.extend(skilled(
-            by.one_or_many("skills"),
-            names,
-            operators,
-            problems,
-        ));
+        let skills = by.one_or_many("skills");
+        served.extend(skilled(skills, names, operators, problems));
         served.extend(named(by.one_or_many("names"), names, problems));
+        served.extend(seated(by.one_or_many("site"), names, operators, problems));
     } else {
         served.extend(named(fields.one_or_many("operators"), names, problems));
     }
     if served.is_empty() && names.whole && problems.count() == before {
         problems.error(entry.at, "nobody serves this queue");
     }
-    served
+    let mut members = BTreeMap::new();
+    for ((name, level), order) in served.into_iter().zip(0..) {
+        members.entry(name).or_insert(Member { level, order });
+    }
+    members
+}
+
+/// The operators in the order in which the plan has them.
+fn as_written<'o>(
+    names: &Names<'_>,
+    operators: &'o Operators,
+) -> impl Iterator<Item = &'o Operator> + use<'o> {
+    let mut places = names.operators.iter().collect::<Vec<_>>();
+    places.sort_by_key(|(_, place)| **place);
+    let order = places.into_iter().filter_map(|(name, _)| {
+        let name = OperatorName::from(*name);
+        operators.get(&name)
+    });
+    order.collect::<Vec<_>>().into_iter()
 }
 
 fn named(
     nodes: &[Node],
     names: &Names<'_>,
     problems: &mut Problems<'_>,
-) -> BTreeMap<OperatorName, u8> {
-    let mut named = BTreeMap::new();
+) -> Vec<(OperatorName, u8)> {
+    let mut named = Vec::new();
     for node in nodes {
         let known = &names.operators;
         if let Some(name) = refer(node, "operator", known, names.whole, problems) {
-            named.insert(OperatorName::from(name), 1);
+            named.push((OperatorName::from(name), 1));
         }
     }
     named
+}
+
+/// Everybody who sits in one of the branches.
+fn seated(
+    nodes: &[Node],
+    names: &Names<'_>,
+    operators: &Operators,
+    problems: &mut Problems<'_>,
+) -> Vec<(OperatorName, u8)> {
+    let mut seated = Vec::new();
+    for node in nodes {
+        let Some(site) = refer(node, "site", &names.sites, names.whole, problems) else {
+            continue;
+        };
+        let here = |operator: &&Operator| {
+            let of = operator.site.as_ref();
+            of.is_some_and(|of| of.as_str() == site)
+        };
+        let before = seated.len();
+        let found = as_written(names, operators).filter(here);
+        seated.extend(found.map(|operator| (operator.name.clone(), 1)));
+        if seated.len() == before && names.whole {
+            problems.error(node.at, format!("no operator has the site `{}`", cut(site)));
+        }
+    }
+    seated
 }
 
 /// Everybody with one of the skills, at the best of their levels among them.
@@ -247,65 +309,62 @@ fn skilled(
     names: &Names<'_>,
     operators: &Operators,
     problems: &mut Problems<'_>,
-) -> BTreeMap<OperatorName, u8> {
-    let mut known = BTreeMap::<&str, Vec<(&OperatorName, u8)>>::new();
-    for operator in operators.values() {
-        for (skill, level) in &operator.skills {
-            let holders = known.entry(skill).or_default();
-            holders.push((&operator.name, *level));
-        }
-    }
-    let mut skilled = BTreeMap::<OperatorName, u8>::new();
+) -> Vec<(OperatorName, u8)> {
+    let all = operators.values().flat_map(|operator| &operator.skills);
+    let known = all.map(|(skill, _)| skill.as_str());
+    let known = known.collect::<BTreeSet<_>>();
+    let mut wanted = BTreeSet::new();
     for node in nodes {
         let Some(skill) = scalar(node, "skills", "the name of a skill", problems) else {
             continue;
         };
-        let Some(holders) = known.get(skill.text.as_str()) else {
-            if names.whole && !skill.unset {
-                let message = format!("no operator has the skill {}", shown(skill));
-                problems.error_near(node.at, message, &skill.text, known.keys().copied());
-            }
-            continue;
-        };
-        for (name, level) in holders {
-            let best = skilled.entry((*name).clone()).or_insert(*level);
-            *best = (*best).min(*level);
+        if known.contains(skill.text.as_str()) {
+            wanted.insert(skill.text.as_str());
+        } else if names.whole && !skill.unset {
+            let message = format!("no operator has the skill {}", shown(skill));
+            problems.error_near(node.at, message, &skill.text, known.iter().copied());
         }
     }
-    skilled
+    let holders = as_written(names, operators).filter_map(|operator| {
+        let of = operator.skills.iter();
+        let levels = of.filter(|(skill, _)| wanted.contains(skill.as_str()));
+        let best = levels.map(|(_, level)| *level).min()?;
+        Some((operator.name.clone(), best))
+    });
+    holders.collect()
 }
 
-/// The queues under a key: `queue.X`, or a list of them.
+/// The targets under a key: `queue.X`, or a list of them.
 pub(super) fn targets(
     fields: &Fields<'_>,
     key: &str,
     names: &Names<'_>,
     problems: &mut Problems<'_>,
-) -> Vec<QueueName> {
+) -> Vec<Target> {
     let mut targets = Vec::new();
     for node in fields.one_or_many(key) {
         let Some(scalar) = scalar(node, key, "targets like queue.odesa", problems) else {
             continue;
         };
-        if let Some(name) = target(node, scalar, key, names, problems) {
-            if targets.contains(&name) {
+        if let Some(target) = target(node, scalar, key, names, problems) {
+            if targets.contains(&target) {
                 problems.error(node.at, format!("`{key}` names {} twice", shown(scalar)));
             } else {
-                targets.push(name);
+                targets.push(target);
             }
         }
     }
     targets
 }
 
-/// The queue that one target names.
+/// What one target names.
 pub(super) fn target(
     node: &Node,
     scalar: &Scalar,
     key: &str,
     names: &Names<'_>,
     problems: &mut Problems<'_>,
-) -> Option<QueueName> {
+) -> Option<Target> {
     let text = scalar.text.as_str();
     match text.split_once('.') {
         _ if scalar.unset => None,
@@ -315,7 +374,7 @@ pub(super) fn target(
                 let message = format!("unknown queue `{}`", cut(name));
                 near_queue(node, message, name, names, problems);
             }
-            known.then(|| QueueName::from(name))
+            known.then(|| Target::Queue(QueueName::from(name)))
         }
         Some((kind, _)) if schema::TARGETS_LATER.contains(&kind) => {
             let message = format!("`{key}: {}` is not yet supported", cut(text));
@@ -354,9 +413,12 @@ fn check_loops(top: &Fields<'_>, queues: &BTreeMap<QueueName, Queue>, problems: 
         let mut way = vec![(start, 0_usize)];
         while let Some((name, followed)) = way.last_mut() {
             let name = *name;
-            let next = queues
-                .get(name)
-                .and_then(|queue| queue.overflow.get(*followed));
+            let overflow = queues.get(name).map(|queue| queue.overflow.as_slice());
+            let mut next = overflow
+                .unwrap_or_default()
+                .iter()
+                .filter_map(Target::queue);
+            let next = next.nth(*followed);
             *followed += 1;
             match next {
                 _ if done.contains(name) => {
