@@ -90,6 +90,10 @@ pub const TCP_UNACKNOWLEDGED: Duration = Duration::from_secs(15);
 pub const HTTP_CONNECTIONS: usize = 256;
 /// A request on an HTTP connection is due whole within this of its opening or of the last answer.
 pub const HTTP_REQUEST: Duration = Duration::from_secs(30);
+/// Commands of the API on their way to the engine at once; further ones wait within [`COMMAND`].
+pub const COMMANDS: usize = 64;
+/// The engine answers a command within this, or whoever gave it is told to come again (503).
+pub const COMMAND: Duration = Duration::from_secs(5);
 /// The first message of a TCP connection is due whole within this.
 pub const TCP_FIRST_MESSAGE: Duration = Duration::from_secs(10);
 /// Addresses the limiter remembers; past it the one unseen for longest is forgotten.

@@ -197,6 +197,7 @@ impl Call {
             CallInput::PhoneUp { operator, contact } => {
                 self.phone_up(world, &operator, contact, fx);
             }
+            CallInput::Ordered(order) => self.ordered(world, order, fx),
             CallInput::Committed(gate) => self.committed(world, gate, fx),
             CallInput::Timer(timer) => self.handle_timer(world, timer, fx),
             CallInput::HangUp(cause) => {

@@ -7,6 +7,7 @@ use bytes::Bytes;
 
 use super::facts::CallFacts;
 use super::merge::Party;
+use super::orders::Order;
 use crate::acd::message::AcdInput;
 use crate::dialplan::dial::Dialled;
 use crate::id::{CallId, LegId, OperatorName, PlayId, QueueName, TicketId, TrunkName};
@@ -136,6 +137,8 @@ pub enum CallInput {
         /// The phone.
         contact: Contact,
     },
+    /// By somebody outside, who may.
+    Ordered(Order),
     /// By the store: what was told before this gate is on disk.
     Committed(Gate),
     /// One of its timers is due.

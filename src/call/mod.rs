@@ -23,6 +23,7 @@ pub mod leg;
 pub mod merge;
 pub mod message;
 pub mod offer;
+pub mod orders;
 pub mod phase;
 pub mod replace;
 pub mod ringing;

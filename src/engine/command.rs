@@ -28,13 +28,8 @@ pub enum Command {
     Operators,
     /// One operator.
     Operator(OperatorName),
-    /// The live calls, the oldest first, after this one.
-    LiveCalls {
-        /// The last call of the page before.
-        after: Option<CallId>,
-        /// How many at most.
-        limit: usize,
-    },
+    /// Live calls.
+    LiveCalls(Wanted),
     /// One live call.
     LiveCall(CallId),
     /// An operator shall be in a state.
@@ -108,6 +103,25 @@ pub enum Command {
         /// Words to find it by; none leaves them.
         tags: Option<Vec<String>>,
     },
+}
+
+/// Which live calls are wanted, by their ids, which sort by time.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct Wanted {
+    /// Only later ones.
+    pub after: Option<CallId>,
+    /// Only earlier ones.
+    pub before: Option<CallId>,
+    /// The latest first; else the earliest.
+    pub latest_first: bool,
+    /// How many at most.
+    pub limit: usize,
+    /// With this number on either side, as the call has it.
+    pub phone: Option<String>,
+    /// With this operator.
+    pub operator: Option<OperatorName>,
+    /// In this queue now, or last.
+    pub queue: Option<QueueName>,
 }
 
 /// The states that can be asked for.

@@ -167,6 +167,9 @@ impl Engine {
             Input::PlanRejected { problems, first } => {
                 self.tell_plan_rejected(now, problems, &first);
             }
+            Input::Command { id, actor, command } => {
+                self.handle_command(now, id, &actor, command);
+            }
             Input::Drain => self.draining = true,
             Input::HangUpAll => {
                 let calls: Vec<_> = self.calls.keys().copied().collect();
@@ -369,7 +372,7 @@ impl Engine {
         self.outputs.push_back(Output::Ask { id, question });
     }
 
-    fn settle(&mut self, now: Now) {
+    pub(super) fn settle(&mut self, now: Now) {
         loop {
             let work = match self.work.pop_front() {
                 Some(work) => work,

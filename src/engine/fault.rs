@@ -56,6 +56,7 @@ impl Before {
             | CallInput::Give { .. }
             | CallInput::Take { .. }
             | CallInput::Replace { .. }
+            | CallInput::Ordered(_)
             | CallInput::Committed(_)
             | CallInput::Timer(_)
             | CallInput::HangUp(_) => None,

@@ -3,8 +3,9 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use super::command::{Actor, Command};
 use crate::dialplan::plan::Dialplan;
-use crate::id::{AskId, FlowId};
+use crate::id::{AskId, CommandId, FlowId};
 use crate::media::command::MediaEvent;
 use crate::sip::flow::Flow;
 use crate::sip::resolve::DnsRecord;
@@ -65,6 +66,16 @@ pub enum Input<'a> {
         problems: usize,
         /// The first of them.
         first: String,
+    },
+    /// Somebody outside wants something: answered by exactly one
+    /// [`super::output::Output::Reply`] of this id.
+    Command {
+        /// Names it.
+        id: CommandId,
+        /// Who wants it.
+        actor: Actor,
+        /// What.
+        command: Command,
     },
     /// Take no new calls: 503 with Retry-After from now on.
     Drain,

@@ -6,6 +6,7 @@
 
 mod arrival;
 pub mod command;
+mod commanding;
 #[expect(
     clippy::module_inception,
     reason = "the noun of this room is the engine itself"
@@ -14,6 +15,7 @@ pub mod engine;
 pub mod event;
 mod fault;
 pub mod floor;
+mod glance;
 pub mod input;
 pub mod output;
 mod placing;

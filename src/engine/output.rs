@@ -4,8 +4,9 @@ use std::net::SocketAddr;
 
 use bytes::Bytes;
 
+use super::command::Reply;
 use super::event::Event;
-use crate::id::{AskId, CallId, OperatorName};
+use crate::id::{AskId, CallId, CommandId, OperatorName};
 use crate::media::command::MediaCommand;
 use crate::sip::flow::{Flow, Transport};
 use crate::sip::registrar::Binding;
@@ -34,6 +35,13 @@ pub enum Output {
         id: AskId,
         /// What is asked.
         question: Question,
+    },
+    /// What came of a command.
+    Reply {
+        /// Which command.
+        id: CommandId,
+        /// What is there now, or why it was not done.
+        reply: Reply,
     },
     /// A dialog belongs to a call from now on; said before its next message leaves.
     Leg {

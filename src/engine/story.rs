@@ -225,6 +225,15 @@ impl Engine {
         self.log(level, None, &format!("trunk {trunk} {word}: {why}"));
     }
 
+    /// What somebody outside did, or was not allowed to do, goes into the journal: one `audit.action`.
+    pub(super) fn tell_deed(&mut self, now: Now, deed: Map<String, Value>) {
+        let named = deed.get("call_id").and_then(Value::as_str);
+        let named = named.and_then(|id| id.parse().ok());
+        // A call that nobody knows is nobody's subject.
+        let subject = named.filter(|call| self.calls.contains_key(call));
+        self.record(now, "audit.action", subject, deed);
+    }
+
     /// An operator reached a bound of the plan.
     pub(super) fn tell_bound(&mut self, now: Now, operator: &OperatorName, bound: &'static str) {
         let mut data = Map::new();

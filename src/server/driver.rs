@@ -8,6 +8,7 @@ use std::thread::JoinHandle;
 
 use anyhow::Result;
 use bytes::Bytes;
+use tokio::sync::oneshot;
 
 use super::admin::Health;
 use super::clock::Clock;
@@ -24,9 +25,10 @@ use super::transport::connect::{Destination, Dialler};
 use super::vital;
 use crate::dialplan::plan::Dialplan;
 use crate::engine::Engine;
+use crate::engine::command::{Actor, Command, Reply};
 use crate::engine::input::{Answer, Input};
 use crate::engine::output::{Level, LogLine, Output, Question};
-use crate::id::{AskId, FlowId};
+use crate::id::{AskId, CommandId, FlowId};
 use crate::limits;
 use crate::media::command::MediaEvent;
 use crate::sip::flow::Flow;
@@ -75,6 +77,15 @@ pub enum Word {
         /// The first of them.
         first: String,
     },
+    /// Somebody outside wants something.
+    Command {
+        /// Who.
+        actor: Actor,
+        /// What.
+        command: Command,
+        /// Where the answer goes; nobody may be waiting there any more.
+        answer: oneshot::Sender<Reply>,
+    },
     /// Take no new calls.
     Drain,
     /// End every call.
@@ -93,6 +104,28 @@ pub struct Busy {
     pub calls: AtomicUsize,
     /// SIP sessions.
     pub sessions: AtomicUsize,
+}
+
+/// Commands that the engine has and has not answered yet: it answers within the step.
+#[derive(Debug, Default)]
+pub struct Asking {
+    last: u64,
+    waiting: BTreeMap<CommandId, oneshot::Sender<Reply>>,
+}
+
+impl Asking {
+    fn waits(&mut self, answer: oneshot::Sender<Reply>) -> CommandId {
+        self.last += 1;
+        let id = CommandId(self.last);
+        self.waiting.insert(id, answer);
+        id
+    }
+
+    fn answer(&mut self, id: CommandId, reply: Reply) {
+        if let Some(answer) = self.waiting.remove(&id) {
+            let _gone = answer.send(reply);
+        }
+    }
 }
 
 /// What the engine's thread works with.
@@ -123,6 +156,8 @@ pub struct Driver {
     pub figures: Figures,
     /// What has something left to do, for the drain.
     pub busy: Arc<Busy>,
+    /// Who waits for the answer to a command.
+    pub asking: Asking,
     /// Messages of the network that were dropped, as far as the log knows.
     pub dropped: u64,
     /// Messages that the trace lost, as far as the log knows.
@@ -234,6 +269,15 @@ impl Driver {
             Word::PlanRejected { problems, first } => self
                 .engine
                 .handle_input(now, Input::PlanRejected { problems, first }),
+            Word::Command {
+                actor,
+                command,
+                answer,
+            } => {
+                let id = self.asking.waits(answer);
+                let command = Input::Command { id, actor, command };
+                self.engine.handle_input(now, command);
+            }
             Word::Drain => self.engine.handle_input(now, Input::Drain),
             Word::HangUpAll => self.engine.handle_input(now, Input::HangUpAll),
             Word::Stop => return false,
@@ -313,6 +357,7 @@ impl Driver {
                         server_name,
                     },
                 ),
+                Output::Reply { id, reply } => self.asking.answer(id, reply),
                 Output::Leg { call, sip_call_id } => {
                     let at = self.clock.now().wall;
                     self.tracer.keep(|| Entry::Leg {

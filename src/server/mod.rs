@@ -2,6 +2,7 @@
 
 pub mod admin;
 pub mod clock;
+pub mod commands;
 pub mod driver;
 pub mod entropy;
 pub mod figures;

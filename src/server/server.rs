@@ -12,7 +12,7 @@ use anyhow::{Result, anyhow};
 
 use super::admin::{Admin, Health, Phase};
 use super::clock::Clock;
-use super::driver::{Busy, Driver, Inbox, Word};
+use super::driver::{Asking, Busy, Driver, Inbox, Word};
 use super::entropy;
 use super::figures::Figures;
 use super::mailbox::Mailbox;
@@ -137,6 +137,7 @@ impl Server {
             health: Arc::clone(&health),
             figures: Figures::default(),
             busy: Arc::clone(&busy),
+            asking: Asking::default(),
             dropped: 0,
             untraced: 0,
         }

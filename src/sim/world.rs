@@ -20,10 +20,11 @@ use super::trace::Trace;
 use super::watch::Watch;
 use crate::dialplan::plan::Dialplan;
 use crate::engine::Engine;
+use crate::engine::command::{Actor, Command, Reply};
 use crate::engine::event::Event;
 use crate::engine::input::{Answer, Input};
 use crate::engine::settings::EngineSettings;
-use crate::id::{AskId, FlowId, LegId, PlayId};
+use crate::id::{AskId, CommandId, FlowId, LegId, PlayId};
 use crate::media::command::MediaEvent;
 use crate::rng::Rng;
 use crate::sip::flow::{Flow, Transport};
@@ -110,6 +111,8 @@ pub struct World {
     pub watch: Watch,
     chart: Option<Ladder>,
     events: Option<Vec<Event>>,
+    commands: u64,
+    replies: Vec<(CommandId, Reply)>,
 }
 
 impl World {
@@ -158,6 +161,8 @@ impl World {
             watch: Watch::default(),
             chart,
             events: settings.keep_events.then(Vec::new),
+            commands: 0,
+            replies: Vec::new(),
         }
     }
 
@@ -310,6 +315,18 @@ impl World {
         let now = self.now();
         self.engine.handle_input(now, input);
         self.after_engine();
+    }
+
+    /// Somebody outside wants something; what the engine answers, of which there must be one.
+    pub fn command(&mut self, actor: Actor, command: Command) -> Vec<Reply> {
+        self.commands += 1;
+        let id = CommandId(self.commands);
+        self.tell(Input::Command { id, actor, command });
+        let answers = self.replies.drain(..);
+        answers
+            .filter(|(to, _)| *to == id)
+            .map(|(_, it)| it)
+            .collect()
     }
 
     /// The server's process is killed and started again: what the store kept is all it knows.

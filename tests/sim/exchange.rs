@@ -209,6 +209,7 @@ impl Exchange {
                     self.events.push(*event);
                 }
                 Output::Leg { .. }
+                | Output::Reply { .. }
                 | Output::Ask { .. }
                 | Output::Record(_)
                 | Output::Observe(_)

@@ -63,6 +63,7 @@ impl Door {
                 | Output::Record(_)
                 | Output::Ask { .. }
                 | Output::Leg { .. }
+                | Output::Reply { .. }
                 | Output::Observe(_)) => self.deeds.push(deed),
             }
         }

@@ -127,6 +127,7 @@ impl Bench {
                 | Output::Record(_)
                 | Output::Log(_)
                 | Output::Leg { .. }
+                | Output::Reply { .. }
                 | Output::Observe(_) => {}
             }
         }

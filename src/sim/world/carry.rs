@@ -45,6 +45,7 @@ impl World {
                     self.schedule(self.now, Happening::Answer(id, answer));
                 }
                 Output::Record(record) => self.kept.keep(record),
+                Output::Reply { id, reply } => self.replies.push((id, reply)),
                 Output::Leg { .. } | Output::Observe(_) | Output::Log(_) => {}
             }
         }

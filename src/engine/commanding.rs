@@ -1,0 +1,251 @@
+//! Commands from outside: who may want what, whether it makes sense now, and which machine does it.
+//!
+//! Every command is answered once, in the step that it came in; whatever would change something is
+//! journalled, done or refused. Who somebody is has been proved before (`server::admin`, or the digest
+//! of a phone that dials a feature code).
+
+use serde_json::{Map, Value, json};
+
+use super::command::{Actor, Command, Refused, WantedState};
+use super::engine::Engine;
+use super::output::Output;
+use crate::call::call::Call;
+use crate::call::cause;
+use crate::call::message::CallInput;
+use crate::call::orders::Order;
+use crate::id::{CallId, CommandId, OperatorName};
+use crate::time::Now;
+use crate::words::Role;
+
+/// What a command that went well is answered with, once everything has settled.
+pub(super) enum Shown {
+    /// Every queue.
+    Queues,
+    /// Every operator.
+    Operators,
+    /// One operator.
+    Operator(OperatorName),
+    /// Some live calls.
+    Calls(super::command::Wanted),
+    /// One call.
+    Call(CallId),
+}
+
+impl Engine {
+    /// Handles one command and answers it.
+    pub(super) fn handle_command(
+        &mut self,
+        now: Now,
+        id: CommandId,
+        actor: &Actor,
+        command: Command,
+    ) {
+        let done = self.obey(now, actor, command);
+        self.settle(now);
+        let reply = done.map(|shown| self.glance(now, &shown));
+        self.outputs.push_back(Output::Reply { id, reply });
+    }
+
+    /// Does what somebody wants, or says why not.
+    pub(super) fn obey(
+        &mut self,
+        now: Now,
+        actor: &Actor,
+        command: Command,
+    ) -> Result<Shown, Refused> {
+        let deed = deed(&command);
+        let done = self
+            .permit(actor, &command)
+            .and_then(|()| self.carry_command(now, actor, command));
+        if let Some(mut deed) = deed {
+            deed.insert("actor".into(), json!(actor.name));
+            deed.insert("role".into(), json!(actor.role));
+            match &done {
+                Ok(_) => deed.insert("result".into(), json!("done")),
+                Err(refused) => {
+                    deed.insert("status".into(), json!(refused.status));
+                    deed.insert("why".into(), json!(refused.why));
+                    deed.insert("result".into(), json!("refused"))
+                }
+            };
+            self.tell_deed(now, deed);
+        }
+        done
+    }
+
+    /// Whether the role allows it at all.
+    fn permit(&self, actor: &Actor, command: &Command) -> Result<(), Refused> {
+        let own = |operator: &OperatorName| actor.operator.as_ref() == Some(operator);
+        let own_call = |call: &CallId| {
+            let call = self.calls.get(call);
+            let mut named = call.into_iter().flat_map(Call::operators_told);
+            named.any(own)
+        };
+        let allowed = match (actor.role, command) {
+            (_, Command::Queues | Command::Operators | Command::Operator(_))
+            | (Role::Admin | Role::Supervisor, _)
+            | (Role::Auditor | Role::Integration, Command::LiveCalls(_) | Command::LiveCall(_))
+            | (Role::Integration, Command::Describe { .. }) => true,
+            (Role::Operator, Command::LiveCalls(wanted)) => {
+                wanted.operator.as_ref().is_some_and(own)
+            }
+            (Role::Operator, Command::LiveCall(call)) => own_call(call),
+            (Role::Operator, Command::SetState { operator, .. }) => own(operator),
+            (Role::Operator, Command::Describe { call, .. }) => {
+                own_call(call) || !self.calls.contains_key(call)
+            }
+            (
+                Role::Operator | Role::Auditor | Role::Integration,
+                Command::HangUp(_)
+                | Command::Hold { .. }
+                | Command::Transfer { .. }
+                | Command::Supervise { .. }
+                | Command::TakeOver { .. }
+                | Command::Move { .. }
+                | Command::Pull { .. }
+                | Command::Priority { .. },
+            )
+            | (Role::Auditor | Role::Integration, Command::SetState { .. })
+            | (Role::Auditor, Command::Describe { .. }) => false,
+        };
+        if allowed {
+            return Ok(());
+        }
+        let role = json!(actor.role);
+        let role = role.as_str().unwrap_or_default();
+        Err(Refused {
+            status: 403,
+            why: format!("the role `{role}` does not allow this; use a token of another role"),
+        })
+    }
+
+    fn carry_command(
+        &mut self,
+        now: Now,
+        _actor: &Actor,
+        command: Command,
+    ) -> Result<Shown, Refused> {
+        match command {
+            Command::Queues => Ok(Shown::Queues),
+            Command::Operators => Ok(Shown::Operators),
+            Command::Operator(operator) => {
+                self.known_operator(&operator)?;
+                Ok(Shown::Operator(operator))
+            }
+            Command::LiveCalls(wanted) => Ok(Shown::Calls(wanted)),
+            Command::LiveCall(call) => {
+                self.known_call(call)?;
+                Ok(Shown::Call(call))
+            }
+            Command::HangUp(call) => {
+                self.live_call(call)?;
+                let order = Order::HangUp(cause::NORMAL);
+                self.step(now, call, CallInput::Ordered(order));
+                Ok(Shown::Call(call))
+            }
+            Command::SetState { operator, .. } => {
+                self.known_operator(&operator)?;
+                Err(refused(409, "states cannot be set yet"))
+            }
+            Command::Hold { call, .. }
+            | Command::Transfer { call, .. }
+            | Command::Supervise { call, .. }
+            | Command::TakeOver { call, .. }
+            | Command::Move { call, .. }
+            | Command::Pull { call, .. }
+            | Command::Priority { call, .. }
+            | Command::Describe { call, .. } => {
+                self.live_call(call)?;
+                Err(refused(409, "this cannot be done with a call yet"))
+            }
+        }
+    }
+
+    fn known_operator(&self, operator: &OperatorName) -> Result<(), Refused> {
+        if self.desk.operator(operator).is_some() {
+            return Ok(());
+        }
+        let why = "there is no such operator; GET /v1/operators lists them";
+        Err(refused(404, why))
+    }
+
+    fn known_call(&self, call: CallId) -> Result<&Call, Refused> {
+        let call = self.calls.get(&call);
+        call.ok_or_else(|| refused(404, "there is no such call"))
+    }
+
+    /// A call that has not ended.
+    pub(super) fn live_call(&self, call: CallId) -> Result<&Call, Refused> {
+        let call = self.known_call(call)?;
+        if call.ended() {
+            return Err(refused(409, "the call has ended"));
+        }
+        Ok(call)
+    }
+}
+
+pub(super) fn refused(status: u16, why: &str) -> Refused {
+    Refused {
+        status,
+        why: why.to_owned(),
+    }
+}
+
+/// What the journal says of a command; nothing of one that changes nothing.
+fn deed(command: &Command) -> Option<Map<String, Value>> {
+    let of_call = |action: &str, call: &CallId, more: Value| {
+        let mut deed = Map::new();
+        deed.insert("action".into(), json!(action));
+        deed.insert("call_id".into(), json!(call.to_string()));
+        if let Value::Object(more) = more {
+            deed.extend(more);
+        }
+        Some(deed)
+    };
+    match command {
+        Command::Queues
+        | Command::Operators
+        | Command::Operator(_)
+        | Command::LiveCalls(_)
+        | Command::LiveCall(_) => None,
+        Command::SetState { operator, state } => {
+            let (state, reason) = match state {
+                WantedState::Available => ("available", None),
+                WantedState::Paused(reason) => ("paused", Some(reason)),
+                WantedState::LoggedOut => ("logged_out", None),
+            };
+            let mut deed = Map::new();
+            deed.insert("action".into(), json!("state"));
+            deed.insert("operator".into(), json!(operator));
+            deed.insert("state".into(), json!(state));
+            deed.insert("reason".into(), json!(reason));
+            Some(deed)
+        }
+        Command::HangUp(call) => of_call("hangup", call, json!({})),
+        Command::Hold { call, held } => of_call("hold", call, json!({ "held": held })),
+        Command::Transfer { call, to } => of_call("transfer", call, json!({ "to": to })),
+        Command::Supervise {
+            call,
+            supervisor,
+            mode,
+        } => of_call(mode.as_str(), call, json!({ "operator": supervisor })),
+        Command::TakeOver { call, supervisor } => {
+            of_call("takeover", call, json!({ "operator": supervisor }))
+        }
+        Command::Move { call, queue } => of_call("move", call, json!({ "queue": queue })),
+        Command::Pull { call, operator } => of_call("pull", call, json!({ "operator": operator })),
+        Command::Priority { call, priority } => {
+            of_call("priority", call, json!({ "priority": priority }))
+        }
+        Command::Describe {
+            call,
+            disposition,
+            comment,
+            tags,
+        } => of_call(
+            "describe",
+            call,
+            json!({ "disposition": disposition, "comment": comment, "tags": tags }),
+        ),
+    }
+}

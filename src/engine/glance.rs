@@ -1,0 +1,129 @@
+//! What the API shows: queues, operators and live calls, in the fields of the contract.
+//!
+//! It looks and changes nothing, and it is asked by people and their programs, never by a call: what it
+//! costs, no event pays.
+
+use std::ops::Bound;
+
+use serde_json::{Map, Value, json};
+
+use super::command::Wanted;
+use super::commanding::Shown;
+use super::engine::Engine;
+use super::event;
+use crate::acd::operator::Operator;
+use crate::call::call::Call;
+use crate::call::phase::Phase;
+use crate::dialplan::plan;
+use crate::id::OperatorName;
+use crate::time::Now;
+use crate::words::OperatorState;
+
+impl Engine {
+    /// What is there now.
+    pub(super) fn glance(&self, now: Now, shown: &Shown) -> Value {
+        match shown {
+            Shown::Queues => self.all_queues(now),
+            Shown::Operators => {
+                let operators = self.desk.operators();
+                let operators: Vec<_> = operators.map(|it| self.operator_fields(it)).collect();
+                json!({ "operators": operators })
+            }
+            Shown::Operator(name) => self.one_operator(name),
+            Shown::Calls(wanted) => self.some_calls(wanted),
+            Shown::Call(id) => match self.calls.get(id) {
+                Some(call) => live_fields(call),
+                // It ended so fast that nothing is left of it here.
+                None => json!({ "id": id.to_string() }),
+            },
+        }
+    }
+
+    fn all_queues(&self, _now: Now) -> Value {
+        let queues = self.plan.queues.values();
+        let queues: Vec<_> = queues.map(|queue| self.queue_fields(queue)).collect();
+        json!({ "queues": queues })
+    }
+
+    fn queue_fields(&self, queue: &plan::Queue) -> Value {
+        let mut operators = Map::new();
+        for state in OperatorState::ALL {
+            let count = queue
+                .operators
+                .keys()
+                .filter(|name| self.desk.state(name) == Some(state))
+                .count();
+            operators.insert(state.as_str().to_owned(), json!(count));
+        }
+        json!({
+            "id": queue.name,
+            "waiting": self.desk.waiting(&queue.name),
+            "operators": operators,
+        })
+    }
+
+    fn one_operator(&self, name: &OperatorName) -> Value {
+        let operator = self.desk.operator(name);
+        operator.map_or(Value::Null, |operator| self.operator_fields(operator))
+    }
+
+    fn operator_fields(&self, operator: &Operator) -> Value {
+        let planned = self.plan.operators.get(operator.name());
+        let reason = Some(operator.reason()).filter(|reason| !reason.is_empty());
+        json!({
+            "id": operator.name(),
+            "name": planned.map(|it| it.display.as_str()),
+            "number": planned.and_then(|it| it.number.as_deref()),
+            "state": operator.state().as_str(),
+            "reason": reason,
+            "since": operator.since().wall.to_string(),
+            "queue": operator.queue(),
+            "call_id": operator.call().map(|call| call.to_string()),
+            "registered": operator.registered(),
+        })
+    }
+
+    fn some_calls(&self, wanted: &Wanted) -> Value {
+        let from = wanted.after.map_or(Bound::Unbounded, Bound::Excluded);
+        let to = wanted.before.map_or(Bound::Unbounded, Bound::Excluded);
+        if matches!((wanted.after, wanted.before), (Some(after), Some(before)) if after >= before) {
+            return json!({ "calls": [] });
+        }
+        let range = self.calls.range((from, to)).map(|(_, call)| call);
+        let fit = range.filter(|call| fits(call, wanted));
+        let calls: Vec<_> = if wanted.latest_first {
+            fit.rev().take(wanted.limit).map(live_fields).collect()
+        } else {
+            fit.take(wanted.limit).map(live_fields).collect()
+        };
+        json!({ "calls": calls })
+    }
+}
+
+fn fits(call: &Call, wanted: &Wanted) -> bool {
+    let facts = call.facts();
+    let phone = wanted.phone.as_deref();
+    let phone = phone.is_none_or(|it| facts.from.as_deref() == Some(it) || *facts.to == *it);
+    let operator = wanted.operator.as_ref();
+    let operator = operator.is_none_or(|it| call.operators_told().any(|told| told == it));
+    let queue = wanted.queue.as_ref();
+    phone && operator && queue.is_none_or(|it| facts.queue.as_ref() == Some(it))
+}
+
+/// The call's fields, and where it stands.
+fn live_fields(call: &Call) -> Value {
+    let mut fields = event::call_fields(call.facts());
+    fields.insert("state".into(), json!(standing(call.phase())));
+    Value::Object(fields)
+}
+
+const fn standing(phase: &Phase) -> &'static str {
+    match phase {
+        Phase::Opening { .. } => "opening",
+        Phase::Waiting => "waiting",
+        Phase::Whispering(_) => "whispering",
+        Phase::Dialling => "dialling",
+        Phase::Talking => "talking",
+        Phase::Ended => "ended",
+    }
+}
