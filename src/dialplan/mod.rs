@@ -12,5 +12,6 @@ pub mod read;
 pub mod routes;
 pub mod schema;
 pub mod secrets;
+pub mod speech;
 pub mod whisper;
 pub mod yaml;
