@@ -13,7 +13,7 @@ use std::time::Duration;
 
 use rustix::time::{ClockId, clock_gettime};
 use strowger::acd::desk::Desk;
-use strowger::acd::message::{AcdEffect, AcdInput, Floor, QueueRules};
+use strowger::acd::message::{AcdEffect, AcdInput, Floor, Member, OperatorRules, QueueRules};
 use strowger::id::{CallId, OperatorName, QueueName, TicketId, Ulid};
 use strowger::rng::Rng;
 use strowger::time::{Instant, Now, Wall};
@@ -53,7 +53,7 @@ impl Hall {
 fn main() {
     let floor = floor();
     let mut hall = Hall {
-        desk: Desk::new(),
+        desk: Desk::new(Rng::new([2; 32])),
         rng: Rng::new([1; 32]),
         now: Now {
             mono: Instant::START,
@@ -64,7 +64,7 @@ fn main() {
         talking: VecDeque::new(),
         inputs: 0,
     };
-    let operators = floor.operators.clone();
+    let operators = floor.operators.keys().cloned().collect::<Vec<_>>();
     hall.tell(AcdInput::Floor(Box::new(floor)));
     for operator in operators {
         hall.tell(AcdInput::PhoneUp { operator });
@@ -72,19 +72,24 @@ fn main() {
     hall.inputs = 0;
     let before = cpu();
     for caller in 0..CALLERS {
-        let way = vec![queue(hall.rng.below(QUEUES)), queue(hall.rng.below(QUEUES))];
+        let queue = queue(hall.rng.below(QUEUES));
+        let entered = hall.now.mono;
         let call = CallId(Ulid::new(hall.now.wall, &mut hall.rng));
         hall.tell(AcdInput::Join {
             ticket: TicketId(caller),
             call,
-            way,
+            queue,
+            entered,
             priority: 0,
+            caller: None,
+            prefer: None,
         });
         while let Some((ticket, operator)) = hall.offered.pop_front() {
             let words = [
                 AcdInput::Answered {
                     operator: operator.clone(),
                     ticket,
+                    keep_others: false,
                 },
                 AcdInput::Bridged {
                     operator: operator.clone(),
@@ -122,7 +127,11 @@ fn floor() -> Floor {
         let members = (0..OPERATORS).filter(serves);
         QueueRules {
             operators: members
-                .map(|n| (operator(n), u8::try_from(1 + n % 3).unwrap()))
+                .map(|n| {
+                    let level = u8::try_from(1 + n % 3).unwrap();
+                    let order = u32::try_from(n).unwrap();
+                    (operator(n), Member { level, order })
+                })
                 .collect(),
             strategy: Strategy::LongestIdle,
             ring: Duration::from_secs(20),
@@ -131,10 +140,13 @@ fn floor() -> Floor {
             after_decline: Duration::from_secs(10),
             after_busy: Duration::from_secs(10),
             after_no_answer: Duration::from_secs(5),
+            ..QueueRules::default()
         }
     };
     Floor {
-        operators: (0..OPERATORS).map(operator).collect(),
+        operators: (0..OPERATORS)
+            .map(|n| (operator(n), OperatorRules::default()))
+            .collect(),
         queues: (0..QUEUES)
             .map(|n| (queue(n), rules(n)))
             .collect::<BTreeMap<_, _>>(),

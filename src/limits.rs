@@ -129,6 +129,9 @@ pub const QUEUE_WAITING: usize = 1_000;
 /// A phone that missed a caller is not offered the same caller for at least this long, whatever the
 /// dialplan says, so that a phone that refuses at once cannot keep the distributor busy.
 pub const REOFFER_AFTER: Duration = Duration::from_secs(1);
+/// Callers who have left a queue and whose missed offers are remembered for the next one; past it the
+/// one who left first may be offered to the same phone at once.
+pub const FORMER_TICKETS: usize = 1_000;
 /// Queues one call can pass through by overflow; a longer way is a load error.
 pub const OVERFLOW_DEPTH: usize = 16;
 /// Attempts at operators' phones for one call that are kept for its story.

@@ -14,12 +14,15 @@ mod staff;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
-use super::message::{AcdEffect, AcdInput};
+use self::callers::Joining;
+use super::former::Former;
+use super::message::{AcdEffect, AcdInput, Wish};
 use super::operator::Operator;
 use super::queue::Queue;
 use super::ticket::{Stage, Ticket};
 use crate::id::{CallId, OperatorName, QueueName, TicketId};
-use crate::time::{Now, Timers, Wakeup};
+use crate::rng::Rng;
+use crate::time::{Duration, Instant, Now, Timers, Wakeup};
 use crate::words::{MissReason, OperatorState};
 
 /// What the desk waits for.
@@ -46,35 +49,77 @@ impl Timer {
     }
 }
 
+/// Where a caller stands.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Place {
+    /// From one.
+    pub position: u32,
+    /// How long it will take, where that can be told.
+    pub wait: Option<Duration>,
+}
+
+/// How a queue stands, and how it has served its callers since the start.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct Standing {
+    /// Callers in it.
+    pub waiting: usize,
+    /// How long the first of them has waited in it.
+    pub longest_wait: Duration,
+    /// Callers who were bridged with an operator.
+    pub answered: u64,
+    /// Those of them who were within the service level.
+    pub answered_in_time: u64,
+    /// Callers who gave up.
+    pub abandoned: u64,
+    /// Those of them who gave up before the service level was over.
+    pub abandoned_in_time: u64,
+}
+
 /// The distributor.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 pub struct Desk {
     queues: BTreeMap<QueueName, Queue>,
     operators: BTreeMap<OperatorName, Operator>,
     tickets: BTreeMap<TicketId, Ticket>,
     counts: BTreeMap<OperatorState, usize>,
     timers: Timers<Timer>,
+    former: Former,
     /// Callers for whom something changed since the last [`Desk::settle`].
     fresh: BTreeSet<TicketId>,
     /// Operators who became free since then.
     freed: BTreeSet<OperatorName>,
     /// Queues whose last operator logged out since then.
     deserted: BTreeSet<QueueName>,
+    /// For the strategy that draws.
+    #[expect(dead_code, reason = "no strategy draws yet")]
+    rng: Rng,
 }
 
 impl Desk {
-    /// A desk without a floor: it comes with the first [`AcdInput::Floor`].
+    /// A desk without a floor: it comes with the first [`AcdInput::Floor`]. Draws come from `rng`.
     #[must_use]
-    pub fn new() -> Self {
-        Self::default()
+    pub fn new(rng: Rng) -> Self {
+        Self {
+            queues: BTreeMap::new(),
+            operators: BTreeMap::new(),
+            tickets: BTreeMap::new(),
+            counts: BTreeMap::new(),
+            timers: Timers::default(),
+            fresh: BTreeSet::new(),
+            former: Former::default(),
+            freed: BTreeSet::new(),
+            deserted: BTreeSet::new(),
+            rng,
+        }
     }
 
-    /// After the first floor, before the first phone: who was paused, and why, when the process
+    /// After the first floor, before the first phone: what was wanted of whom when the process
     /// ended. Nothing else outlives it: calls are gone, and phones are told by `PhoneUp`.
-    pub fn restore(&mut self, paused: impl IntoIterator<Item = (OperatorName, String)>) {
-        for (name, reason) in paused {
+    pub fn restore(&mut self, wishes: impl IntoIterator<Item = (OperatorName, Wish)>) {
+        for (name, wish) in wishes {
             if let Some(operator) = self.operators.get_mut(&name) {
-                operator.pause = Some(reason);
+                operator.logged_out = wish.logged_out;
+                operator.pause = wish.pause;
             }
         }
     }
@@ -87,10 +132,23 @@ impl Desk {
             AcdInput::Join {
                 ticket,
                 call,
-                way,
+                queue,
+                entered,
                 priority,
-            } => self.join(now, ticket, call, way, priority, effects),
-            AcdInput::Leave { ticket } => self.leave(now, ticket, effects),
+                ..
+            } => {
+                let order = (priority, entered);
+                let joining = Joining {
+                    ticket,
+                    call,
+                    queue,
+                    order,
+                };
+                self.join(now, joining, effects);
+            }
+            AcdInput::Leave { ticket, reason } => self.leave(now, ticket, reason, effects),
+            AcdInput::Prioritise { ticket, priority } => self.prioritise(ticket, priority),
+            AcdInput::Assign { .. } | AcdInput::Described { .. } => {}
             AcdInput::PassedOn { operator, ticket } => {
                 self.exclude(now, &operator, ticket, MissReason::Declined);
                 self.arm_retry(now, ticket);
@@ -98,7 +156,9 @@ impl Desk {
             AcdInput::Ringing { operator, ticket } => {
                 self.ringing(now, &operator, ticket, effects);
             }
-            AcdInput::Answered { operator, ticket } => {
+            AcdInput::Answered {
+                operator, ticket, ..
+            } => {
                 self.answered(now, &operator, ticket, effects);
             }
             AcdInput::Missed {
@@ -124,7 +184,9 @@ impl Desk {
             }
             AcdInput::PhoneUp { operator } => self.phone_up(now, &operator, effects),
             AcdInput::PhoneDown { operator } => self.phone_down(now, &operator, effects),
-            AcdInput::Pause { operator, reason } => self.pause(now, &operator, reason, effects),
+            AcdInput::SetState { operator, state } => {
+                self.set_state(now, &operator, state, effects);
+            }
         }
         self.settle(now, effects);
     }
@@ -170,6 +232,30 @@ impl Desk {
         self.queues.iter().map(|(name, queue)| (name, queue.len()))
     }
 
+    /// Where a caller stands, and how long it will take.
+    #[must_use]
+    pub fn place(&self, _now: Instant, ticket: TicketId) -> Option<Place> {
+        let ticket = self.tickets.get(&ticket)?;
+        let queue = self.queues.get(ticket.queue())?;
+        (ticket.stage != Stage::Bridged).then(|| Place {
+            position: queue.position(ticket.turn()),
+            wait: None,
+        })
+    }
+
+    /// How a queue stands.
+    #[must_use]
+    pub fn standing(&self, now: Instant, queue: &QueueName) -> Option<Standing> {
+        let queue = self.queues.get(queue)?;
+        let first = queue.standing().next();
+        let first = first.and_then(|turn| self.tickets.get(&turn.ticket));
+        Some(Standing {
+            waiting: queue.len(),
+            longest_wait: first.map_or(Duration::ZERO, |first| now.since(first.joined)),
+            ..Standing::default()
+        })
+    }
+
     /// How many operators are in a state.
     #[must_use]
     pub fn count(&self, state: OperatorState) -> usize {
@@ -203,7 +289,7 @@ impl Desk {
     pub fn tickets(&self) -> impl Iterator<Item = (TicketId, CallId, Option<&QueueName>)> + '_ {
         self.tickets.iter().map(|(id, ticket)| {
             let queue = match ticket.stage {
-                Stage::Waiting(_) | Stage::Whisper(_) => ticket.queue(),
+                Stage::Waiting(_) | Stage::Whisper(_) => Some(ticket.queue()),
                 Stage::Bridged => None,
             };
             (*id, ticket.call, queue)

@@ -1,6 +1,7 @@
 //! Who serves whom: queues, tickets, operators. Pure, and alone in changing an operator's state.
 
 pub mod desk;
+mod former;
 pub mod message;
 pub mod operator;
 pub mod queue;

@@ -16,7 +16,7 @@
 
 use std::collections::BTreeMap;
 
-use super::message::AcdEffect;
+use super::message::{AcdEffect, Wish};
 use crate::id::{CallId, OperatorName, QueueName, TicketId};
 use crate::time::{Duration, Instant, Now};
 use crate::words::OperatorState;
@@ -51,6 +51,8 @@ pub struct Operator {
     idle_since: Instant,
     pub(super) phone: bool,
     pub(super) pause: Option<String>,
+    /// By wish, until another one.
+    pub(super) logged_out: bool,
     pub(super) hold: Option<Hold>,
     /// Calls outside any queue.
     pub(super) engaged: BTreeMap<TicketId, Engagement>,
@@ -72,6 +74,7 @@ impl Operator {
             idle_since: now.mono,
             phone: false,
             pause: None,
+            logged_out: false,
             hold: None,
             engaged: BTreeMap::new(),
             paperwork: None,
@@ -135,6 +138,15 @@ impl Operator {
         self.hold.as_ref().map(|hold| &hold.queue)
     }
 
+    /// What is wanted of the operator, over a restart.
+    pub(super) fn wish(&self) -> Wish {
+        Wish {
+            logged_out: self.logged_out,
+            pause: self.pause.clone(),
+            owes: None,
+        }
+    }
+
     pub(super) fn idle_since(&self) -> Instant {
         self.idle_since
     }
@@ -163,7 +175,7 @@ impl Operator {
     pub(super) fn at_rest(&self) -> OperatorState {
         if !self.engaged.is_empty() {
             OperatorState::Talking
-        } else if !self.phone || self.retired {
+        } else if !self.phone || self.logged_out || self.retired {
             OperatorState::LoggedOut
         } else if self.pause.is_some() {
             OperatorState::Paused

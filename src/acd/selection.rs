@@ -65,7 +65,8 @@ pub(super) fn wants(queue: &Queue, ticket: &Ticket, level: u8) -> bool {
         Strategy::RingAll => offers
             .iter()
             .filter_map(|operator| queue.rules.operators.get(operator))
+            .map(|member| member.level)
             .min()
-            .is_none_or(|&best| level <= best),
+            .is_none_or(|best| level <= best),
     }
 }

@@ -1,16 +1,17 @@
-//! One ticket: a caller's place on the way through the queues.
+//! One ticket: a caller's place in a queue.
 //!
 //! ```text
 //!            offer              Answered             Bridged
 //! Waiting ◀────────▶ Waiting ─────────────▶ Whisper ─────────▶ Bridged ──▶ gone
 //! (no offers) missed (offers)  ◀──────────    │
 //!    │                         hung up in it  │ Leave
-//!    └── Leave, or the way is at its end ─────┴──▶ gone
+//!    └── Leave, or the queue lets go ─────────┴──▶ gone
 //! ```
 
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet};
 
+use super::former::Excluded;
 use crate::id::{CallId, OperatorName, QueueName, TicketId};
 use crate::time::Instant;
 
@@ -38,34 +39,32 @@ pub(super) enum Stage {
 pub(super) struct Ticket {
     pub(super) call: CallId,
     turn: Turn,
-    way: Vec<QueueName>,
-    step: usize,
-    /// When the caller came into the queue of this step.
+    queue: QueueName,
+    /// When the caller came into the queue.
     pub(super) joined: Instant,
     pub(super) stage: Stage,
     /// `max_wait` was over during a whisper: the caller moves on if the whisper fails.
     pub(super) overdue: bool,
     /// Who is not offered this caller, and until when.
-    excluded: BTreeMap<OperatorName, Instant>,
+    excluded: Excluded,
 }
 
 impl Ticket {
     pub(super) fn new(
         id: TicketId,
         call: CallId,
-        way: Vec<QueueName>,
-        priority: i32,
+        queue: QueueName,
+        (priority, entered): (i32, Instant),
         now: Instant,
     ) -> Self {
         Self {
             call,
             turn: Turn {
                 priority: Reverse(priority),
-                entered: now,
+                entered,
                 ticket: id,
             },
-            way,
-            step: 0,
+            queue,
             joined: now,
             stage: Stage::Waiting(BTreeSet::new()),
             overdue: false,
@@ -77,15 +76,14 @@ impl Ticket {
         self.turn
     }
 
-    /// The queue of this step; none when the way is at its end.
-    pub(super) fn queue(&self) -> Option<&QueueName> {
-        self.way.get(self.step)
+    /// The queue it stands in, or was answered from.
+    pub(super) fn queue(&self) -> &QueueName {
+        &self.queue
     }
 
-    /// Goes on to the next queue of the way.
-    pub(super) fn advance(&mut self) {
-        self.step += 1;
-        self.overdue = false;
+    /// Another priority, from now on.
+    pub(super) fn prioritise(&mut self, priority: i32) {
+        self.turn.priority = Reverse(priority);
     }
 
     /// The phones that are asked to ring for this caller.
@@ -109,6 +107,14 @@ impl Ticket {
 
     pub(super) fn exclude(&mut self, operator: OperatorName, until: Instant) {
         self.excluded.insert(operator, until);
+    }
+
+    pub(super) fn set_excluded(&mut self, excluded: Excluded) {
+        self.excluded = excluded;
+    }
+
+    pub(super) fn take_excluded(&mut self) -> Excluded {
+        std::mem::take(&mut self.excluded)
     }
 
     pub(super) fn excludes(&self, operator: &OperatorName, now: Instant) -> bool {

@@ -37,7 +37,10 @@ pub struct Call {
     pub(super) facts: CallFacts,
     pub(super) plan: Arc<Dialplan>,
     pub(super) decision: Decision,
-    pub(super) way: Vec<QueueName>,
+    /// The queues ahead; the first is the one it stands in.
+    pub(super) way: VecDeque<QueueName>,
+    /// Since when it waits for anybody on this way.
+    pub(super) entered: Instant,
     pub(super) phase: Phase,
     pub(super) notice: Notice,
     pub(super) caller: Leg,
@@ -180,8 +183,8 @@ impl Call {
                     },
                     fx,
                 );
+                self.move_along(world, reason, fx);
             }
-            CallInput::Exhausted(reason) => self.exhausted(world, reason, fx),
             CallInput::Reached {
                 operator,
                 contacts,
@@ -332,7 +335,7 @@ impl Call {
         self.facts
             .queue
             .as_ref()
-            .or_else(|| self.way.first())
+            .or_else(|| self.way.front())
             .and_then(|queue| self.plan.queues.get(queue))
             .map_or(Answer::Queue, |queue| queue.answer)
     }

@@ -44,8 +44,8 @@ impl Call {
                 (CallEffect::Ways { number }, limits::RING_OUTSIDE)
             }
             Dialled::Queues(queues) => {
-                self.way = self.plan.way(queues);
-                return self.join(fx);
+                self.way = self.plan.way(queues).into();
+                return self.join(world, fx);
             }
         };
         self.dial = Some(Dial::new(dialled, world.now.mono));

@@ -12,7 +12,7 @@ use crate::limits;
 use crate::media::command::MediaCommand;
 use crate::sdp::description::Refusal;
 use crate::sip::session::{Cause, SessionCommand};
-use crate::words::{CallResult, Direction, MissedReason, Outcome};
+use crate::words::{CallResult, Direction, LeftReason, MissedReason, Outcome};
 
 /// The last message of the caller's leg; it waits for the disk.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -138,6 +138,7 @@ impl Call {
             Self::acd(
                 AcdInput::Leave {
                     ticket: self.ticket,
+                    reason: LeftReason::Abandoned,
                 },
                 fx,
             );

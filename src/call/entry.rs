@@ -155,7 +155,7 @@ impl Call {
             Some(_) if inbound => Notice::Due,
             Some(_) | None => Notice::Over,
         };
-        let way = plan.way(&decision.targets);
+        let way = plan.way(&decision.targets).into();
         let caller = Leg::new(
             leg,
             Sip::Open,
@@ -171,6 +171,7 @@ impl Call {
             plan,
             decision,
             way,
+            entered: world.now.mono,
             phase: Phase::Opening { committed: false },
             notice,
             adopted: vec![caller.id],
@@ -310,22 +311,63 @@ impl Call {
         fx.push_back(CallEffect::Measured(Measured::Setup(
             world.now.mono.since(self.since),
         )));
-        self.join(fx);
+        self.join(world, fx);
     }
 
     /// Takes a place in the first queue of the way.
-    pub(super) fn join(&mut self, fx: &mut Effects) {
+    pub(super) fn join(&mut self, world: &World<'_>, fx: &mut Effects) {
+        self.entered = world.now.mono;
+        self.join_next(fx);
+    }
+
+    /// Takes a place in the queue that is next, with the entry of the first.
+    fn join_next(&mut self, fx: &mut Effects) {
+        let Some(queue) = self.way.front().cloned() else {
+            return;
+        };
         self.phase = Phase::Waiting;
         self.queued = true;
         Self::acd(
             AcdInput::Join {
                 ticket: self.ticket,
                 call: self.id(),
-                way: self.way.clone(),
+                queue,
+                entered: self.entered,
                 priority: 0,
+                caller: None,
+                prefer: None,
             },
             fx,
         );
+    }
+
+    /// The queue let the caller go, by itself: on to the next one, if any.
+    pub(super) fn move_along(
+        &mut self,
+        world: &mut World<'_>,
+        reason: LeftReason,
+        fx: &mut Effects,
+    ) {
+        match reason {
+            LeftReason::Answered
+            | LeftReason::Abandoned
+            | LeftReason::ExitKey
+            | LeftReason::Callback
+            | LeftReason::Moved => return,
+            LeftReason::Timeout
+            | LeftReason::NoOperators
+            | LeftReason::QueueFull
+            | LeftReason::EstimatedWait => {}
+        }
+        if self.ended() {
+            return;
+        }
+        self.way.pop_front();
+        if self.way.is_empty() {
+            self.exhausted(world, reason, fx);
+        } else {
+            self.join_next(fx);
+        }
     }
 
     /// Where the call goes, in the words of its event.
@@ -461,12 +503,7 @@ impl Call {
     }
 
     /// No queue is left to try.
-    pub(super) fn exhausted(
-        &mut self,
-        world: &mut World<'_>,
-        reason: LeftReason,
-        fx: &mut Effects,
-    ) {
+    fn exhausted(&mut self, world: &mut World<'_>, reason: LeftReason, fx: &mut Effects) {
         if self.phase == Phase::Talking {
             return;
         }

@@ -83,8 +83,6 @@ pub enum CallInput {
         /// How long the caller stood in it.
         wait: Duration,
     },
-    /// By the distributor: no queue is left to try.
-    Exhausted(LeftReason),
     /// By the engine: where an operator who was asked for by [`CallEffect::Reach`] is.
     Reached {
         /// Who.

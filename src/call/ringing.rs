@@ -318,6 +318,7 @@ impl Call {
             AcdInput::Answered {
                 operator: operator.clone(),
                 ticket: self.ticket,
+                keep_others: false,
             },
             fx,
         );

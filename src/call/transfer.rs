@@ -72,10 +72,10 @@ impl Call {
         });
         self.entertain(world, self.caller.id, fx);
         if let Dialled::Queues(queues) = &dialled {
-            self.way = self.plan.way(queues);
+            self.way = self.plan.way(queues).into();
             self.ticket = world.minted.ticket();
             self.music = None;
-            self.join(fx);
+            self.join(world, fx);
         } else {
             self.begin_dialling(world, dialled, fx);
         }

@@ -10,7 +10,7 @@ use std::sync::Arc;
 use super::fault::Before;
 use super::floor;
 use super::input::{Answer, Input};
-use super::output::{Level, LogLine, Observation, Output, Question};
+use super::output::{Level, LogLine, Observation, Output, Question, Record};
 #[cfg(test)]
 use super::sabotage;
 use super::settings::EngineSettings;
@@ -100,7 +100,7 @@ impl Engine {
             endpoint,
             // A stream of its own, so that carriers do not move the ids of calls.
             trunks: Trunks::new(Rng::new(seed.map(|byte| !byte))),
-            desk: Desk::new(),
+            desk: Desk::new(Rng::new(seed.map(|byte| byte.rotate_left(3)))),
             callbacks: Callbacks::restore(restored.callbacks),
             outcomes: Outcomes::default(),
             plan: Arc::clone(&settings.plan),
@@ -128,7 +128,7 @@ impl Engine {
         };
         engine.apply_plan(now);
         engine.show_all_callbacks(now);
-        engine.desk.restore(restored.paused);
+        engine.desk.restore(restored.wishes);
         let mut users: Vec<_> = restored
             .bindings
             .iter()
@@ -557,8 +557,10 @@ impl Engine {
                     wait,
                 },
             ),
-            AcdEffect::Exhausted { call, reason, .. } => {
-                self.step(now, call, CallInput::Exhausted(reason));
+            AcdEffect::Breached { .. } => {}
+            AcdEffect::Wished { operator, wish } => {
+                self.outputs
+                    .push_back(Output::Record(Record::Operator { operator, wish }));
             }
             AcdEffect::State { .. } => {
                 self.show_operator(now, &effect);

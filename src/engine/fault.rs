@@ -48,7 +48,6 @@ impl Before {
             | CallInput::Offer { .. }
             | CallInput::Withdraw { .. }
             | CallInput::Left { .. }
-            | CallInput::Exhausted(_)
             | CallInput::Reached { .. }
             | CallInput::Ways(_)
             | CallInput::PhoneUp { .. }
@@ -142,7 +141,9 @@ impl Engine {
 
     fn release_floor(&mut self, now: Now, call: &Call, floor: &mut VecDeque<AcdEffect>) {
         let ticket = call.ticket();
-        self.desk.handle(now, AcdInput::Leave { ticket }, floor);
+        let reason = LeftReason::Abandoned;
+        let leave = AcdInput::Leave { ticket, reason };
+        self.desk.handle(now, leave, floor);
         let operators = self.desk.operators();
         let held = operators.flat_map(|operator| {
             let tickets = operator.tickets();
@@ -173,7 +174,8 @@ impl Engine {
             | AcdEffect::Joined { .. }
             | AcdEffect::Offer { .. }
             | AcdEffect::Withdraw { .. }
-            | AcdEffect::Exhausted { .. }
+            | AcdEffect::Breached { .. }
+            | AcdEffect::Wished { .. }
             | AcdEffect::State { .. } => None,
         });
         let (reason, wait) = known.unwrap_or((LeftReason::Abandoned, Duration::ZERO));

@@ -1,7 +1,10 @@
 //! From a dialplan to what the distributor and the SIP endpoint need of it.
 
-use crate::acd::message::{Floor, QueueRules};
-use crate::dialplan::plan::Dialplan;
+use std::collections::BTreeMap;
+
+use crate::acd::message::{Floor, Member, OperatorRules, QueueRules};
+use crate::dialplan::plan::{self, Dialplan};
+use crate::id::OperatorName;
 use crate::sip::endpoint::{Credentials, Directory, TrunkEntry};
 
 /// The floor of a plan.
@@ -9,11 +12,7 @@ use crate::sip::endpoint::{Credentials, Directory, TrunkEntry};
 pub fn floor(plan: &Dialplan) -> Floor {
     let queues = plan.queues.iter().map(|(name, queue)| {
         let rules = QueueRules {
-            operators: queue
-                .operators
-                .iter()
-                .map(|(name, member)| (name.clone(), member.level))
-                .collect(),
+            operators: members(&queue.operators),
             strategy: queue.strategy,
             ring: queue.ring,
             wrap_up: queue.wrap_up,
@@ -21,13 +20,26 @@ pub fn floor(plan: &Dialplan) -> Floor {
             after_decline: queue.after.decline,
             after_busy: queue.after.busy,
             after_no_answer: queue.after.no_answer,
+            ..QueueRules::default()
         };
         (name.clone(), rules)
     });
     Floor {
-        operators: plan.operators.keys().cloned().collect(),
+        operators: plan
+            .operators
+            .keys()
+            .map(|name| (name.clone(), OperatorRules::default()))
+            .collect(),
         queues: queues.collect(),
     }
+}
+
+fn members(listed: &BTreeMap<OperatorName, plan::Member>) -> BTreeMap<OperatorName, Member> {
+    let members = listed.iter().map(|(name, member)| {
+        let (level, order) = (member.level, member.order);
+        (name.clone(), Member { level, order })
+    });
+    members.collect()
 }
 
 /// Whom SIP knows by a plan; what is known of its carriers comes from [`super::trunks`].

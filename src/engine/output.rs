@@ -6,13 +6,13 @@ use bytes::Bytes;
 
 use super::command::Reply;
 use super::event::Event;
+use crate::acd::message::Wish;
 use crate::id::{AskId, CallId, CommandId, OperatorName};
 use crate::media::command::MediaCommand;
 use crate::sip::flow::{Flow, Transport};
 use crate::sip::registrar::Binding;
 use crate::sip::resolve::RecordKind;
 use crate::time::Duration;
-use crate::words::OperatorState;
 
 /// One output.
 #[derive(Clone, Debug)]
@@ -93,14 +93,12 @@ pub enum Record {
         /// The key of the binding: its contact, or its instance and reg-id.
         key: String,
     },
-    /// An operator's state, so that a restart knows who was paused.
+    /// What is wanted of an operator, so that a restart knows who was paused, and who had gone.
     Operator {
         /// Who.
         operator: OperatorName,
-        /// The state.
-        state: OperatorState,
-        /// Why.
-        reason: String,
+        /// What holds now.
+        wish: Wish,
     },
 }
 

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use crate::acd::message::Wish;
 use crate::call::message::CallSettings;
 use crate::dialplan::plan::Dialplan;
 use crate::id::OperatorName;
@@ -35,8 +36,8 @@ pub struct EngineSettings {
 pub struct Restored {
     /// Where phones were.
     pub bindings: Vec<Binding>,
-    /// Who was paused, and why.
-    pub paused: Vec<(OperatorName, String)>,
+    /// What was wanted of whom: pauses and logouts.
+    pub wishes: Vec<(OperatorName, Wish)>,
     /// Callbacks that are still open.
     pub callbacks: Vec<Callback>,
 }

@@ -143,7 +143,7 @@ impl Engine {
         }
     }
 
-    /// An operator's new state: an event, and a row for the next start.
+    /// An operator's new state.
     pub(super) fn tell_operator(&mut self, effect: AcdEffect) {
         let AcdEffect::State {
             operator,
@@ -173,11 +173,6 @@ impl Engine {
             };
             self.record(now, "operator.state", call, data);
         }
-        self.outputs.push_back(Output::Record(Record::Operator {
-            operator,
-            state: to,
-            reason,
-        }));
     }
 
     /// A phone that registered or moved.

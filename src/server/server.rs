@@ -36,7 +36,6 @@ use crate::rng::Rng;
 use crate::sip::endpoint::{Algorithm, EndpointConfig};
 use crate::sip::flow::Transport;
 use crate::time::Duration;
-use crate::words::OperatorState;
 use tokio::runtime::Handle;
 use tokio::sync::watch;
 
@@ -407,14 +406,9 @@ fn engine_settings(settings: &Settings, loaded: Loaded, stored: Stored) -> Engin
 }
 
 fn restored(stored: Stored) -> Restored {
-    let paused = stored
-        .operators
-        .into_iter()
-        .filter(|operator| operator.state == OperatorState::Paused)
-        .map(|operator| (operator.operator, operator.reason));
     Restored {
         bindings: stored.bindings,
-        paused: paused.collect(),
+        wishes: stored.wishes,
         callbacks: stored.callbacks,
     }
 }

@@ -2,13 +2,13 @@
 
 use std::collections::BTreeMap;
 
+use crate::acd::message::Wish;
 use crate::engine::output::Record;
 use crate::engine::settings::Restored;
 use crate::id::{AskId, OperatorName};
 use crate::rng::Rng;
 use crate::sip::registrar::Binding;
 use crate::time::{Duration, Instant};
-use crate::words::OperatorState;
 
 /// How a disk behaves.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -58,7 +58,7 @@ impl Disk {
 #[derive(Debug, Default)]
 pub struct Kept {
     bindings: BTreeMap<(OperatorName, String), Binding>,
-    paused: BTreeMap<OperatorName, String>,
+    wishes: BTreeMap<OperatorName, Wish>,
 }
 
 impl Kept {
@@ -73,16 +73,8 @@ impl Kept {
             Record::Unbound { user, key } => {
                 self.bindings.remove(&(user, key));
             }
-            Record::Operator {
-                operator,
-                state,
-                reason,
-            } => {
-                if state == OperatorState::Paused {
-                    self.paused.insert(operator, reason);
-                } else {
-                    self.paused.remove(&operator);
-                }
+            Record::Operator { operator, wish } => {
+                self.wishes.insert(operator, wish);
             }
         }
     }
@@ -90,9 +82,9 @@ impl Kept {
     /// What a new process is given.
     pub fn restore(&self, restored: &mut Restored) {
         restored.bindings = self.bindings.values().cloned().collect();
-        let paused = self.paused.iter();
-        restored.paused = paused
-            .map(|(who, why)| (who.clone(), why.clone()))
+        let wishes = self.wishes.iter();
+        restored.wishes = wishes
+            .map(|(who, wish)| (who.clone(), wish.clone()))
             .collect();
     }
 }

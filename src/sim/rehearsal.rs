@@ -17,6 +17,7 @@ use super::load::account;
 use super::network::Quality;
 use super::phone::{Manner, Phone, Temper};
 use super::world::{World, WorldSettings, engine_settings};
+use crate::acd::message::Wish;
 use crate::dialplan::numbers::Pattern;
 use crate::dialplan::plan::{
     After, Answer, Dialplan, Member, Need, Number, Peer, Position, Queue, Secret, Target, Trunk,
@@ -67,7 +68,7 @@ pub fn rehearse(plan: &Dialplan, test: &PlanTest) -> Rehearsed {
         chart: false,
         keep_events: true,
     };
-    settings.engine.restored.paused = stage.paused.clone();
+    settings.engine.restored.wishes = stage.paused.clone();
     let mut world = World::new(settings);
     let caller = stage.enter(&mut world, test);
     let end = Instant::START + BEFORE + FOR_EVER;
@@ -88,7 +89,7 @@ pub fn rehearse(plan: &Dialplan, test: &PlanTest) -> Rehearsed {
 /// The plan with everything a rehearsal adds to it.
 struct Stage {
     plan: Dialplan,
-    paused: Vec<(OperatorName, String)>,
+    paused: Vec<(OperatorName, Wish)>,
     /// Whose phone is registered, and what the operator does with the first call.
     phones: Vec<(OperatorName, Vec<Manner>)>,
     /// Numbers that keep somebody busy.
@@ -139,7 +140,11 @@ impl Stage {
             OperatorState::LoggedOut => return,
             OperatorState::Available => Vec::new(),
             OperatorState::Paused => {
-                self.paused.push((name.clone(), "test".to_owned()));
+                let wish = Wish {
+                    pause: Some("test".to_owned()),
+                    ..Wish::default()
+                };
+                self.paused.push((name.clone(), wish));
                 Vec::new()
             }
             OperatorState::Reserved

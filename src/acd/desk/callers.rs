@@ -1,4 +1,4 @@
-//! The desk's side of the callers: coming, leaving, moving along the way, waiting again.
+//! The desk's side of the callers: coming, leaving, waiting again.
 
 use std::collections::VecDeque;
 
@@ -7,96 +7,86 @@ use crate::acd::message::{AcdEffect, QueueRules};
 use crate::acd::selection;
 use crate::acd::ticket::{Stage, Ticket};
 use crate::id::{CallId, QueueName, TicketId};
-use crate::time::{Duration, Now};
+use crate::time::{Duration, Instant, Now};
 use crate::words::LeftReason;
 
+/// Who comes, to which queue, and in which order: priority and time of entry.
+pub(super) struct Joining {
+    pub(super) ticket: TicketId,
+    pub(super) call: CallId,
+    pub(super) queue: QueueName,
+    pub(super) order: (i32, Instant),
+}
+
 impl Desk {
-    pub(super) fn join(
-        &mut self,
-        now: Now,
-        id: TicketId,
-        call: CallId,
-        way: Vec<QueueName>,
-        priority: i32,
-        effects: &mut VecDeque<AcdEffect>,
-    ) {
+    pub(super) fn join(&mut self, now: Now, joining: Joining, effects: &mut VecDeque<AcdEffect>) {
+        let Joining {
+            ticket: id,
+            call,
+            queue: name,
+            order,
+        } = joining;
         if self.tickets.contains_key(&id) {
             return;
         }
-        let ticket = Ticket::new(id, call, way, priority, now.mono);
-        self.tickets.insert(id, ticket);
-        self.enter(now, id, effects);
+        let mut ticket = Ticket::new(id, call, name.clone(), order, now.mono);
+        ticket.set_excluded(self.former.returns(id));
+        let turn = ticket.turn();
+        let queue = self.queues.get_mut(&name);
+        let refused = match &queue {
+            Some(queue) if queue.is_deserted() => Some(LeftReason::NoOperators),
+            Some(queue) if queue.is_full() => Some(LeftReason::QueueFull),
+            Some(_) => None,
+            None => Some(LeftReason::NoOperators),
+        };
+        effects.push_back(AcdEffect::Joined {
+            ticket: id,
+            call,
+            queue: name.clone(),
+            position: queue.as_ref().map_or(1, |queue| queue.position(turn)),
+            wait: None,
+            stays: refused.is_none(),
+        });
+        if let Some(reason) = refused {
+            self.former.leaves(id, ticket.take_excluded());
+            effects.push_back(AcdEffect::Left {
+                ticket: id,
+                call,
+                queue: name,
+                reason,
+                wait: Duration::ZERO,
+            });
+        } else if let Some(queue) = queue {
+            queue.admit(turn);
+            queue.set_wanting(turn, true);
+            if let Some(longest) = queue.rules.max_wait {
+                self.timers.set(Timer::MaxWait(id), now.mono + longest);
+            }
+            self.tickets.insert(id, ticket);
+            self.fresh.insert(id);
+            self.arm_retry(now, id);
+        }
     }
 
-    /// Walks along the way until a queue takes the caller, or the way ends.
-    pub(super) fn enter(&mut self, now: Now, id: TicketId, effects: &mut VecDeque<AcdEffect>) {
-        let mut last = LeftReason::NoOperators;
+    /// Another priority: the caller stands elsewhere in the same queue.
+    pub(super) fn prioritise(&mut self, id: TicketId, priority: i32) {
         let Some(ticket) = self.tickets.get_mut(&id) else {
             return;
         };
-        while let Some(name) = ticket.queue().cloned() {
-            let queue = self.queues.get_mut(&name);
-            let turn = ticket.turn();
-            ticket.joined = now.mono;
-            let refused = match &queue {
-                Some(queue) if queue.is_deserted() => Some(LeftReason::NoOperators),
-                Some(queue) if queue.is_full() => Some(LeftReason::QueueFull),
-                Some(_) => None,
-                None => Some(LeftReason::NoOperators),
-            };
-            effects.push_back(AcdEffect::Joined {
-                ticket: id,
-                call: ticket.call,
-                queue: name.clone(),
-                position: queue.as_ref().map_or(1, |queue| queue.position(turn)),
-                stays: refused.is_none(),
-            });
-            if let (Some(queue), None) = (queue, refused) {
-                queue.admit(turn);
-                queue.set_wanting(turn, true);
-                if let Some(longest) = queue.rules.max_wait {
-                    self.timers.set(Timer::MaxWait(id), now.mono + longest);
-                }
-                self.fresh.insert(id);
-                self.arm_retry(now, id);
-                return;
-            }
-            last = refused.unwrap_or(LeftReason::NoOperators);
-            effects.push_back(AcdEffect::Left {
-                ticket: id,
-                call: ticket.call,
-                queue: name,
-                reason: last,
-                wait: Duration::ZERO,
-            });
-            ticket.advance();
-        }
-        self.exhaust(id, last, effects);
-    }
-
-    pub(super) fn exhaust(
-        &mut self,
-        id: TicketId,
-        reason: LeftReason,
-        effects: &mut VecDeque<AcdEffect>,
-    ) {
-        if let Some(ticket) = self.tickets.remove(&id) {
-            effects.push_back(AcdEffect::Exhausted {
-                ticket: id,
-                call: ticket.call,
-                reason,
-            });
+        let before = ticket.turn();
+        ticket.prioritise(priority);
+        if let Some(queue) = self.queues.get_mut(ticket.queue())
+            && ticket.stage != Stage::Bridged
+        {
+            queue.dismiss(before);
+            queue.admit(ticket.turn());
+            queue.set_wanting(ticket.turn(), selection::is_open(queue, ticket));
+            self.fresh.insert(id);
         }
     }
 
-    pub(super) fn leave(&mut self, now: Now, id: TicketId, effects: &mut VecDeque<AcdEffect>) {
-        self.withdraw_all(now, id, None, effects);
-        self.step_out(now, id, LeftReason::Abandoned, effects);
-        self.tickets.remove(&id);
-    }
-
-    /// Leaves the queue for the next one of the way.
-    pub(super) fn move_on(
+    /// Takes the caller out of the queue and forgets the ticket.
+    pub(super) fn leave(
         &mut self,
         now: Now,
         id: TicketId,
@@ -105,17 +95,10 @@ impl Desk {
     ) {
         self.withdraw_all(now, id, None, effects);
         self.step_out(now, id, reason, effects);
-        let Some(ticket) = self.tickets.get_mut(&id) else {
-            return;
-        };
-        ticket.advance();
-        if ticket.queue().is_some() {
-            self.enter(now, id, effects);
-        } else {
-            self.exhaust(id, reason, effects);
+        if let Some(mut ticket) = self.tickets.remove(&id) {
+            self.former.leaves(id, ticket.take_excluded());
         }
     }
-
     /// Takes the caller out of the queue, if in one.
     pub(super) fn step_out(
         &mut self,
@@ -127,9 +110,10 @@ impl Desk {
         let Some(ticket) = self.tickets.get(&id) else {
             return;
         };
-        let Some(name) = ticket.queue().filter(|_| ticket.stage != Stage::Bridged) else {
+        if ticket.stage == Stage::Bridged {
             return;
-        };
+        }
+        let name = ticket.queue();
         if let Some(queue) = self.queues.get_mut(name) {
             queue.dismiss(ticket.turn());
         }
@@ -148,20 +132,20 @@ impl Desk {
     pub(super) fn waited_out(&mut self, now: Now, id: TicketId, effects: &mut VecDeque<AcdEffect>) {
         match self.tickets.get_mut(&id) {
             Some(ticket) if ticket.offers().is_some() => {
-                self.move_on(now, id, LeftReason::Timeout, effects);
+                self.leave(now, id, LeftReason::Timeout, effects);
             }
             Some(ticket) => ticket.overdue = true,
             None => {}
         }
     }
 
-    /// The caller waits for an operator again, in the place held all along; moves on if there is no
+    /// The caller waits for an operator again, in the place held all along; leaves if there is no
     /// such place any more.
     pub(super) fn wait_again(&mut self, now: Now, id: TicketId, effects: &mut VecDeque<AcdEffect>) {
         let Some(ticket) = self.tickets.get(&id) else {
             return;
         };
-        let queue = ticket.queue().and_then(|name| self.queues.get_mut(name));
+        let queue = self.queues.get_mut(ticket.queue());
         match queue {
             Some(queue) if !queue.is_deserted() && !ticket.overdue => {
                 queue.set_wanting(ticket.turn(), selection::is_open(queue, ticket));
@@ -169,9 +153,9 @@ impl Desk {
                 self.arm_retry(now, id);
             }
             Some(queue) if !queue.is_deserted() => {
-                self.move_on(now, id, LeftReason::Timeout, effects);
+                self.leave(now, id, LeftReason::Timeout, effects);
             }
-            Some(_) | None => self.move_on(now, id, LeftReason::NoOperators, effects),
+            Some(_) | None => self.leave(now, id, LeftReason::NoOperators, effects),
         }
     }
 
@@ -188,7 +172,7 @@ impl Desk {
     }
 
     pub(super) fn rules_of(&self, id: TicketId) -> Option<&QueueRules> {
-        let name = self.tickets.get(&id)?.queue()?;
+        let name = self.tickets.get(&id)?.queue();
         self.queues.get(name).map(|queue| &queue.rules)
     }
 }

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use super::{Desk, Timer};
-use crate::acd::message::{AcdEffect, Floor, QueueRules};
+use crate::acd::message::{AcdEffect, Floor, Member, QueueRules};
 use crate::acd::operator::Operator;
 use crate::acd::queue::Queue;
 use crate::acd::selection;
@@ -15,7 +15,7 @@ use crate::words::{LeftReason, MissReason, OperatorState};
 impl Desk {
     /// Takes a new floor.
     pub(super) fn lay_out(&mut self, now: Now, floor: Floor, effects: &mut VecDeque<AcdEffect>) {
-        let stay = floor.operators.into_iter().collect::<BTreeSet<_>>();
+        let stay = floor.operators.into_keys().collect::<BTreeSet<_>>();
         self.retire_all_but(now, &stay, effects);
         for name in stay {
             if !self.operators.contains_key(&name) {
@@ -71,7 +71,7 @@ impl Desk {
         }
         for (queue_name, rules) in queues {
             let mut queue = Queue::new(rules.clone());
-            for (name, level) in rules.operators {
+            for (name, Member { level, .. }) in rules.operators {
                 if let Some(operator) = self.operators.get_mut(&name)
                     && !operator.retired
                 {
@@ -92,7 +92,7 @@ impl Desk {
                 Stage::Whisper(_) => false,
                 Stage::Bridged => continue,
             };
-            match ticket.queue().and_then(|name| self.queues.get_mut(name)) {
+            match self.queues.get_mut(ticket.queue()) {
                 Some(queue) => {
                     queue.admit(ticket.turn());
                     queue.set_wanting(ticket.turn(), selection::is_open(queue, ticket));
@@ -103,7 +103,7 @@ impl Desk {
             }
         }
         for id in astray {
-            self.move_on(now, id, LeftReason::NoOperators, effects);
+            self.leave(now, id, LeftReason::NoOperators, effects);
         }
         self.deserted.extend(self.queues.keys().cloned());
     }

@@ -49,7 +49,7 @@ impl Desk {
         for turn in queue.standing().collect::<Vec<_>>() {
             let ticket = self.tickets.get(&turn.ticket);
             if ticket.is_some_and(|ticket| ticket.offers().is_some()) {
-                self.move_on(now, turn.ticket, LeftReason::NoOperators, effects);
+                self.leave(now, turn.ticket, LeftReason::NoOperators, effects);
             }
         }
     }
@@ -74,7 +74,7 @@ impl Desk {
     pub(super) fn chosen_for(&self, now: Now, id: TicketId) -> Vec<OperatorName> {
         let ticket = self.tickets.get(&id);
         let chosen = ticket.and_then(|ticket| {
-            let queue = self.queues.get(ticket.queue()?)?;
+            let queue = self.queues.get(ticket.queue())?;
             Some(selection::choose(queue, ticket, now.mono))
         });
         chosen.unwrap_or_default()
@@ -95,8 +95,8 @@ impl Desk {
         else {
             return;
         };
-        let (call, queue) = (ticket.call, ticket.queue().cloned());
-        let (Some(offers), Some(queue)) = (ticket.offers_mut(), queue) else {
+        let (call, queue) = (ticket.call, ticket.queue().clone());
+        let Some(offers) = ticket.offers_mut() else {
             return;
         };
         offers.insert(name.clone());

@@ -10,10 +10,10 @@ use std::collections::BTreeMap;
 
 use super::tests::{Hall, floor, ms, rules};
 use super::*;
-use crate::acd::message::QueueRules;
+use crate::acd::message::{QueueRules, Wanted};
 use crate::rng::Rng;
 use crate::time::{Duration, Instant};
-use crate::words::{MissReason, Strategy};
+use crate::words::{LeftReason, MissReason, Strategy};
 
 const NAMES: [&str; 5] = ["a", "b", "c", "d", "e"];
 
@@ -44,6 +44,12 @@ struct Caller {
     entered: Instant,
     leaves: Option<Instant>,
     excluded: BTreeMap<&'static str, Instant>,
+}
+
+/// What happens next: a caller with a way of queues, or a word to the desk.
+enum Step {
+    Arrives(u64, Vec<&'static str>, i32),
+    Input(AcdInput),
 }
 
 struct Model {
@@ -116,6 +122,7 @@ impl Model {
     }
 
     fn settle(&mut self) {
+        let mut movers = Vec::new();
         loop {
             let deserted = self.waiting.iter().position(|caller| {
                 let mut served = self.rules[caller.way[0]].operators.keys();
@@ -134,9 +141,18 @@ impl Model {
             if let Some(name) = self.busy_with(caller.ticket) {
                 self.rest(name);
             }
-            caller.way.remove(0);
-            self.enter(caller);
+            let left = caller.way.remove(0);
+            movers.push((left, caller));
         }
+        self.pair();
+        movers.sort_by_key(|(left, c)| (*left, -c.priority, c.entered, c.ticket));
+        for (_, caller) in movers {
+            self.enter(caller);
+            self.pair();
+        }
+    }
+
+    fn pair(&mut self) {
         self.waiting
             .sort_by_key(|c| (-c.priority, c.entered, c.ticket));
         for index in 0..self.waiting.len() {
@@ -152,7 +168,7 @@ impl Model {
             });
             let best = free.min_by_key(|name| {
                 (
-                    rules.operators[&(*name).into()],
+                    rules.operators[&(*name).into()].level,
                     self.people[name].idle,
                     *name,
                 )
@@ -178,12 +194,16 @@ impl Model {
         self.settle();
     }
 
-    fn step(&mut self, rng: &mut Rng, next: &mut u64) -> AcdInput {
+    fn step(&mut self, rng: &mut Rng, next: &mut u64) -> Step {
         let name = NAMES[usize::try_from(rng.below(5)).unwrap()];
         let operator = OperatorName::from(name);
         let doing = self.people[name].doing;
         let input = match (rng.below(10), doing) {
-            (0..3, _) => self.arrive(rng, next),
+            (0..3, _) => {
+                let step = self.arrive(rng, next);
+                self.settle();
+                return step;
+            }
             (3, _) if !self.waiting.is_empty() => {
                 let index = rng.below(u64::try_from(self.waiting.len()).unwrap());
                 let caller = self.waiting.remove(usize::try_from(index).unwrap());
@@ -193,7 +213,8 @@ impl Model {
                     self.rest(name);
                 }
                 let ticket = TicketId(caller.ticket);
-                AcdInput::Leave { ticket }
+                let reason = LeftReason::Abandoned;
+                AcdInput::Leave { ticket, reason }
             }
             (4, Doing::Rings { ticket, .. } | Doing::Whisper { ticket }) => {
                 let reason = match rng.chance(500) {
@@ -211,7 +232,12 @@ impl Model {
             (5.., Doing::Rings { ticket, .. }) => {
                 self.people.get_mut(name).unwrap().doing = Doing::Whisper { ticket };
                 let ticket = TicketId(ticket);
-                AcdInput::Answered { operator, ticket }
+                let keep_others = false;
+                AcdInput::Answered {
+                    operator,
+                    ticket,
+                    keep_others,
+                }
             }
             (5.., Doing::Whisper { ticket }) => self.bridge_or_release(name, ticket),
             (5.., Doing::Talks { ticket, wrap_up }) => {
@@ -232,15 +258,18 @@ impl Model {
                 if matches!(doing, Doing::Free | Doing::Paused | Doing::WrapUp { .. }) {
                     self.rest(name);
                 }
-                let reason = pause.then(|| "tea".to_owned());
-                AcdInput::Pause { operator, reason }
+                let state = match pause {
+                    true => Wanted::Paused("tea".to_owned()),
+                    false => Wanted::Available,
+                };
+                AcdInput::SetState { operator, state }
             }
         };
         self.settle();
-        input
+        Step::Input(input)
     }
 
-    fn arrive(&mut self, rng: &mut Rng, next: &mut u64) -> AcdInput {
+    fn arrive(&mut self, rng: &mut Rng, next: &mut u64) -> Step {
         let way = match rng.below(3) {
             0 => vec!["x"],
             1 => vec!["y", "x"],
@@ -256,12 +285,7 @@ impl Model {
             leaves: None,
             excluded: BTreeMap::new(),
         });
-        AcdInput::Join {
-            ticket: TicketId(*next),
-            call: CallId("00000000000000000000000000".parse().unwrap()),
-            way: way.into_iter().map(Into::into).collect(),
-            priority,
-        }
+        Step::Arrives(*next, way, priority)
     }
 
     fn bridge_or_release(&mut self, name: &'static str, ticket: u64) -> AcdInput {
@@ -347,7 +371,10 @@ fn the_desk_and_the_reference_agree_on_every_step() {
             hall.now = next;
             model.now = next;
             let input = model.step(&mut rng, &mut tickets);
-            hall.tell(input);
+            match input {
+                Step::Arrives(ticket, way, priority) => hall.join(ticket, &way, priority),
+                Step::Input(input) => hall.tell(input),
+            }
             compare(&hall, &model, seed, step);
         }
     }

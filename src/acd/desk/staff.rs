@@ -3,7 +3,7 @@
 use std::collections::{BTreeSet, VecDeque};
 
 use super::{Desk, Timer};
-use crate::acd::message::AcdEffect;
+use crate::acd::message::{AcdEffect, Wanted};
 use crate::acd::operator::Operator;
 use crate::acd::ticket::{Stage, Ticket};
 use crate::id::{OperatorName, TicketId};
@@ -39,7 +39,7 @@ impl Desk {
         self.timers.cancel(&Timer::Retry(id));
         if let Some(ticket) = self.tickets.get_mut(&id) {
             ticket.stage = Stage::Whisper(name.clone());
-            if let Some(queue) = ticket.queue().and_then(|name| self.queues.get_mut(name)) {
+            if let Some(queue) = self.queues.get_mut(ticket.queue()) {
                 queue.set_wanting(ticket.turn(), false);
             }
         }
@@ -202,27 +202,40 @@ impl Desk {
         }
     }
 
-    /// A pause waits for a ringing phone and for a talk; paperwork it ends, and so does the wish
-    /// for work.
-    pub(super) fn pause(
+    /// A wish waits for a ringing phone and for a talk; paperwork it ends.
+    pub(super) fn set_state(
         &mut self,
         now: Now,
         name: &OperatorName,
-        reason: Option<String>,
+        wanted: Wanted,
         effects: &mut VecDeque<AcdEffect>,
     ) {
         let Some(operator) = self.operators.get_mut(name) else {
             return;
         };
-        let same = operator.pause == reason;
-        operator.pause = reason;
-        let rests = matches!(
-            (operator.state(), same),
-            (OperatorState::Available | OperatorState::Paused, false) | (OperatorState::WrapUp, _)
-        );
-        if rests {
+        let (logged_out, pause, reason) = match wanted {
+            Wanted::Available => (false, None, "resumed"),
+            Wanted::Paused(reason) => (false, Some(reason), "paused"),
+            Wanted::LoggedOut => (true, None, "logged_out"),
+        };
+        let same = (operator.logged_out, &operator.pause) == (logged_out, &pause);
+        (operator.logged_out, operator.pause) = (logged_out, pause);
+        let rests = match operator.state() {
+            OperatorState::Available | OperatorState::Paused | OperatorState::LoggedOut => !same,
+            OperatorState::WrapUp => true,
+            OperatorState::Reserved | OperatorState::Ringing | OperatorState::Talking => false,
+        };
+        let stays = operator.state() == OperatorState::LoggedOut
+            && operator.at_rest() == OperatorState::LoggedOut;
+        if !same {
+            effects.push_back(AcdEffect::Wished {
+                operator: name.clone(),
+                wish: operator.wish(),
+            });
+        }
+        if rests && !stays {
             self.timers.cancel(&Timer::WrapUp(name.clone()));
-            self.rest(now, name, "resumed", effects);
+            self.rest(now, name, reason, effects);
         }
     }
 

@@ -6,7 +6,7 @@
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use super::*;
-use crate::acd::message::{Floor, QueueRules};
+use crate::acd::message::{Floor, Member, OperatorRules, QueueRules, Wanted};
 use crate::id::Ulid;
 use crate::limits;
 use crate::rng::Rng;
@@ -26,7 +26,7 @@ pub(super) fn at(instant: Instant) -> Now {
 
 pub(super) fn rules(operators: &[(&str, u8)], strategy: Strategy) -> QueueRules {
     QueueRules {
-        operators: operators.iter().map(|(n, l)| ((*n).into(), *l)).collect(),
+        operators: (0..).zip(operators).map(member).collect(),
         strategy,
         ring: ms(20_003),
         wrap_up: ms(15_011),
@@ -34,7 +34,13 @@ pub(super) fn rules(operators: &[(&str, u8)], strategy: Strategy) -> QueueRules 
         after_decline: ms(10_007),
         after_busy: ms(8_009),
         after_no_answer: ms(5_051),
+        ..QueueRules::default()
     }
+}
+
+fn member((order, (name, level)): (u32, &(&str, u8))) -> (OperatorName, Member) {
+    let level = *level;
+    ((*name).into(), Member { level, order })
 }
 
 pub(super) fn floor(queues: &[(&str, QueueRules)]) -> Floor {
@@ -47,8 +53,25 @@ pub(super) fn floor(queues: &[(&str, QueueRules)]) -> Floor {
         .flat_map(|rules| rules.operators.keys().cloned())
         .collect::<BTreeSet<_>>();
     Floor {
-        operators: operators.into_iter().collect(),
+        operators: operators
+            .into_iter()
+            .map(|name| (name, OperatorRules::default()))
+            .collect(),
         queues,
+    }
+}
+
+impl Way {
+    fn join(&self, ticket: TicketId) -> AcdInput {
+        AcdInput::Join {
+            ticket,
+            call: self.call,
+            queue: self.queues[0].clone(),
+            entered: self.entered,
+            priority: self.priority,
+            caller: None,
+            prefer: None,
+        }
     }
 }
 
@@ -60,17 +83,30 @@ pub(super) struct Hall {
     pub(super) said: VecDeque<AcdEffect>,
     joined: usize,
     left: BTreeMap<LeftReason, usize>,
+    /// The queues ahead of each caller, as its call would know them.
+    ways: BTreeMap<TicketId, Way>,
+    exhausted: Vec<(u64, LeftReason)>,
+}
+
+#[derive(Clone)]
+struct Way {
+    call: CallId,
+    queues: VecDeque<QueueName>,
+    entered: Instant,
+    priority: i32,
 }
 
 impl Hall {
     pub(super) fn new(floor: Floor) -> Self {
         let mut hall = Self {
-            desk: Desk::new(),
+            desk: Desk::new(Rng::new([5; 32])),
             now: Instant::START,
             calls: Rng::new([3; 32]),
             said: VecDeque::new(),
             joined: 0,
             left: BTreeMap::new(),
+            ways: BTreeMap::new(),
+            exhausted: Vec::new(),
         };
         hall.tell(AcdInput::Floor(Box::new(floor)));
         hall
@@ -78,8 +114,43 @@ impl Hall {
 
     pub(super) fn tell(&mut self, input: AcdInput) {
         self.said.clear();
+        self.exhausted.clear();
         self.desk.handle(at(self.now), input, &mut self.said);
+        self.walk();
         self.check();
+    }
+
+    /// Does what a call does whose queue lets it go: joins the next one.
+    fn walk(&mut self) {
+        let mut seen = 0;
+        while seen < self.said.len() {
+            let left = match &self.said[seen] {
+                AcdEffect::Left { ticket, reason, .. } => Some((*ticket, *reason)),
+                _ => None,
+            };
+            seen += 1;
+            let Some((ticket, reason)) = left else {
+                continue;
+            };
+            let moves_on = matches!(
+                reason,
+                LeftReason::Timeout
+                    | LeftReason::NoOperators
+                    | LeftReason::QueueFull
+                    | LeftReason::EstimatedWait
+            );
+            let Some(mut way) = self.ways.remove(&ticket).filter(|_| moves_on) else {
+                continue;
+            };
+            way.queues.pop_front();
+            if way.queues.is_empty() {
+                self.exhausted.push((ticket.0, reason));
+                continue;
+            }
+            let input = way.join(ticket);
+            self.ways.insert(ticket, way);
+            self.desk.handle(at(self.now), input, &mut self.said);
+        }
     }
 
     pub(super) fn tick(&mut self) -> bool {
@@ -89,6 +160,7 @@ impl Hall {
         self.now = self.now.max(wakeup.at);
         self.said.clear();
         self.desk.handle_timeout(at(self.now), &mut self.said);
+        self.walk();
         self.check();
         true
     }
@@ -97,6 +169,7 @@ impl Hall {
     fn pass(&mut self, time: Duration) {
         let end = self.now + time;
         let mut said = VecDeque::new();
+        self.exhausted.clear();
         while self.desk.poll_timeout().is_some_and(|due| due.at <= end) {
             self.tick();
             said.append(&mut self.said);
@@ -115,18 +188,22 @@ impl Hall {
 
     pub(super) fn join(&mut self, ticket: u64, way: &[&str], priority: i32) {
         let call = CallId(Ulid::new(at(self.now).wall, &mut self.calls));
-        self.tell(AcdInput::Join {
-            ticket: TicketId(ticket),
+        let way = Way {
             call,
-            way: way.iter().map(|name| (*name).into()).collect(),
+            queues: way.iter().map(|name| (*name).into()).collect(),
+            entered: self.now,
             priority,
-        });
+        };
+        let input = way.join(TicketId(ticket));
+        self.ways.entry(TicketId(ticket)).or_insert(way);
+        self.tell(input);
     }
 
     fn answered(&mut self, operator: &str, ticket: u64) {
         self.tell(AcdInput::Answered {
             operator: operator.into(),
             ticket: TicketId(ticket),
+            keep_others: false,
         });
     }
 
@@ -185,12 +262,22 @@ impl Hall {
         lefts.collect()
     }
 
-    fn exhausted(&self) -> Vec<(u64, LeftReason)> {
-        let gone = self.said.iter().filter_map(|effect| match effect {
-            AcdEffect::Exhausted { ticket, reason, .. } => Some((ticket.0, *reason)),
-            _ => None,
+    fn exhausted(&self) -> &[(u64, LeftReason)] {
+        &self.exhausted
+    }
+
+    fn abandons(&mut self, ticket: u64) {
+        self.tell(AcdInput::Leave {
+            ticket: TicketId(ticket),
+            reason: LeftReason::Abandoned,
         });
-        gone.collect()
+    }
+
+    fn pauses(&mut self, operator: &str, reason: &str) {
+        self.tell(AcdInput::SetState {
+            operator: operator.into(),
+            state: Wanted::Paused(reason.to_owned()),
+        });
     }
 
     fn state(&self, operator: &str) -> OperatorState {
@@ -212,8 +299,7 @@ impl Hall {
         let desk = &self.desk;
         let standing = desk.queues.values().map(Queue::len).sum::<usize>();
         let whispers_of_vanished = desk.tickets.values().filter(|ticket| {
-            matches!(ticket.stage, Stage::Whisper(_))
-                && !desk.queues.contains_key(ticket.queue().unwrap())
+            matches!(ticket.stage, Stage::Whisper(_)) && !desk.queues.contains_key(ticket.queue())
         });
         let adrift = whispers_of_vanished.count();
         assert_eq!(
@@ -312,9 +398,7 @@ fn priority_then_the_longest_wait_over_all_queues() {
     }
     for next in [4, 2, 3] {
         let before = hall.desk.operator(&"olena".into()).unwrap().ticket();
-        hall.tell(AcdInput::Leave {
-            ticket: before.unwrap(),
-        });
+        hall.abandons(before.unwrap().0);
         assert_eq!(hall.offers(), [(next, "olena")]);
     }
 }
@@ -399,9 +483,7 @@ fn a_caller_who_leaves_in_the_whisper_leaves_the_operator_to_the_engine() {
     hall.up(&["olena"]);
     hall.join(1, &["odesa"], 0);
     hall.answered("olena", 1);
-    hall.tell(AcdInput::Leave {
-        ticket: TicketId(1),
-    });
+    hall.abandons(1);
     assert_eq!(hall.lefts(), [(1, "odesa", LeftReason::Abandoned)]);
     assert_eq!(hall.withdrawn(), []);
     assert_eq!(hall.state("olena"), OperatorState::Talking);
@@ -466,10 +548,7 @@ fn nobody_waits_where_nobody_will_come() {
     hall.join(1, &["odesa", "all"], 0);
     assert_eq!(hall.exhausted(), [(1, LeftReason::NoOperators)]);
     hall.up(&["olena"]);
-    hall.tell(AcdInput::Pause {
-        operator: "olena".into(),
-        reason: Some("обід".to_owned()),
-    });
+    hall.pauses("olena", "обід");
     hall.join(2, &["odesa", "all"], 0);
     assert_eq!(hall.exhausted(), [], "a pause ends some day");
     hall.tell(AcdInput::PhoneDown {
@@ -542,13 +621,13 @@ fn a_full_queue_sends_the_caller_on() {
     let limit = u64::try_from(limits::QUEUE_WAITING).unwrap();
     for ticket in 0..limit {
         let call = CallId(Ulid::new(Wall::default(), &mut hall.calls));
-        let way = vec!["odesa".into()];
-        let input = AcdInput::Join {
-            ticket: TicketId(ticket),
+        let way = Way {
             call,
-            way,
+            queues: [QueueName::from("odesa")].into(),
+            entered: hall.now,
             priority: 0,
         };
+        let input = way.join(TicketId(ticket));
         hall.desk.handle(at(hall.now), input, &mut hall.said);
     }
     hall.said.clear();
@@ -613,9 +692,13 @@ fn any_words_in_any_order_leave_the_house_in_order() {
             let reason = reasons[usize::try_from(rng.below(3)).unwrap()];
             match rng.below(14) {
                 0..3 => hall.join(ticket.0, &["odesa", "gone", "all"], 0),
-                3 => hall.tell(AcdInput::Leave { ticket }),
+                3 => hall.abandons(ticket.0),
                 4 => hall.tell(AcdInput::Ringing { operator, ticket }),
-                5 | 6 => hall.tell(AcdInput::Answered { operator, ticket }),
+                5 | 6 => hall.tell(AcdInput::Answered {
+                    operator,
+                    ticket,
+                    keep_others: rng.chance(300),
+                }),
                 7 => hall.tell(AcdInput::Missed {
                     operator,
                     ticket,
@@ -625,10 +708,14 @@ fn any_words_in_any_order_leave_the_house_in_order() {
                 9 => hall.tell(AcdInput::Released { operator, ticket }),
                 10 | 11 => hall.tell(AcdInput::PhoneUp { operator }),
                 12 => hall.tell(AcdInput::PhoneDown { operator }),
-                _ => hall.tell(AcdInput::Pause {
-                    operator,
-                    reason: rng.chance(300).then(|| "tea".to_owned()),
-                }),
+                _ => {
+                    let state = match rng.below(4) {
+                        0 => Wanted::Paused("tea".to_owned()),
+                        1 => Wanted::LoggedOut,
+                        _ => Wanted::Available,
+                    };
+                    hall.tell(AcdInput::SetState { operator, state });
+                }
             }
         }
         for name in NAMES {

@@ -328,8 +328,7 @@ impl Bench {
     /// The distributor, in as few words as a call hears of it.
     fn desk(&mut self, input: AcdInput) {
         match input {
-            AcdInput::Join { way, .. } => {
-                let queue = way[0].clone();
+            AcdInput::Join { queue, .. } => {
                 self.queue = Some(queue.clone());
                 self.feed(CallInput::Joined {
                     queue,
@@ -372,7 +371,10 @@ impl Bench {
             | AcdInput::Floor(_)
             | AcdInput::PhoneUp { .. }
             | AcdInput::PhoneDown { .. }
-            | AcdInput::Pause { .. } => {}
+            | AcdInput::SetState { .. }
+            | AcdInput::Assign { .. }
+            | AcdInput::Prioritise { .. }
+            | AcdInput::Described { .. } => {}
         }
     }
 

@@ -3,10 +3,10 @@
 mod watched;
 
 use super::*;
+use crate::acd::message::Wanted;
 use crate::dialplan::compile::{Options, Source, compile};
 use crate::dialplan::diagnose::Severity;
 use crate::dialplan::secrets::Secrets;
-use crate::engine::output::Record;
 use crate::id::{FlowId, OperatorName};
 use crate::sim::world::engine_settings;
 use crate::sip::flow::{Flow, Transport};
@@ -79,15 +79,12 @@ impl Bench {
         bench.after(10_000);
         // Somebody has to be at work, or nobody would wait.
         let operator = OperatorName::from("iryna");
-        let pause = Some("coffee".to_owned());
+        let state = Wanted::Paused("coffee".to_owned());
         for input in [
             AcdInput::PhoneUp {
                 operator: operator.clone(),
             },
-            AcdInput::Pause {
-                operator,
-                reason: pause,
-            },
+            AcdInput::SetState { operator, state },
         ] {
             bench.engine.desk_input(bench.now, input);
             bench.engine.settle(bench.now);

@@ -34,7 +34,7 @@ use tokio::sync::watch;
 
 pub use backlog::{EventReader, StoredEvent};
 pub use recordings::{Recordings, StoredRecording};
-pub use restore::{Restored, RestoredOperator};
+pub use restore::Restored;
 pub use schema::Sync;
 
 use super::clock::Clock;

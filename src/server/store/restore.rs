@@ -8,6 +8,7 @@ use serde_json::{Map, Value, json};
 
 use super::projection::{moment, text};
 use super::{bindings, live_calls};
+use crate::acd::message::Wish;
 use crate::engine::event::{CALL_FIELDS, Event};
 use crate::id::{CallId, CallbackId, EventId, OperatorName, Ulid};
 use crate::ledger::callbacks::Callback;
@@ -22,23 +23,12 @@ use crate::words::{MissedReason, OperatorState};
 pub struct Restored {
     /// Bindings that have not lapsed. Those of streams are gone with their connections.
     pub bindings: Vec<Binding>,
-    /// Operators' states.
-    pub operators: Vec<RestoredOperator>,
+    /// What was wanted of operators.
+    pub wishes: Vec<(OperatorName, Wish)>,
     /// Callbacks nobody has closed.
     pub callbacks: Vec<Callback>,
     /// Calls that the last run could not end and that were ended now.
     pub interrupted: usize,
-}
-
-/// An operator's last state.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub struct RestoredOperator {
-    /// Who.
-    pub operator: OperatorName,
-    /// The state.
-    pub state: OperatorState,
-    /// Why.
-    pub reason: String,
 }
 
 /// The events that end the calls of a crash.
@@ -225,37 +215,26 @@ pub(super) fn read(
 ) -> rusqlite::Result<Restored> {
     Ok(Restored {
         bindings: bindings::restore(transaction, now)?,
-        operators: operators(transaction)?,
+        wishes: wishes(transaction)?,
         callbacks: callbacks(transaction)?,
         interrupted,
     })
 }
 
-fn operators(transaction: &Transaction<'_>) -> rusqlite::Result<Vec<RestoredOperator>> {
-    let mut statement =
-        transaction.prepare("SELECT operator, state, reason FROM operators ORDER BY operator")?;
+fn wishes(transaction: &Transaction<'_>) -> rusqlite::Result<Vec<(OperatorName, Wish)>> {
+    let mut statement = transaction
+        .prepare("SELECT operator, state, reason, owes FROM operators ORDER BY operator")?;
     let rows = statement.query_map([], |row| {
-        Ok((
-            row.get::<_, String>(0)?,
-            row.get::<_, String>(1)?,
-            row.get(2)?,
-        ))
+        let (operator, state) = (row.get::<_, String>(0)?, row.get::<_, String>(1)?);
+        let (reason, owes) = (row.get(2)?, row.get::<_, Option<String>>(3)?);
+        let wish = Wish {
+            logged_out: state == OperatorState::LoggedOut.as_str(),
+            pause: (state == OperatorState::Paused.as_str()).then_some(reason),
+            owes: owes.and_then(|call| call.parse().ok()).map(CallId),
+        };
+        Ok((operator.as_str().into(), wish))
     })?;
-    let mut operators = Vec::new();
-    for row in rows {
-        let (operator, word, reason) = row?;
-        if let Some(state) = OperatorState::ALL
-            .into_iter()
-            .find(|state| state.as_str() == word)
-        {
-            operators.push(RestoredOperator {
-                operator: operator.as_str().into(),
-                state,
-                reason,
-            });
-        }
-    }
-    Ok(operators)
+    rows.collect()
 }
 
 fn callbacks(transaction: &Transaction<'_>) -> rusqlite::Result<Vec<Callback>> {

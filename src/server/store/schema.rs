@@ -6,7 +6,7 @@ use anyhow::{Context as _, bail};
 use rusqlite::{Connection, OpenFlags};
 
 /// The version this program writes; a higher one belongs to a later program.
-const VERSION: u32 = 2;
+const VERSION: u32 = 3;
 
 /// The first version's tables. `STRICT`, so that a wrong type is an error at once.
 const TABLES: &str = "
@@ -122,6 +122,13 @@ pub(super) fn open_again(path: &Path, sync: Sync) -> anyhow::Result<Connection> 
     Ok(db)
 }
 
+/// The third version keeps what is wanted of operators in place of what they were doing. Of the states
+/// before, only a pause was somebody's wish.
+const WISHES: &str = "
+ALTER TABLE operators ADD COLUMN owes TEXT;
+UPDATE operators SET state = 'available' WHERE state <> 'paused';
+";
+
 /// A connection that cannot write.
 pub(super) fn open_reader(path: &Path) -> anyhow::Result<Connection> {
     let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
@@ -168,7 +175,10 @@ fn migrate(db: &mut Connection, path: &Path) -> anyhow::Result<()> {
         if version == 0 {
             transaction.execute_batch(TABLES)?;
         }
-        transaction.execute_batch(PATHS)?;
+        if version < 2 {
+            transaction.execute_batch(PATHS)?;
+        }
+        transaction.execute_batch(WISHES)?;
         transaction.pragma_update(None, "user_version", VERSION)?;
         transaction
             .commit()

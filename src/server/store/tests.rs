@@ -6,12 +6,12 @@ use std::sync::mpsc::{Receiver, channel};
 use serde_json::json;
 
 use super::*;
+use crate::acd::message::Wish;
 use crate::engine::event::Event;
-use crate::id::{EventId, FlowId, OperatorName, Ulid};
+use crate::id::{EventId, FlowId, Ulid};
 use crate::sip::flow::{Flow, Transport};
 use crate::sip::registrar::Binding;
 use crate::time::Wall;
-use crate::words::OperatorState;
 
 const NOW: Wall = Wall::from_millis(1_790_000_000_000);
 
@@ -291,14 +291,27 @@ fn bindings_operators_and_closed_callbacks_are_as_they_were_left() {
         user: "gone".into(),
         key: "key-gone".into(),
     });
-    for state in [OperatorState::Available, OperatorState::Paused] {
+    let call = before.call();
+    let paused = Wish {
+        pause: Some("обід".into()),
+        owes: Some(call),
+        ..Wish::default()
+    };
+    let gone = Wish {
+        logged_out: true,
+        ..Wish::default()
+    };
+    for (operator, wish) in [
+        ("iryna", &gone),
+        ("olena", &gone),
+        ("olena", &paused),
+        ("serhii", &Wish::default()),
+    ] {
         before.store.record(Record::Operator {
-            operator: "olena".into(),
-            state,
-            reason: "обід".into(),
+            operator: operator.into(),
+            wish: wish.clone(),
         });
     }
-    let call = before.call();
     let id = CallbackIdText::of(&mut before.rng);
     before.event(
         call,
@@ -310,12 +323,12 @@ fn bindings_operators_and_closed_callbacks_are_as_they_were_left() {
     let after = open(folder.path());
     assert_eq!(after.restored.bindings, [kept]);
     assert_eq!(
-        after.restored.operators,
-        [RestoredOperator {
-            operator: OperatorName::from("olena"),
-            state: OperatorState::Paused,
-            reason: "обід".into(),
-        }]
+        after.restored.wishes,
+        [
+            ("iryna".into(), gone),
+            ("olena".into(), paused),
+            ("serhii".into(), Wish::default()),
+        ]
     );
     assert_eq!(after.restored.callbacks, []);
 }

@@ -29,6 +29,7 @@ use crate::limits;
 use crate::rng::Rng;
 use crate::server::clock::Clock;
 use crate::time::Instant;
+use crate::words::OperatorState;
 
 /// A refused batch is tried again after this.
 const RETRY: Duration = Duration::from_secs(1);
@@ -164,14 +165,20 @@ impl Writer {
                 Job::Record(Record::Unbound { user, key }) => {
                     bindings::forget(&transaction, user, key)?;
                 }
-                Job::Record(Record::Operator {
-                    operator,
-                    state,
-                    reason,
-                }) => {
+                Job::Record(Record::Operator { operator, wish }) => {
+                    let state = match (wish.logged_out, &wish.pause) {
+                        (true, _) => OperatorState::LoggedOut,
+                        (false, Some(_)) => OperatorState::Paused,
+                        (false, None) => OperatorState::Available,
+                    };
+                    let reason = wish.pause.as_deref().unwrap_or_default();
+                    let owes = wish.owes.map(|call| call.to_string());
                     transaction
-                        .prepare_cached("INSERT OR REPLACE INTO operators VALUES (?1, ?2, ?3)")?
-                        .execute(params![operator.as_str(), state.as_str(), reason])?;
+                        .prepare_cached(
+                            "INSERT OR REPLACE INTO operators (operator, state, reason, owes) \
+                             VALUES (?1, ?2, ?3, ?4)",
+                        )?
+                        .execute(params![operator.as_str(), state.as_str(), reason, owes])?;
                 }
                 Job::Emit {
                     kind,
