@@ -197,6 +197,12 @@ pub const SINK_PAGE: usize = 256;
 pub const SETTINGS_FILE_BYTES: u64 = 1 << 20;
 /// Files a retention sweep deletes at once; the rest goes with the next.
 pub const SWEEP_FILES: usize = 10_000;
+/// What a party of a supervised bridge says waits this long for the packets that are late.
+pub const MIX_DELAY: Duration = Duration::from_millis(40);
+/// Sound that waits to be mixed; of more, the oldest is left out.
+pub const MIX_DEPTH: Duration = Duration::from_millis(160);
+/// A party that has sent no sound for this long does not keep a supervisor from being heard.
+pub const MIX_ALONE: Duration = Duration::from_millis(100);
 /// How late a packet may be and still find its place in a recording.
 pub const RECORDING_JITTER: Duration = Duration::from_millis(200);
 /// How often a recording's samples and header are written out.

@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 use crate::id::{CallId, LegId, OperatorName, PlayId};
 use crate::net::Net;
 use crate::time::Duration;
-use crate::words::{Codec, Prompt, SrtpKeys};
+use crate::words::{Codec, Prompt, SrtpKeys, Supervision};
 
 /// Whose packets a leg takes besides those from the SDP address. Learned once per offer/answer.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -172,6 +172,18 @@ pub enum MediaCommand {
     StopRecording {
         /// The call.
         call: CallId,
+    },
+    /// A third leg of the same call takes part in the operator's bridge: what played to it ends, and it
+    /// hears both parties. It is heard by nobody, by the operator alone or by both; in the last case it is
+    /// recorded on the right channel. No mode takes it out. The end of the bridge does as well, and so
+    /// does another leg that takes part in it.
+    Supervise {
+        /// The third leg.
+        leg: LegId,
+        /// The party that may be coached.
+        operator: LegId,
+        /// Who hears it.
+        mode: Option<Supervision>,
     },
     /// The leg belongs to another call from now on, whose thread it moves to with its port, its
     /// numbers and what it hears. It leaves the bridge that it was in.

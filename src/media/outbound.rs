@@ -230,6 +230,15 @@ impl Outbound {
         self.feed = Feed::Quiet;
     }
 
+    /// Our own sound ends, if it is that which is sent; true when it was.
+    pub fn rest(&mut self) -> bool {
+        let ours = matches!(self.feed, Feed::Playing);
+        if ours {
+            self.feed = Feed::Quiet;
+        }
+        ours
+    }
+
     /// The numbers to use for `header`, and where it stands; [`Order::Other`] began a new spurt with
     /// it. No order means that it must not go out.
     fn follow(&mut self, now: Instant, header: &Header) -> (Rebase, Option<Order>) {

@@ -1,4 +1,5 @@
-//! A stereo recording of two legs on one timeline: caller left, operator right.
+//! A stereo recording of two legs on one timeline: caller left, operator right. A supervisor who talks
+//! to both is added to the right.
 //!
 //! Packets go in with their arrival, samples come out once they are older than the jitter that is
 //! waited for; where nothing came there is silence. The recording is as long as the time from the
@@ -19,6 +20,8 @@ pub enum Side {
     Caller,
     /// Right.
     Operator,
+    /// Right, added to the operator.
+    Supervisor,
 }
 
 /// One sample of both channels: left, right.
@@ -30,10 +33,11 @@ pub struct Recorder {
     bridged: Instant,
     caller: Track,
     operator: Track,
+    supervisor: Track,
     /// Frames that have left.
     written: Position,
-    /// Frames that wait for late packets; the first is at `written`.
-    waiting: VecDeque<Frame>,
+    /// Samples of all three that wait for late packets; the first are at `written`.
+    waiting: VecDeque<[i16; 3]>,
 }
 
 /// The longest sound of one packet that is recorded: what fits in a packet.
@@ -47,6 +51,7 @@ impl Recorder {
             bridged,
             caller: Track::default(),
             operator: Track::default(),
+            supervisor: Track::default(),
             written: 0,
             waiting: VecDeque::new(),
         }
@@ -63,6 +68,7 @@ impl Recorder {
         let track = match side {
             Side::Caller => &mut self.caller,
             Side::Operator => &mut self.operator,
+            Side::Supervisor => &mut self.supervisor,
         };
         let Some(position) = track.place(self.bridged, stamp) else {
             return;
@@ -75,13 +81,14 @@ impl Recorder {
                 continue;
             };
             if index >= self.waiting.len() {
-                self.waiting.resize(index + 1, [0, 0]);
+                self.waiting.resize(index + 1, [0; 3]);
             }
-            if let Some([left, right]) = self.waiting.get_mut(index) {
+            if let Some([caller, operator, supervisor]) = self.waiting.get_mut(index) {
                 let sample = g711::decode(codec, byte);
                 match side {
-                    Side::Caller => *left = sample,
-                    Side::Operator => *right = sample,
+                    Side::Caller => *caller = sample,
+                    Side::Operator => *operator = sample,
+                    Side::Supervisor => *supervisor = sample,
                 }
             }
         }
@@ -103,7 +110,8 @@ impl Recorder {
             return;
         };
         let ready = count.min(self.waiting.len());
-        out.extend(self.waiting.drain(..ready));
+        let settled = self.waiting.drain(..ready);
+        out.extend(settled.map(|[left, right, third]| [left, right.saturating_add(third)]));
         out.resize(out.len() + (count - ready), [0, 0]);
         self.written = position.max(self.written);
     }
@@ -160,6 +168,17 @@ mod tests {
             );
             assert_eq!(*right, (1120..1280).contains(&index));
         }
+    }
+
+    #[test]
+    fn a_supervisor_is_added_to_the_right_and_doubles_change_nothing() {
+        let mut recorder = Recorder::new(at(0));
+        let mut out = Vec::new();
+        for side in [Side::Supervisor, Side::Operator, Side::Supervisor] {
+            recorder.take(side, &stamp(0, 0), Codec::Pcmu, &loud(Codec::Pcmu));
+        }
+        recorder.finish(at(20), &mut out);
+        assert!(out.iter().all(|&[left, right]| left == 0 && right > 15_000));
     }
 
     #[test]

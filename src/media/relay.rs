@@ -12,8 +12,10 @@
 
 use std::net::SocketAddr;
 
+use super::carried::{Carried, Content, read};
 use super::command::Remote;
 use super::cover::Cover;
+use super::mixer::Aside;
 use super::outbound::{Outbound, samples_between};
 use super::packetiser::{self, Packetiser};
 use super::playout::{FRAME_BYTES, Playout};
@@ -26,7 +28,7 @@ use crate::rng::Rng;
 use crate::rtp::g711;
 use crate::rtp::packet::{COMFORT_NOISE, HEADER_BYTES, Header, Packet};
 use crate::rtp::rtcp::{self, Block, Report};
-use crate::rtp::telephone_event::{Presses, TelephoneEvent};
+use crate::rtp::telephone_event::Presses;
 use crate::time::{Duration, Instant, Now};
 use crate::words::Codec;
 
@@ -72,26 +74,6 @@ pub enum Received {
         /// Packets before it that are newly known to be lost.
         lost: u64,
     },
-}
-
-/// A packet of the far end, still in its buffer.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub struct Carried {
-    /// The packet.
-    pub packet: Packet,
-    /// What it carries.
-    pub content: Content,
-}
-
-/// What a packet carries.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Content {
-    /// Sound.
-    Sound(Codec),
-    /// A key.
-    Event(TelephoneEvent),
-    /// How loud the silence is that follows (RFC 3389).
-    Noise,
 }
 
 /// What a tick made.
@@ -225,6 +207,18 @@ impl Relay {
         now: Instant,
         carried: &Carried,
         buffer: &mut [u8],
+        send: impl FnMut(&[u8]),
+    ) {
+        self.forward_with(now, carried, None, buffer, send);
+    }
+
+    /// The same, with another voice added to the packet's sound.
+    pub fn forward_with(
+        &mut self,
+        now: Instant,
+        carried: &Carried,
+        mut aside: Option<&mut Aside>,
+        buffer: &mut [u8],
         mut send: impl FnMut(&[u8]),
     ) {
         if self.playing.is_some() {
@@ -245,14 +239,27 @@ impl Relay {
                     return;
                 };
                 g711::convert(codec, remote.codec, sound);
+                if let Some(aside) = &mut aside {
+                    aside.add(now, header, remote.codec, sound);
+                }
                 let stays = self.recut.is_none_or(|(ssrc, _)| ssrc != header.ssrc);
                 if sound.len() != self.packetiser.size() || !stays {
                     return self.cut_anew(now, *header, &*sound, send);
                 }
                 (Some(remote.payload_type), samples_in(payload.len()))
             }
-            Content::Event(event) => (remote.telephone_event, u32::from(event.duration)),
-            Content::Noise => (remote.comfort_noise.then_some(COMFORT_NOISE), 0),
+            Content::Event(event) => {
+                if let Some(aside) = &mut aside {
+                    aside.beside_sound(now);
+                }
+                (remote.telephone_event, u32::from(event.duration))
+            }
+            Content::Noise => {
+                if let Some(aside) = &mut aside {
+                    aside.beside_silence(now);
+                }
+                (remote.comfort_noise.then_some(COMFORT_NOISE), 0)
+            }
         };
         let Some(payload_type) = payload_type else {
             return self.outbound.leave_out(header);
@@ -352,7 +359,7 @@ impl Relay {
     }
 
     /// The next 20 ms of what plays.
-    pub fn tick(&mut self, now: Instant, mut send: impl FnMut(&[u8])) -> Tick {
+    pub fn tick(&mut self, now: Instant, send: impl FnMut(&[u8])) -> Tick {
         let (Some((play, playout)), Some(remote)) = (&mut self.playing, &self.remote) else {
             return Tick::Idle;
         };
@@ -372,22 +379,62 @@ impl Relay {
                 Tick::Played(play)
             };
         }
-        let (codec, payload_type) = (remote.codec, remote.payload_type);
         let (size, held) = (self.packetiser.size(), self.packetiser.held());
-        let mut sound = if sounds {
+        let sound = if sounds {
             &frame[..]
         } else {
-            packetiser::silence(codec, (size - held) % size)
+            packetiser::silence(remote.codec, (size - held) % size)
         };
-        while let Some(packet) = self.packetiser.fill(&mut sound) {
-            let header = self.outbound.play(now, payload_type, samples_in(size));
-            self.outbound.count(size);
-            put(&mut self.cover, header, packet, size, &mut send);
-        }
+        self.put_out(now, sound, send);
         if sounds {
             Tick::Sounded
         } else {
             Tick::Played(play)
+        }
+    }
+
+    /// Sends 20 ms that are made in this leg's codec, unless `make` has nothing to send. While something
+    /// plays, or nobody takes it, it passes unheard.
+    pub fn sound(
+        &mut self,
+        now: Instant,
+        make: impl FnOnce(Codec, &mut [u8; FRAME_BYTES]) -> bool,
+        send: impl FnMut(&[u8]),
+    ) {
+        let Some(codec) = self.remote.as_ref().map(|remote| remote.codec) else {
+            return;
+        };
+        let mut frame = [0; FRAME_BYTES];
+        let sounds = make(codec, &mut frame);
+        if self.playing.is_some() {
+            return;
+        }
+        if !sounds || self.target().is_none() {
+            return self.rest();
+        }
+        if self.recut.is_some() {
+            self.begin_anew();
+        }
+        self.put_out(now, &frame, send);
+    }
+
+    /// No more frames of ours come; what is relayed goes on as it is.
+    pub fn rest(&mut self) {
+        if self.playing.is_none() && self.outbound.rest() {
+            self.packetiser.clear();
+        }
+    }
+
+    /// Sends our own sound in packets as long as the far end wants them.
+    fn put_out(&mut self, now: Instant, mut sound: &[u8], mut send: impl FnMut(&[u8])) {
+        let Some(payload_type) = self.remote.as_ref().map(|remote| remote.payload_type) else {
+            return;
+        };
+        let size = self.packetiser.size();
+        while let Some(packet) = self.packetiser.fill(&mut sound) {
+            let header = self.outbound.play(now, payload_type, samples_in(size));
+            self.outbound.count(size);
+            put(&mut self.cover, header, packet, size, &mut send);
         }
     }
 
@@ -513,28 +560,6 @@ fn put(
 /// G.711 has a byte a sample.
 fn samples_in(bytes: usize) -> u32 {
     u32::try_from(bytes).unwrap_or(u32::MAX)
-}
-
-/// Reads a packet of a kind that was agreed on. The static numbers of both laws are taken even where
-/// only one was agreed on, because some carriers switch without asking.
-fn read(remote: &Remote, bytes: &[u8]) -> Option<(Packet, Content)> {
-    let packet = Packet::parse(bytes).ok()?;
-    let payload = bytes.get(packet.payload.clone())?;
-    let number = packet.header.payload_type;
-    let content = if number == remote.payload_type {
-        Content::Sound(remote.codec)
-    } else if [remote.our_telephone_event, remote.telephone_event].contains(&Some(number)) {
-        Content::Event(TelephoneEvent::parse(payload)?)
-    } else if number == Codec::Pcma.payload_type() {
-        Content::Sound(Codec::Pcma)
-    } else if number == Codec::Pcmu.payload_type() {
-        Content::Sound(Codec::Pcmu)
-    } else if number == COMFORT_NOISE && remote.comfort_noise {
-        Content::Noise
-    } else {
-        return None;
-    };
-    (!payload.is_empty()).then_some((packet, content))
 }
 
 #[cfg(test)]

@@ -10,7 +10,7 @@ use crate::id::{CallId, LegId, OperatorName, PlayId};
 use crate::media::command::{MediaCommand, MediaEvent, RecordPlan, Recorded};
 use crate::media::manifest::{Manifest, Segment};
 use crate::time::{Duration, Instant};
-use crate::words::{Phrase, Prompt};
+use crate::words::{Phrase, Prompt, Supervision};
 
 /// Opening a port takes this long.
 const OPENING: Duration = Duration::from_micros(300);
@@ -71,6 +71,8 @@ pub struct Sound {
     /// How many legs each call has.
     parties: BTreeMap<CallId, usize>,
     recording: BTreeMap<CallId, Recording>,
+    /// Who supervises a bridge of a call, whose operator, and how.
+    supervised: BTreeMap<CallId, (LegId, LegId, Supervision)>,
     /// Commands that made no sense: none, in a correct engine.
     pub broken: Vec<String>,
 }
@@ -108,6 +110,12 @@ impl Sound {
         recording.map_or(&[], |recording| &recording.manifest.segments)
     }
 
+    /// The leg that takes part in a bridge of this call, its operator's leg, and how it does.
+    #[must_use]
+    pub fn supervision(&self, call: CallId) -> Option<(LegId, LegId, Supervision)> {
+        self.supervised.get(&call).copied()
+    }
+
     /// The leg that sends to this address and is bridged.
     #[must_use]
     pub fn bridged_to(&self, remote: SocketAddr) -> Option<LegId> {
@@ -138,6 +146,11 @@ impl Sound {
             MediaCommand::Unbridge { caller, operator } => self.unbridge(now, caller, operator),
             MediaCommand::Record { leg, plan } => self.record(now, leg, &plan),
             MediaCommand::StopRecording { call } => self.end_recording(now, call, out),
+            MediaCommand::Supervise {
+                leg,
+                operator,
+                mode,
+            } => self.supervise(now, leg, operator, mode, out),
             MediaCommand::Adopt { leg, call } => self.adopt(now, leg, call, out),
             MediaCommand::Close { leg } => self.close(now, leg, out),
         }
@@ -283,12 +296,62 @@ impl Sound {
         }
     }
 
-    /// Takes a leg out of its bridge; the recording goes on with silence.
+    fn supervise(
+        &mut self,
+        now: Instant,
+        leg: LegId,
+        operator: LegId,
+        mode: Option<Supervision>,
+        out: &mut Vec<Sounding>,
+    ) {
+        let Some(call) = self.lines.get(&leg).map(|line| line.call) else {
+            self.broken.push(format!("supervision by closed {leg}"));
+            return;
+        };
+        let Some(mode) = mode else {
+            self.end_supervision_by(call, leg);
+            return;
+        };
+        let bridged = self.lines.get(&operator);
+        let bridged = bridged.filter(|line| line.call == call && line.partner.is_some());
+        if bridged.is_none_or(|line| line.partner == Some(leg)) || leg == operator {
+            self.broken.push(format!(
+                "supervision by {leg} of {operator}, which is not bridged"
+            ));
+            return;
+        }
+        if self.supervision(call).is_none_or(|known| known.0 != leg) {
+            self.part(now, leg);
+        }
+        self.supervised.insert(call, (leg, operator, mode));
+        if let Some(line) = self.lines.get_mut(&leg) {
+            line.playing = None;
+            out.extend(
+                line.remote
+                    .map(|remote| Sounding::Hears(remote, Heard::Party)),
+            );
+        }
+    }
+
+    fn end_supervision_by(&mut self, call: CallId, leg: LegId) {
+        if self.supervision(call).is_some_and(|known| known.0 == leg) {
+            self.supervised.remove(&call);
+        }
+    }
+
+    /// Takes a leg out of its bridge; the recording goes on with silence, and nobody supervises it.
     fn part(&mut self, now: Instant, leg: LegId) {
         let Some(line) = self.lines.get_mut(&leg) else {
             return;
         };
         let (call, partner) = (line.call, line.partner.take());
+        if partner.is_some() {
+            self.supervised.remove(&call);
+        }
+        self.end_supervision_by(call, leg);
+        let Some(line) = self.lines.get_mut(&leg) else {
+            return;
+        };
         let recorded = std::mem::take(&mut line.recorded);
         if let Some(other) = partner.and_then(|leg| self.lines.get_mut(&leg)) {
             other.partner = None;

@@ -18,6 +18,7 @@ mod phone;
 mod reports;
 #[path = "../fuzz/bodies/rtp.rs"]
 mod rtp_body;
+mod supervised;
 
 use std::net::{SocketAddr, UdpSocket};
 use std::path::Path;

@@ -17,6 +17,7 @@ use strowger::sip::auth::digest::response;
 use strowger::sip::endpoint::{Algorithm, Credentials};
 use strowger::sip::flow::{Flow, Transport};
 use strowger::time::{Duration, Instant, Now, Wall};
+use strowger::words::Supervision;
 
 /// A dialog as one party sees it.
 #[derive(Clone, Default)]
@@ -235,7 +236,8 @@ impl Exchange {
             }
             MediaCommand::Connect { leg, .. }
             | MediaCommand::Play { leg, .. }
-            | MediaCommand::Record { leg, .. } => {
+            | MediaCommand::Record { leg, .. }
+            | MediaCommand::Supervise { leg, .. } => {
                 assert!(self.open.contains(&leg.to_string()), "{leg} is closed");
             }
             MediaCommand::Bridge { .. }
@@ -251,6 +253,9 @@ impl Exchange {
             MediaCommand::Play {
                 leg, looped: true, ..
             } => format!("music {leg}"),
+            MediaCommand::Supervise { leg, mode, .. } => {
+                format!("{} {leg}", mode.map_or("release", Supervision::as_str))
+            }
             MediaCommand::Record { leg, .. } => format!("record {leg}"),
             MediaCommand::StopRecording { .. } => "stop recording".to_owned(),
             MediaCommand::Adopt { leg, .. } => format!("adopt {leg}"),

@@ -6,6 +6,7 @@ use crate::media::command::Learn;
 use crate::rtp::packet::Header;
 use crate::rtp::rtcp;
 use crate::rtp::srtp::{Opener, Sealer};
+use crate::rtp::telephone_event::TelephoneEvent;
 use crate::time::{Now, Wall};
 use crate::words::{SrtpKey, SrtpKeys, SrtpSuite};
 

@@ -16,6 +16,7 @@ mod port;
 mod recorder;
 mod recording;
 mod recovery;
+mod supervising;
 mod tap;
 mod thread;
 
@@ -195,9 +196,9 @@ impl MediaThreads {
                 routes.insert(*leg, thread);
                 Some(thread)
             }
-            MediaCommand::Connect { leg, .. } | MediaCommand::Play { leg, .. } => {
-                routes.get(leg).copied()
-            }
+            MediaCommand::Connect { leg, .. }
+            | MediaCommand::Play { leg, .. }
+            | MediaCommand::Supervise { leg, .. } => routes.get(leg).copied(),
             // Any thread can say that the parties are gone.
             MediaCommand::Bridge { caller: leg, .. } | MediaCommand::Record { leg, .. } => {
                 Some(routes.get(leg).copied().unwrap_or(0))

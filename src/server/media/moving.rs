@@ -91,9 +91,12 @@ impl MediaThread {
                 MediaCommand::Bridge {
                     caller, operator, ..
                 }
-                | MediaCommand::Unbridge { caller, operator } => {
-                    self.call_of(*caller).or_else(|| self.call_of(*operator))
-                }
+                | MediaCommand::Unbridge { caller, operator }
+                | MediaCommand::Supervise {
+                    leg: caller,
+                    operator,
+                    ..
+                } => self.call_of(*caller).or_else(|| self.call_of(*operator)),
             },
             Order::Give { leg, .. } => self.call_of(*leg),
             Order::Expect { .. } | Order::Arrived { .. } | Order::Stop => None,

@@ -36,6 +36,11 @@ impl MediaThread {
             MediaCommand::Unbridge { caller, operator } => self.unbridge(now, caller, operator),
             MediaCommand::Record { leg, plan } => self.record_alone(now, leg, plan),
             MediaCommand::StopRecording { call } => self.end_recording(now, call),
+            MediaCommand::Supervise {
+                leg,
+                operator,
+                mode,
+            } => self.supervise(now, leg, operator, mode),
             MediaCommand::Adopt { leg, call } => self.adopt(now, leg, call),
             MediaCommand::Close { leg } => self.close(now, leg),
         }
@@ -55,6 +60,7 @@ impl MediaThread {
             relay: Relay::new(&mut self.parts.rng, now),
             peer: None,
             side: None,
+            voice: None,
         };
         match self.settle(leg) {
             Ok(()) => (self.parts.events)(MediaEvent::Opened {
@@ -211,8 +217,9 @@ impl MediaThread {
     }
 
     /// Takes a leg out of its bridge; no sound is due from either any more, and their recording goes
-    /// on with silence.
+    /// on with silence. Nobody supervises the bridge any more.
     pub(super) fn part(&mut self, now: Instant, slot: usize) {
+        self.end_supervision_of(slot);
         let Some(leg) = self.legs.get_mut(slot).and_then(Option::as_mut) else {
             return;
         };

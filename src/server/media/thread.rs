@@ -14,13 +14,16 @@ use rustix::event::epoll::{self, EventData, EventFlags};
 use super::counters::{Tally, add};
 use super::moving::{Arrivals, Mailbox};
 use super::port::{Port, Ports};
+use super::supervising::Supervised;
 use super::tap::{Blocks, Handed, Tap, ToRecorder};
 use super::{Events, Prompts};
 use crate::id::{CallId, LegId};
 use crate::limits;
+use crate::media::carried::{Carried, Content};
 use crate::media::command::{MediaCommand, MediaEvent};
+use crate::media::mixer::Voice;
 use crate::media::recorder::Side;
-use crate::media::relay::{Carried, Content, Received, Relay, Tick};
+use crate::media::relay::{Received, Relay, Tick};
 use crate::media::track::Stamp;
 use crate::rng::Rng;
 use crate::rtp::rtcp::REPORT_BYTES;
@@ -29,7 +32,7 @@ use crate::time::{Duration, Instant, Now};
 
 /// Longer than the longest packet: for what encryption adds, and so that one that is too long is seen
 /// to be.
-type Buffer = [u8; limits::RTP_PACKET_BYTES + limits::SRTP_TRAILER_BYTES];
+pub(super) type Buffer = [u8; limits::RTP_PACKET_BYTES + limits::SRTP_TRAILER_BYTES];
 
 /// What wakes the thread besides its legs, whose numbers count up from zero.
 const COMMANDS: u64 = u64::MAX;
@@ -92,6 +95,7 @@ pub(super) struct MediaThread {
     pub(super) parties: BTreeMap<CallId, usize>,
     pub(super) arrivals: Arrivals,
     pub(super) taps: BTreeMap<CallId, Tap>,
+    pub(super) supervised: BTreeMap<CallId, Supervised>,
     pub(super) blocks: Blocks,
     ticks: u64,
 }
@@ -107,6 +111,8 @@ pub(super) struct Leg {
     pub(super) peer: Option<usize>,
     /// Its channel, when the call is recorded.
     pub(super) side: Option<Side>,
+    /// Which one it is in a supervised bridge.
+    pub(super) voice: Option<Voice>,
 }
 
 /// Registers what wakes the thread besides its legs.
@@ -125,6 +131,7 @@ impl MediaThread {
             parties: BTreeMap::new(),
             arrivals: Arrivals::default(),
             taps: BTreeMap::new(),
+            supervised: BTreeMap::new(),
             blocks: Blocks::new(),
             ticks: 0,
         }
@@ -221,9 +228,12 @@ impl MediaThread {
         let Some(leg) = self.legs.get(slot).and_then(Option::as_ref) else {
             return;
         };
-        let (call, side, peer) = (leg.call, leg.side, leg.peer);
+        let (call, side, peer, voice) = (leg.call, leg.side, leg.peer, leg.voice);
         if let Some(side) = side {
             self.record(now, call, side, carried, buffer);
+        }
+        if let Some(voice) = voice {
+            return self.carry_mixed(now, (call, voice), carried, buffer);
         }
         let Some(peer) = peer.and_then(|peer| self.legs.get_mut(peer)?.as_mut()) else {
             return;
@@ -280,6 +290,7 @@ impl MediaThread {
                 }
             }
         }
+        self.send_mixed(now, made_up, skipped);
         for (call, tap) in &mut self.taps {
             if tap.is_due(now) {
                 let handed = tap.hand_over(&mut self.blocks, &self.parts.recorder);

@@ -5,9 +5,10 @@
 
 use std::net::SocketAddr;
 
+use strowger::media::carried::{Carried, Content};
 use strowger::media::command::{Learn, Remote};
 use strowger::media::recorder::{Recorder, Side};
-use strowger::media::relay::{Carried, Content, Received, Relay};
+use strowger::media::relay::{Received, Relay};
 use strowger::media::track::{Stamp, samples};
 use strowger::rng::Rng;
 use strowger::rtp::packet::{HEADER_BYTES, Packet};
