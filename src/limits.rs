@@ -162,6 +162,27 @@ pub const NUMBER_PATTERNS: usize = 2_000;
 pub const QUEUE_MEMBERS: usize = 1_000_000;
 /// Parts in brackets of one whisper; more is a load error.
 pub const WHISPER_PARTS: usize = 8;
+/// Whispers of one plan that are rendered before its first call for what may be true of a caller; the
+/// rest is rendered when a phone rings. Those of callers of whom nothing is known are always ready.
+pub const WHISPERS_READY: usize = 2_000;
+/// Minutes of waiting that a whisper tells of; of a longer wait it says nothing.
+pub const WHISPER_MINUTES: u64 = 180;
+/// How long an operator who has answered waits for a whisper that is being rendered; then what is ready
+/// is said.
+pub const WHISPER_LATE: Duration = Duration::from_millis(300);
+/// Where a key accepts a call, the whisper is said again so long after it was heard.
+pub const WHISPER_AGAIN: Duration = Duration::from_secs(3);
+/// Where a key accepts a call, it is pressed within this of the answer and the longest whisper, or the
+/// phone counts as not answered.
+pub const ACCEPT: Duration = Duration::from_secs(15);
+/// Phrases that one call has rendered while its phones ring; for more the oldest is forgotten.
+pub const PHRASES_OF_A_CALL: usize = 8;
+/// Phrases of calls that wait to be rendered; one more is not rendered, and what is ready is said.
+pub const RENDERS_WAITING: usize = 64;
+/// A phrase of a call that has waited this long to be rendered is not wanted any more.
+pub const RENDER: Duration = Duration::from_secs(3);
+/// Samples of phrases that were rendered in calls; over it the oldest are forgotten.
+pub const RENDERED_SAMPLES: usize = 16 << 20;
 /// A name of a queue, operator, site, trunk or pool, in characters; longer is a load error.
 pub const NAME_CHARS: usize = 64;
 /// The answer to *offered is committed* is awaited this long before the first response above 100

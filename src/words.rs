@@ -442,6 +442,18 @@ pub enum Tone {
     Refused,
 }
 
+impl Tone {
+    /// The word of events.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Beep => "beep",
+            Self::Done => "done",
+            Self::Refused => "refused",
+        }
+    }
+}
+
 /// A sound that is ready to be played, by the hash of its samples.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub struct Prompt {

@@ -18,6 +18,7 @@ use super::phase::{Notice, Phase};
 use super::replace::Replacement;
 use super::seat::Seat;
 use super::transfer::Transfer;
+use super::whisper::Rendered;
 use crate::acd::message::AcdInput;
 use crate::dialplan::decide::Decision;
 use crate::dialplan::dial::Dialled;
@@ -66,6 +67,8 @@ pub struct Call {
     /// A phone that takes another one's place as soon as it has its port.
     pub(super) replacement: Option<Replacement>,
     pub(super) music: Option<Phrase>,
+    /// What was rendered for its operators.
+    pub(super) rendered: Rendered,
     /// The last key of each leg.
     pub(super) pressed: BTreeMap<LegId, Pressed>,
     /// Every leg the call ever had; the engine forgets them with the call.
@@ -202,6 +205,9 @@ impl Call {
             }
             CallInput::Ordered(order) => self.ordered(world, order, fx),
             CallInput::Committed(gate) => self.committed(world, gate, fx),
+            CallInput::Rendered { asked, prompts } => {
+                self.take_rendered(world, &asked, prompts, fx);
+            }
             CallInput::Timer(timer) => self.handle_timer(world, timer, fx),
             CallInput::HangUp(cause) => {
                 self.hang_up(world, cause, MissedReason::Interrupted, fx);
@@ -299,7 +305,8 @@ impl Call {
                 self.committed(world, gate, fx);
             }
             CallTimer::MediaOpen(leg) => self.port_failed(world, leg, fx),
-            CallTimer::Whisper => self.whisper_cut(world, fx),
+            CallTimer::Whisper => self.whisper_due(world, fx),
+            CallTimer::Accept => self.not_accepted(world, fx),
             CallTimer::Notice => self.notice_over(world, fx),
             CallTimer::TrunkSilent(leg) => self.trunk_silent(world, leg, fx),
             CallTimer::Transferor => self.hang_up_transferor(fx),

@@ -60,11 +60,13 @@ impl Call {
         if self.ended() {
             return;
         }
-        let before = std::mem::replace(&mut self.phase, Phase::Ended);
+        self.tell_whispered(world, false, fx);
+        self.phase = Phase::Ended;
         for timer in [
             CallTimer::Gate(Gate::Offered),
             CallTimer::MediaOpen(self.caller.id),
             CallTimer::Whisper,
+            CallTimer::Accept,
             CallTimer::Notice,
             CallTimer::Dial,
             CallTimer::Length,
@@ -77,19 +79,6 @@ impl Call {
         self.facts
             .wait
             .get_or_insert(world.now.mono.since(self.since));
-        if let Phase::Whispering(whispering) = &before
-            && !whispering.over
-        {
-            self.tell(
-                News::Whispered {
-                    operator: whispering.operator.clone(),
-                    phrase: whispering.phrase.clone(),
-                    played: world.now.mono.since(whispering.since),
-                    whole: false,
-                },
-                fx,
-            );
-        }
         let gone = if self.bridged.is_some() {
             cause::NORMAL
         } else {

@@ -11,6 +11,7 @@ use super::leg::{Leg, Sip};
 use super::message::{CallEffect, CallTimer, Gate, Measured, News, World};
 use super::phase::{Notice, Phase};
 use super::seat::Seat;
+use super::whisper::Rendered;
 use crate::acd::message::AcdInput;
 use crate::dialplan::decide::Decision;
 use crate::dialplan::dial::Dialled;
@@ -191,6 +192,7 @@ impl Call {
             parting: None,
             replacement: None,
             music: None,
+            rendered: Rendered::default(),
             pressed: std::collections::BTreeMap::new(),
             farewell: None,
             recording: false,

@@ -92,6 +92,10 @@ pub struct CallFacts {
     pub attempts: VecDeque<Attempt>,
     /// There is a recording.
     pub recorded: bool,
+    /// The caller has called before, not long ago.
+    pub repeat: bool,
+    /// The caller asked to be called, on the website.
+    pub lead: bool,
 }
 
 impl CallFacts {
@@ -122,6 +126,8 @@ impl CallFacts {
             plan: Arc::from(""),
             attempts: VecDeque::new(),
             recorded: false,
+            repeat: false,
+            lead: false,
         }
     }
 

@@ -97,8 +97,9 @@ impl Call {
     const fn caller_key(&mut self, _world: &mut World<'_>, _digit: char, _fx: &mut Effects) {}
 
     /// An operator who hears the whisper pressed a key.
-    #[expect(clippy::unused_self, reason = "each plan says which key accepts")]
-    const fn operator_key(&mut self, _world: &mut World<'_>, _digit: char, _fx: &mut Effects) {}
+    fn operator_key(&mut self, world: &mut World<'_>, digit: char, fx: &mut Effects) {
+        self.accept_key(world, digit, fx);
+    }
 }
 
 #[cfg(test)]

@@ -139,6 +139,13 @@ pub enum CallInput {
     Ordered(Order),
     /// By the store: what was told before this gate is on disk.
     Committed(Gate),
+    /// Phrases that [`CallEffect::Render`] asked for.
+    Rendered {
+        /// Those that were asked for.
+        asked: Vec<Phrase>,
+        /// Those that are ready now.
+        prompts: BTreeMap<Phrase, Prompt>,
+    },
     /// One of its timers is due.
     Timer(CallTimer),
     /// The server wants the call to end.
@@ -163,8 +170,10 @@ pub enum CallTimer {
     MediaOpen(LegId),
     /// A carrier has not said a word to an INVITE.
     TrunkSilent(LegId),
-    /// The whisper's longest time is over.
+    /// The whisper comes too late, has lasted long enough, or is said again.
     Whisper,
+    /// Nobody has accepted the call by a key.
+    Accept,
     /// The notice should have been heard by now.
     Notice,
     /// Whoever was dialled has rung long enough.
@@ -179,10 +188,11 @@ pub enum CallTimer {
 
 impl CallTimer {
     /// The timers that are not a leg's.
-    pub const OF_A_CALL: [Self; 8] = [
+    pub const OF_A_CALL: [Self; 9] = [
         Self::Gate(Gate::Offered),
         Self::Gate(Gate::Ended),
         Self::Whisper,
+        Self::Accept,
         Self::Notice,
         Self::Dial,
         Self::Transferor,
@@ -198,7 +208,8 @@ impl CallTimer {
             Self::Gate(Gate::Ended) => "outcome not committed",
             Self::MediaOpen(_) => "media port not open",
             Self::TrunkSilent(_) => "carrier silent",
-            Self::Whisper => "whisper at its longest",
+            Self::Whisper => "whisper due",
+            Self::Accept => "call not accepted",
             Self::Notice => "notice not heard",
             Self::Dial => "rung long enough",
             Self::Transferor => "transferor still there",
@@ -231,6 +242,11 @@ pub enum CallEffect {
     },
     /// Say [`CallInput::Committed`] once everything told so far is on disk.
     Commit(Gate),
+    /// Make these phrases ready and say [`CallInput::Rendered`].
+    Render {
+        /// The phrases.
+        phrases: Vec<Phrase>,
+    },
     /// Start or move a timer.
     SetTimer(CallTimer, Instant),
     /// Stop a timer.
@@ -333,7 +349,7 @@ pub enum News {
     Whispered {
         /// Who heard it.
         operator: OperatorName,
-        /// What; none when no form was ready.
+        /// What; none when nothing was said.
         phrase: Option<Phrase>,
         /// For how long.
         played: Duration,

@@ -32,3 +32,4 @@ pub mod seat;
 pub mod talking;
 pub mod transfer;
 pub mod whisper;
+pub mod whispering;

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use super::leg::Leg;
 use super::message::Contact;
+use crate::dialplan::whisper::utterance::Spoken;
 use crate::id::{LegId, QueueName};
 use crate::time::Instant;
 use crate::words::MissReason;
@@ -22,6 +23,8 @@ pub struct Phone {
 pub struct Offer {
     /// For which queue.
     pub queue: QueueName,
+    /// What the operator will be told of the caller.
+    pub spoken: Spoken,
     /// When the distributor asked.
     pub since: Instant,
     /// A phone has said that it rings.

@@ -13,6 +13,7 @@
 //!
 //! From everywhere the way leads to Ended: the outcome is known, legs are being closed.
 
+use crate::dialplan::whisper::utterance::Spoken;
 use crate::id::{OperatorName, PlayId};
 use crate::time::Instant;
 use crate::words::Phrase;
@@ -42,14 +43,34 @@ pub enum Phase {
 pub struct Whispering {
     /// Who hears it.
     pub operator: OperatorName,
-    /// What is said; none when no form was ready.
-    pub phrase: Option<Phrase>,
-    /// Which playout it is.
-    pub play: PlayId,
-    /// When it began.
+    /// What is known of the caller.
+    pub spoken: Spoken,
+    /// When the phone was answered.
     pub since: Instant,
+    /// How far it is.
+    pub stage: Stage,
+    /// What was heard has been told.
+    pub told: bool,
+}
+
+/// How far a whisper is (see [`super::whispering`]).
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Stage {
+    /// This form is being rendered; it is not waited for long.
+    Awaited(Phrase),
+    /// Something is said.
+    Said {
+        /// Which playout it is.
+        play: PlayId,
+        /// What is heard.
+        phrase: Phrase,
+        /// When it began.
+        since: Instant,
+    },
+    /// It was said, and the key that accepts the call has not been pressed.
+    Unaccepted,
     /// It is over, and the bridge waits for the recording notice alone.
-    pub over: bool,
+    Over,
 }
 
 /// The notice "this call is recorded", heard by the caller once.

@@ -44,10 +44,15 @@ impl Call {
             .map(|contact| self.phone(world, &operator, &queue, contact, fx))
             .collect::<BTreeMap<_, _>>();
         let unreachable = phones.is_empty();
+        let spoken = self.spoken(world);
+        if !unreachable {
+            self.ask_for_whisper(world, &spoken, fx);
+        }
         self.offers.insert(
             operator.clone(),
             Offer {
                 queue,
+                spoken,
                 since: world.now.mono,
                 ringing: false,
                 phones,
@@ -328,7 +333,7 @@ impl Call {
         };
         self.seats.insert(leg, seat);
         self.operator = Some(winner.leg);
-        self.begin_whisper(world, operator, fx);
+        self.begin_whisper(world, operator, offer.spoken, fx);
     }
 
     /// A phone's final response of 300 or above.

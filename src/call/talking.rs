@@ -1,71 +1,18 @@
-//! From the operator's answer to the bridge, and what a bridged call hears.
+//! The bridge, the notice to the caller before it, and what a bridged call hears.
 
 use std::sync::Arc;
 
 use super::call::{Call, Effects};
 use super::cause;
-use super::message::{CallEffect, CallTimer, News, World};
-use super::phase::{Notice, Phase, Whispering};
-use super::whisper;
+use super::message::{CallEffect, CallTimer, World};
+use super::phase::{Notice, Phase, Stage};
 use crate::acd::message::AcdInput;
-use crate::id::{LegId, OperatorName, PlayId};
+use crate::id::{LegId, PlayId};
 use crate::limits;
 use crate::media::command::MediaCommand;
-use crate::words::{MissReason, Outcome};
+use crate::words::Outcome;
 
 impl Call {
-    /// The operator alone hears the whisper; the caller stays on music.
-    pub(super) fn begin_whisper(
-        &mut self,
-        world: &mut World<'_>,
-        operator: OperatorName,
-        fx: &mut Effects,
-    ) {
-        let Some(leg) = &self.operator else {
-            return;
-        };
-        let leg_id = leg.id;
-        if let Some(remote) = leg.remote() {
-            Self::media(
-                MediaCommand::Connect {
-                    leg: leg_id,
-                    remote,
-                },
-                fx,
-            );
-        }
-        self.play_notice(world, fx);
-        let play = world.minted.play();
-        let chosen = whisper::choose(&self.decision.whisper, world.prompts);
-        let phrase = chosen.map(|(phrase, _)| phrase.clone());
-        if let Some((_, prompt)) = chosen {
-            Self::media(
-                MediaCommand::Play {
-                    leg: leg_id,
-                    play,
-                    prompts: Arc::from([prompt]),
-                    looped: false,
-                },
-                fx,
-            );
-            fx.push_back(CallEffect::SetTimer(
-                CallTimer::Whisper,
-                world.now.mono + self.plan.whisper_max,
-            ));
-        }
-        let silent = phrase.is_none();
-        self.phase = Phase::Whispering(Whispering {
-            operator,
-            phrase,
-            play,
-            since: world.now.mono,
-            over: false,
-        });
-        if silent {
-            self.whisper_over(world, true, fx);
-        }
-    }
-
     /// The caller hears that the call is recorded, while the phone rings or the whisper plays.
     pub(super) fn play_notice(&mut self, world: &mut World<'_>, fx: &mut Effects) {
         if self.notice != Notice::Due {
@@ -102,7 +49,8 @@ impl Call {
         }
         fx.push_back(CallEffect::StopTimer(CallTimer::Notice));
         self.notice = Notice::Over;
-        let waits = matches!(&self.phase, Phase::Whispering(whispering) if whispering.over);
+        let waits =
+            matches!(&self.phase, Phase::Whispering(whispering) if whispering.stage == Stage::Over);
         if waits {
             self.bridge_if_ready(world, fx);
         } else if !self.ended() {
@@ -122,55 +70,15 @@ impl Call {
             self.notice_over(world, fx);
             return;
         }
-        let mine = matches!(&self.phase, Phase::Whispering(whispering) if whispering.play == play);
-        if mine {
-            self.whisper_over(world, true, fx);
-        }
-    }
-
-    /// The whisper's longest time is over.
-    pub(super) fn whisper_cut(&mut self, world: &mut World<'_>, fx: &mut Effects) {
-        if let (Phase::Whispering(whispering), Some(leg)) = (&self.phase, &self.operator)
-            && !whispering.over
-        {
-            Self::media(
-                MediaCommand::Play {
-                    leg: leg.id,
-                    play: world.minted.play(),
-                    prompts: Arc::from([]),
-                    looped: false,
-                },
-                fx,
-            );
-            self.whisper_over(world, false, fx);
-        }
-    }
-
-    fn whisper_over(&mut self, world: &mut World<'_>, whole: bool, fx: &mut Effects) {
-        fx.push_back(CallEffect::StopTimer(CallTimer::Whisper));
-        let Phase::Whispering(whispering) = &mut self.phase else {
-            return;
-        };
-        if whispering.over {
-            return;
-        }
-        whispering.over = true;
-        let news = News::Whispered {
-            operator: whispering.operator.clone(),
-            phrase: whispering.phrase.clone(),
-            played: world.now.mono.since(whispering.since),
-            whole,
-        };
-        self.tell(news, fx);
-        self.bridge_if_ready(world, fx);
+        self.whisper_played(world, play, fx);
     }
 
     /// Bridges once the whisper is over and the caller has heard the notice.
-    fn bridge_if_ready(&mut self, world: &mut World<'_>, fx: &mut Effects) {
+    pub(super) fn bridge_if_ready(&mut self, world: &mut World<'_>, fx: &mut Effects) {
         let Phase::Whispering(whispering) = &self.phase else {
             return;
         };
-        if !whispering.over || matches!(self.notice, Notice::Playing(_)) {
+        if whispering.stage != Stage::Over || matches!(self.notice, Notice::Playing(_)) {
             return;
         }
         let operator = whispering.operator.clone();
@@ -185,49 +93,6 @@ impl Call {
             fx,
         );
         self.connected(world, fx);
-    }
-
-    /// The operator is gone before the bridge: a decline. The caller keeps the place.
-    pub(super) fn operator_left_whisper(&mut self, world: &World<'_>, fx: &mut Effects) {
-        let Phase::Whispering(whispering) = &self.phase else {
-            return;
-        };
-        let (operator, since) = (whispering.operator.clone(), whispering.since);
-        let heard = (!whispering.over).then(|| News::Whispered {
-            operator: operator.clone(),
-            phrase: whispering.phrase.clone(),
-            played: world.now.mono.since(since),
-            whole: false,
-        });
-        fx.push_back(CallEffect::StopTimer(CallTimer::Whisper));
-        if let Some(news) = heard {
-            self.tell(news, fx);
-        }
-        self.phase = Phase::Waiting;
-        if self.bridged.is_none() {
-            self.facts.operator = None;
-        }
-        if let Some(leg) = self.operator.take() {
-            self.seats.remove(&leg.id);
-            Self::media(MediaCommand::Close { leg: leg.id }, fx);
-        }
-        let reason = MissReason::Declined;
-        self.tell(
-            News::OperatorMissed {
-                operator: operator.clone(),
-                reason,
-                ring: world.now.mono.since(since),
-            },
-            fx,
-        );
-        Self::acd(
-            AcdInput::Missed {
-                operator,
-                ticket: self.ticket,
-                reason,
-            },
-            fx,
-        );
     }
 
     /// No sound came from a leg for too long.

@@ -282,6 +282,7 @@ fn read(root: &Node, whole: bool, hash: String, problems: &mut Problems<'_>) -> 
         callbacks: Callbacks::default(),
         feature_codes: FeatureCodes::default(),
         whisper_max: whispers.max,
+        whisper_accept: whispers.accept,
         outbound,
         screen: screen::screen(&top, problems),
         keypad: BTreeMap::new(),

@@ -15,12 +15,14 @@ pub use self::queue::{
     After, Announce, Answer, Disposition, Exit, Member, Need, Queue, QueueCallback, Sticky, Target,
     Widen,
 };
+use super::whisper::utterance::Spoken;
+pub use super::whisper::utterance::Whisper;
 use crate::id::{
     CalendarName, ListName, OperatorName, QueueName, SiteName, TrunkName, VoicemailName,
 };
 use crate::limits;
 use crate::time::{Duration, Wall};
-use crate::words::{Language, Phrase, Srtp};
+use crate::words::{Language, Phrase, Srtp, Tone};
 
 /// What waiting callers hear where a queue names no music of its own.
 pub const DEFAULT_MUSIC: &str = "music/calm.wav";
@@ -153,14 +155,6 @@ pub struct Position {
     pub column: u32,
 }
 
-/// What the operator hears, from the fullest form to the barest: parts in brackets fall away from
-/// the right. The first that is ready when the phone answers is played.
-#[derive(Clone, PartialEq, Eq, Debug, Default)]
-pub struct Whisper {
-    /// The forms.
-    pub forms: Vec<Phrase>,
-}
-
 /// What a dialled number means.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Number {
@@ -236,6 +230,8 @@ pub struct Dialplan {
     pub feature_codes: FeatureCodes,
     /// How long a whisper may last; it is cut there.
     pub whisper_max: Duration,
+    /// When an operator who answered is bridged.
+    pub whisper_accept: Accept,
     /// What operators may dial; none lets them dial each other alone.
     pub outbound: Option<Outbound>,
     /// Names and short numbers of operators, queues and branches, with what dialling them means.
@@ -293,10 +289,14 @@ impl Dialplan {
     /// Every phrase a call through this plan can ask for, so that all are rendered before the first.
     #[must_use]
     pub fn phrases(&self) -> BTreeSet<Phrase> {
-        let mut all = BTreeSet::new();
-        for number in self.numbers.iter() {
-            all.extend(number.whisper.forms.iter().cloned());
+        let mut all = self.whispers(&Spoken::default());
+        for spoken in Spoken::without_wait() {
+            let more = self.whispers(&spoken);
+            if all.len().saturating_add(more.len()) <= limits::WHISPERS_READY {
+                all.extend(more);
+            }
         }
+        all.insert(Phrase::Tone(Tone::Beep));
         all.extend(self.queues.values().map(|queue| queue.music.clone()));
         all.extend(
             self.recording
@@ -304,5 +304,32 @@ impl Dialplan {
                 .filter_map(|recording| recording.announce.clone()),
         );
         all
+    }
+
+    /// The whispers of all numbers about a caller of whom just this is known, in every form.
+    fn whispers(&self, spoken: &Spoken) -> BTreeSet<Phrase> {
+        let whispers = self.whispers_naming(spoken);
+        let forms = whispers.flat_map(|whisper| whisper.about(spoken).forms());
+        forms.map(|form| form.phrase()).collect()
+    }
+
+    /// The parts of whispers, each alone: what a whisper is put together from that is not ready as a
+    /// whole. A plan is as good without them.
+    #[must_use]
+    pub fn fragments(&self) -> BTreeSet<Phrase> {
+        let mut all = BTreeSet::new();
+        for spoken in Spoken::without_wait() {
+            let whispers = self.whispers_naming(&spoken);
+            all.extend(whispers.flat_map(|whisper| whisper.about(&spoken).fragments()));
+            if all.len() >= limits::WHISPERS_READY {
+                break;
+            }
+        }
+        all
+    }
+
+    fn whispers_naming(&self, spoken: &Spoken) -> impl Iterator<Item = &Whisper> {
+        let whispers = self.numbers.iter().map(|number| &number.whisper);
+        whispers.filter(|whisper| whisper.names_all(spoken))
     }
 }

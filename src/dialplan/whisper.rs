@@ -1,10 +1,13 @@
-//! The template of a whisper: `Дзвінок {from}[, {campaign}]`, and the phrases it makes for a number.
+//! The template of a whisper: `Дзвінок {from}[, {campaign}][, {repeat}]`. What the dialled number says
+//! is filled in when the plan is loaded; what the caller says, when a phone rings ([`utterance`]).
 
-use super::plan::Whisper;
+pub mod utterance;
+
+use self::utterance::{Part, Piece, Whisper};
 use crate::limits;
-use crate::words::{Language, Phrase};
+use crate::words::Language;
 
-/// What a template can name.
+/// What a dialled number says in a template.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
 pub enum Name {
     /// The city as it is spoken after "a call".
@@ -21,32 +24,58 @@ pub enum Name {
     Name,
 }
 
+/// What a caller says in a template; each is empty unless it is so.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+pub enum Trait {
+    /// Has called before.
+    Repeat,
+    /// For how long the caller has waited, in whole minutes.
+    Wait,
+    /// Asked to be called, on the website.
+    Lead,
+    /// Is being called back.
+    Callback,
+}
+
+/// A word in braces.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+pub enum Word {
+    /// Known when the plan is loaded.
+    OfNumber(Name),
+    /// Known when a phone rings.
+    OfCaller(Trait),
+}
+
 /// The words of templates.
-pub const NAMES: [(&str, Name); 6] = [
-    ("from", Name::From),
-    ("city", Name::City),
-    ("campaign", Name::Campaign),
-    ("source", Name::Source),
-    ("site", Name::Site),
-    ("name", Name::Name),
+pub const NAMES: [(&str, Word); 10] = [
+    ("from", Word::OfNumber(Name::From)),
+    ("city", Word::OfNumber(Name::City)),
+    ("campaign", Word::OfNumber(Name::Campaign)),
+    ("source", Word::OfNumber(Name::Source)),
+    ("site", Word::OfNumber(Name::Site)),
+    ("name", Word::OfNumber(Name::Name)),
+    ("repeat", Word::OfCaller(Trait::Repeat)),
+    ("wait", Word::OfCaller(Trait::Wait)),
+    ("lead", Word::OfCaller(Trait::Lead)),
+    ("callback", Word::OfCaller(Trait::Callback)),
 ];
 
 #[derive(Clone, PartialEq, Eq, Debug)]
-enum Piece {
+enum Token {
     Text(String),
-    Name(Name),
+    Word(Word),
 }
 
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
-struct Part {
+struct Segment {
     optional: bool,
-    pieces: Vec<Piece>,
+    tokens: Vec<Token>,
 }
 
 /// A template that names only what exists.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Template {
-    parts: Vec<Part>,
+    segments: Vec<Segment>,
 }
 
 /// What is wrong with a template, and how many characters into it.
@@ -94,78 +123,42 @@ impl Template {
         reader.finish()
     }
 
-    /// Every form for one number, the fullest first. Names that are empty take their bracket along.
-    pub fn forms<'a>(
-        &self,
-        language: Language,
-        value: impl Fn(Name) -> Option<&'a str>,
-    ) -> Whisper {
-        let filled = |part: &Part| {
-            part.pieces
-                .iter()
-                .try_fold(String::new(), |mut text, piece| {
-                    match piece {
-                        Piece::Text(fixed) => text.push_str(fixed),
-                        Piece::Name(name) => match value(*name) {
-                            Some(value) => text.push_str(value),
-                            None if part.optional => return None,
-                            None => {}
-                        },
+    /// The whisper of one number. Names that are empty take their bracket along.
+    pub fn fill<'a>(&self, language: Language, value: impl Fn(Name) -> Option<&'a str>) -> Whisper {
+        let filled = |segment: &Segment| {
+            let mut pieces = Vec::<Piece>::new();
+            for token in &segment.tokens {
+                let text = match token {
+                    Token::Text(text) => text.as_str(),
+                    Token::Word(Word::OfCaller(of)) => {
+                        pieces.push(Piece::Of(*of));
+                        continue;
                     }
-                    Some(text)
-                })
-        };
-        let parts = self
-            .parts
-            .iter()
-            .filter_map(|part| filled(part).map(|text| (part.optional, text)))
-            .collect::<Vec<_>>();
-        let optional = parts.iter().filter(|(optional, _)| *optional).count();
-        let mut forms = Vec::<Phrase>::new();
-        for kept in (0..=optional).rev() {
-            let mut left = kept;
-            let mut text = String::new();
-            for (optional, part) in &parts {
-                if *optional && left == 0 {
-                    continue;
+                    Token::Word(Word::OfNumber(name)) => match value(*name) {
+                        Some(value) => value,
+                        None if segment.optional => return None,
+                        None => "",
+                    },
+                };
+                match pieces.last_mut() {
+                    Some(Piece::Text(before)) => before.push_str(text),
+                    Some(Piece::Of(_)) | None => pieces.push(Piece::Text(text.to_owned())),
                 }
-                left -= usize::from(*optional);
-                text.push_str(part);
             }
-            let text = tidy(&text);
-            let form = Phrase::Spoken {
-                language,
-                text: text.clone(),
-            };
-            if !text.is_empty() && !forms.contains(&form) {
-                forms.push(form);
-            }
+            let optional = segment.optional;
+            Some(Part { optional, pieces })
+        };
+        Whisper {
+            language,
+            parts: self.segments.iter().filter_map(filled).collect(),
         }
-        Whisper { forms }
     }
-
-    /// Whether the template names this outside brackets.
-    #[must_use]
-    pub fn requires(&self, name: Name) -> bool {
-        let mut fixed = self.parts.iter().filter(|part| !part.optional);
-        fixed.any(|part| part.pieces.contains(&Piece::Name(name)))
-    }
-}
-
-/// Single spaces, none at the ends, and no comma left over by an empty name.
-fn tidy(text: &str) -> String {
-    let words = text.split_whitespace().collect::<Vec<_>>().join(" ");
-    words
-        .replace(" ,", ",")
-        .replace(" .", ".")
-        .trim_matches([' ', ',', ';', ':', '-', '–', '—'])
-        .to_owned()
 }
 
 #[derive(Default)]
 struct Reader {
-    parts: Vec<Part>,
-    current: Part,
+    segments: Vec<Segment>,
+    current: Segment,
     text: String,
     brace: Option<(usize, String)>,
     bracket: Option<usize>,
@@ -196,14 +189,14 @@ impl Reader {
             ('}', None) => self.fault(offset, 1, FaultKind::Unpaired('}')),
             ('[', None) if self.bracket.is_some() => self.fault(offset, 1, FaultKind::Nested),
             ('[', None) => {
-                self.part(true);
+                self.segment(true);
                 self.bracket = Some(offset);
             }
             (']', None) if self.bracket.is_none() => {
                 self.fault(offset, 1, FaultKind::Unpaired(']'));
             }
             (']', None) => {
-                self.part(false);
+                self.segment(false);
                 self.bracket = None;
             }
             (_, None) => self.text.push(character),
@@ -212,9 +205,9 @@ impl Reader {
 
     fn name(&mut self, start: usize, word: &str) {
         let known = NAMES.iter().find(|(known, _)| *known == word.trim());
-        if let Some((_, name)) = known {
+        if let Some((_, word)) = known {
             self.flush();
-            self.current.pieces.push(Piece::Name(*name));
+            self.current.tokens.push(Token::Word(*word));
         } else {
             let width = word.chars().count() + 2;
             self.fault(start, width, FaultKind::UnknownName(word.to_owned()));
@@ -224,36 +217,38 @@ impl Reader {
     fn flush(&mut self) {
         if !self.text.is_empty() {
             let text = std::mem::take(&mut self.text);
-            self.current.pieces.push(Piece::Text(text));
+            self.current.tokens.push(Token::Text(text));
         }
     }
 
-    /// Ends the current part and begins one of the other kind.
-    fn part(&mut self, optional: bool) {
+    /// Ends the current segment and begins one of the other kind.
+    fn segment(&mut self, optional: bool) {
         self.flush();
-        let next = Part {
+        let next = Segment {
             optional,
-            pieces: Vec::new(),
+            tokens: Vec::new(),
         };
         let done = std::mem::replace(&mut self.current, next);
-        if !done.pieces.is_empty() {
-            self.parts.push(done);
+        if !done.tokens.is_empty() {
+            self.segments.push(done);
         }
     }
 
     fn finish(mut self) -> Result<Template, Vec<Fault>> {
-        self.part(false);
+        self.segment(false);
         if let Some((start, _)) = self.brace.take() {
             self.fault(start, 1, FaultKind::Unpaired('{'));
         }
         if let Some(start) = self.bracket.take() {
             self.fault(start, 1, FaultKind::Unpaired('['));
         }
-        if self.parts.iter().filter(|part| part.optional).count() > limits::WHISPER_PARTS {
+        if self.segments.iter().filter(|it| it.optional).count() > limits::WHISPER_PARTS {
             self.fault(0, 1, FaultKind::TooManyParts);
         }
         if self.faults.is_empty() {
-            Ok(Template { parts: self.parts })
+            Ok(Template {
+                segments: self.segments,
+            })
         } else {
             Err(self.faults)
         }
@@ -262,21 +257,17 @@ impl Reader {
 
 #[cfg(test)]
 mod tests {
+    use super::utterance::Spoken;
     use super::*;
 
     fn forms(template: &str, names: &[(Name, &str)]) -> Vec<String> {
-        let whisper = Template::read(template)
-            .unwrap()
-            .forms(Language::Uk, |wanted| {
-                let found = names.iter().find(|(name, _)| *name == wanted);
-                found.map(|(_, value)| *value)
-            });
-        let text = |form: &Phrase| match form {
-            Phrase::Spoken { text, .. } => text.clone(),
-            Phrase::File(path) => path.clone(),
-            Phrase::Tone(tone) => format!("{tone:?}"),
-        };
-        whisper.forms.iter().map(text).collect()
+        let template = Template::read(template).unwrap();
+        let whisper = template.fill(Language::Uk, |wanted| {
+            let found = names.iter().find(|(name, _)| *name == wanted);
+            found.map(|(_, value)| *value)
+        });
+        let forms = whisper.about(&Spoken::default()).forms();
+        forms.iter().map(|form| form.text().to_owned()).collect()
     }
 
     #[test]

@@ -48,6 +48,7 @@ pub(super) enum Asked {
     Hold(HoldId),
     Records(Query),
     Connect(TargetKey),
+    Render(CallId, Vec<Phrase>),
 }
 
 #[derive(Debug)]
@@ -352,7 +353,13 @@ impl Engine {
             (Some(Asked::Connect(target)), Answer::Connected(way)) => {
                 self.trunks.handle_connected(now.mono, &target, way);
             }
-            (_, Answer::Committed | Answer::Records(_) | Answer::Connected(_)) => {}
+            (Some(Asked::Render(call, asked)), Answer::Rendered(prompts)) => {
+                self.step(now, call, CallInput::Rendered { asked, prompts });
+            }
+            (
+                _,
+                Answer::Committed | Answer::Records(_) | Answer::Connected(_) | Answer::Rendered(_),
+            ) => {}
         }
     }
 
@@ -458,6 +465,10 @@ impl Engine {
             CallEffect::Tell(told) => self.tell(now, &told),
             CallEffect::Reach { operator } => self.reach(now, id, operator),
             CallEffect::Commit(gate) => self.ask(Asked::Gate(id, gate), Question::Committed),
+            CallEffect::Render { phrases } => {
+                let asked = Asked::Render(id, phrases.clone());
+                self.ask(asked, Question::Render { phrases });
+            }
             CallEffect::SetTimer(timer, at) => self.timers.set(EngineTimer::Call(id, timer), at),
             CallEffect::StopTimer(timer) => {
                 self.timers.cancel(&EngineTimer::Call(id, timer));

@@ -179,8 +179,13 @@ pub fn call_event(news: &News, facts: &CallFacts) -> (&'static str, Map<String, 
                 Some(Phrase::File(file)) => (Some(file.as_str()), None),
                 Some(Phrase::Tone(_)) | None => (None, None),
             };
+            let tone = match phrase {
+                Some(Phrase::Tone(tone)) => Some(tone.as_str()),
+                Some(Phrase::Spoken { .. } | Phrase::File(_)) | None => None,
+            };
             json!({
                 "operator": operator,
+                "tone": tone,
                 "text": text,
                 "language": language,
                 "played_s": seconds(*played),

@@ -57,6 +57,7 @@ impl Before {
             | CallInput::Replace { .. }
             | CallInput::Ordered(_)
             | CallInput::Committed(_)
+            | CallInput::Rendered { .. }
             | CallInput::Timer(_)
             | CallInput::HangUp(_) => None,
         };

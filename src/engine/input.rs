@@ -18,6 +18,8 @@ pub enum Answer {
     Committed,
     /// The records of a name, or why there are none to be had; an empty list is an answer.
     Records(Result<Vec<DnsRecord>, String>),
+    /// The phrases that are ready now; those that nothing says are missing.
+    Rendered(BTreeMap<Phrase, Prompt>),
     /// The connection stands, or why it does not.
     Connected(Result<Flow, String>),
 }

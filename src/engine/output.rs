@@ -13,6 +13,7 @@ use crate::sip::flow::{Flow, Transport};
 use crate::sip::registrar::Binding;
 use crate::sip::resolve::RecordKind;
 use crate::time::Duration;
+use crate::words::Phrase;
 
 /// One output.
 #[derive(Clone, Debug)]
@@ -67,6 +68,11 @@ pub enum Question {
         name: String,
         /// Of which kind.
         kind: RecordKind,
+    },
+    /// Can these phrases be made ready, soon?
+    Render {
+        /// The phrases.
+        phrases: Vec<Phrase>,
     },
     /// Can a connection be made?
     Connect {

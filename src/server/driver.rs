@@ -15,6 +15,7 @@ use super::clock::Clock;
 use super::figures::Figures;
 use super::mailbox::Mailbox;
 use super::media::MediaThreads;
+use super::prompts::on_demand::Renderer;
 use super::resolver::Resolver;
 use super::store::Store;
 use super::telemetry::Telemetry;
@@ -59,6 +60,8 @@ pub enum Word {
     Records(AskId, Result<Vec<DnsRecord>, String>),
     /// A connection that the engine asked for stands, or why it does not.
     Connected(AskId, Result<Flow, String>),
+    /// Phrases that a call asked for, as far as they are ready.
+    Rendered(AskId, BTreeMap<Phrase, Prompt>),
     /// From the media threads.
     Media(MediaEvent),
     /// From the store.
@@ -142,6 +145,8 @@ pub struct Driver {
     pub dialler: Dialler,
     /// Who knows where names lead.
     pub resolver: Resolver,
+    /// Who renders what calls ask for.
+    pub renderer: Renderer,
     /// Where media commands go.
     pub media: Arc<MediaThreads>,
     /// Where records go.
@@ -255,6 +260,10 @@ impl Driver {
                 let answer = Answer::Connected(connected);
                 self.engine.handle_input(now, Input::Answer { id, answer });
             }
+            Word::Rendered(id, prompts) => {
+                let answer = Answer::Rendered(prompts);
+                self.engine.handle_input(now, Input::Answer { id, answer });
+            }
             Word::Media(event) => self.engine.handle_input(now, Input::Media(event)),
             Word::Committed(id) => self.engine.handle_input(
                 now,
@@ -340,6 +349,14 @@ impl Driver {
                     let inbox = Arc::clone(&self.inbox);
                     let answer = move |records| inbox.post(Word::Records(id, records));
                     self.resolver.ask(name, kind, answer);
+                }
+                Output::Ask {
+                    id,
+                    question: Question::Render { phrases },
+                } => {
+                    let inbox = Arc::clone(&self.inbox);
+                    let answer = move |prompts| inbox.post(Word::Rendered(id, prompts));
+                    self.renderer.ask(phrases, answer);
                 }
                 Output::Ask {
                     id,

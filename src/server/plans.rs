@@ -84,7 +84,9 @@ pub fn load(
         return Err(Refused::Problems(compiled.problems));
     };
     let phrases: Vec<_> = plan.phrases().into_iter().collect();
-    let (prompts, missing) = store.render_all(&phrases, progress);
+    let wishes = plan.fragments().into_iter();
+    let wishes: Vec<_> = wishes.filter(|it| !phrases.contains(it)).collect();
+    let (prompts, missing) = store.render_all(&phrases, &wishes, progress);
     if !missing.is_empty() {
         return Err(Refused::Sentences(missing));
     }

@@ -20,6 +20,7 @@ use super::media::{MediaSettings, MediaThreads, recover};
 use super::outbox::Outbox;
 use super::plans::{self, Fingerprint, Loaded, Look, Refused};
 use super::prompts::PromptStore;
+use super::prompts::on_demand::Renderer;
 use super::resolver::Resolver;
 use super::retention;
 use super::settings::{DigestWord, Settings};
@@ -130,6 +131,7 @@ impl Server {
             dialler: net.dialler,
             resolver: Resolver::new(None, Handle::current()),
             tracer,
+            renderer: Renderer::start(Arc::clone(&prompts), clock)?,
             media: Arc::clone(&media),
             store: store.clone(),
             telemetry: telemetry.clone(),

@@ -1,7 +1,7 @@
 //! A stand-in for the media threads: ports without sockets, prompts that last as long as they say,
 //! recordings without a disk. It also tells the parties what they would hear.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::net::SocketAddr;
 use std::sync::Arc;
 
@@ -89,6 +89,21 @@ impl Sound {
                 .collect(),
             ..Self::default()
         }
+    }
+
+    /// What a synthesiser makes of phrases that a call asked for.
+    pub fn render(&mut self, phrases: Vec<Phrase>) -> BTreeMap<Phrase, Prompt> {
+        let mut ready = BTreeMap::new();
+        for phrase in phrases {
+            let mut known = self.phrases.iter();
+            let known = known.find(|(_, known)| **known == phrase);
+            let next = || self.phrases.last_key_value().map_or(1, |(key, _)| key + 1);
+            let key = known.map_or_else(next, |(key, _)| *key);
+            let prompt = prompt(&phrase, key);
+            self.phrases.insert(key, phrase.clone());
+            ready.insert(phrase, prompt);
+        }
+        ready
     }
 
     /// Ports in use.
@@ -420,19 +435,25 @@ impl Line {
 /// Every phrase of a plan as a prompt, long as it takes to say.
 #[must_use]
 pub fn prompts(plan: &Dialplan) -> BTreeMap<Phrase, Prompt> {
-    let phrases = plan.phrases().into_iter().zip(1_u128..);
-    let prompts = phrases.map(|(phrase, key)| {
-        let duration = match &phrase {
-            Phrase::Spoken { text, .. } => {
-                let letters = u32::try_from(text.chars().count()).unwrap_or(u32::MAX);
-                LETTER.saturating_mul(letters)
-            }
-            Phrase::File(_) => MUSIC,
-            Phrase::Tone(_) => Duration::from_millis(400),
-        };
-        (phrase, Prompt { key, duration })
+    let phrases = plan.phrases().into_iter().chain(plan.fragments());
+    let prompts = phrases.collect::<BTreeSet<_>>().into_iter().zip(1_u128..);
+    let prompts = prompts.map(|(phrase, key)| {
+        let prompt = prompt(&phrase, key);
+        (phrase, prompt)
     });
     prompts.collect()
+}
+
+fn prompt(phrase: &Phrase, key: u128) -> Prompt {
+    let duration = match phrase {
+        Phrase::Spoken { text, .. } => {
+            let letters = u32::try_from(text.chars().count()).unwrap_or(u32::MAX);
+            LETTER.saturating_mul(letters)
+        }
+        Phrase::File(_) => MUSIC,
+        Phrase::Tone(_) => Duration::from_millis(400),
+    };
+    Prompt { key, duration }
 }
 
 #[cfg(test)]

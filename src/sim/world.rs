@@ -103,6 +103,8 @@ pub struct World {
     happenings: BTreeMap<(Instant, u64), Happening>,
     happened: u64,
     wakeups: Timers<usize>,
+    /// How long a phrase of a call takes to be rendered; none is never done.
+    rendering: Option<Duration>,
     rng: Rng,
     inputs: u64,
     inspect_every: u64,
@@ -154,6 +156,7 @@ impl World {
             happenings: BTreeMap::new(),
             happened: 0,
             wakeups: Timers::default(),
+            rendering: Some(Duration::ZERO),
             rng,
             inputs: 0,
             inspect_every: settings.inspect_every.max(1),
@@ -294,6 +297,11 @@ impl World {
             Some(Role::Phone(phone)) => Some(&phone.story),
             Some(Role::Callers(_)) | None => None,
         }
+    }
+
+    /// How long phrases of calls take to be rendered from now on; without a time none is ever ready.
+    pub const fn render_within(&mut self, takes: Option<Duration>) {
+        self.rendering = takes;
     }
 
     /// Makes somebody do something at a time.

@@ -105,7 +105,7 @@ fn every_phrase_of_the_shipped_plans_can_be_said_with_nothing_installed() {
             .expect("it compiles");
         let phrases: Vec<_> = plan.phrases().into_iter().collect();
         assert!(phrases.len() > 3);
-        let (prompts, problems) = store.render_all(&phrases, |_, _| {});
+        let (prompts, problems) = store.render_all(&phrases, &[], |_, _| {});
         assert!(problems.is_empty(), "{problems:#?}");
         assert_eq!(prompts.len(), phrases.len());
     }

@@ -12,11 +12,12 @@ use crate::dialplan::plan::{Dialplan, Number, Target, Whisper};
 use crate::dialplan::read::{Fields, cut};
 use crate::dialplan::schema;
 use crate::dialplan::whisper::Name;
+use crate::dialplan::whisper::utterance::Spoken;
 use crate::dialplan::yaml::{Entry, Value};
 use crate::id::{QueueName, SiteName};
 use crate::limits;
 use crate::number::{BadNumber, Country};
-use crate::words::{Language, Phrase};
+use crate::words::Language;
 
 /// What the numbers are read against.
 pub(super) struct Context<'a> {
@@ -151,7 +152,7 @@ fn whisper(
         whispers.warn_of_silence(language, problems);
         return Whisper::default();
     };
-    let whisper = template.forms(language, |name| match name {
+    let whisper = template.fill(language, |name| match name {
         Name::From => from,
         Name::City => number.city.as_deref(),
         Name::Campaign => number.campaign.as_deref(),
@@ -159,14 +160,9 @@ fn whisper(
         Name::Site => number.site.as_ref().map(SiteName::as_str),
         Name::Name => number.name.as_deref(),
     });
-    let longest = whisper.forms.iter().map(|form| match form {
-        Phrase::Spoken { text, .. } => text.chars().count(),
-        Phrase::File(_) | Phrase::Tone(_) => 0,
-    });
-    if longest
-        .max()
-        .is_some_and(|count| count > limits::PHRASE_CHARS)
-    {
+    let forms = whisper.about(&Spoken::LONGEST).forms();
+    let longest = forms.iter().map(|form| form.text().chars().count()).max();
+    if longest.is_some_and(|count| count > limits::PHRASE_CHARS) {
         let limit = limits::PHRASE_CHARS;
         let message = format!("the whisper of this number has more than {limit} characters");
         problems.error(entry.at, message);

@@ -4,7 +4,7 @@ use std::cell::Cell;
 
 use super::Defaults;
 use crate::dialplan::diagnose::{Help, Place, Problems, Severity, nearest};
-use crate::dialplan::plan::Recording;
+use crate::dialplan::plan::{Accept, Recording};
 use crate::dialplan::read::Fields;
 use crate::dialplan::schema;
 use crate::dialplan::whisper::{Fault, FaultKind, NAMES, Template};
@@ -18,6 +18,7 @@ pub(super) struct Whispers {
     ru: Option<Template>,
     en: Option<Template>,
     pub(super) max: Duration,
+    pub(super) accept: Accept,
     /// Where the section begins; none when there is none.
     pub(super) at: Option<Place>,
     /// Whether the section was read without a fault.
@@ -61,7 +62,8 @@ pub(super) fn whispers(top: &Fields<'_>, problems: &mut Problems<'_>) -> Whisper
         template(&fields, "ru", problems),
         template(&fields, "en", problems),
     );
-    fields.choice("accept", &[("answer", ())], &["key"], problems);
+    let ways = [("answer", Accept::Answer), ("key", Accept::Key)];
+    let accept = fields.choice("accept", &ways, &[], problems);
     let longest = Duration::from_millis(500)..=Duration::from_secs(30);
     let max = fields.duration("max", longest, problems);
     Whispers {
@@ -69,6 +71,7 @@ pub(super) fn whispers(top: &Fields<'_>, problems: &mut Problems<'_>) -> Whisper
         ru,
         en,
         max: max.unwrap_or(Duration::from_secs(4)),
+        accept: accept.unwrap_or_default(),
         at: top.entry("whisper").map(|entry| entry.at),
         sound: problems.count() == before,
         warned: Cell::new([false; 3]),

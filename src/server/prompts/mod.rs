@@ -1,10 +1,12 @@
 //! The prompt store: every phrase of a plan as sound, ready before the first call asks for it.
 //!
 //! Rendering happens when a plan is loaded and may take seconds; in a call there is only a look-up by
-//! key. A phrase is tried with each engine in the settings' order, and the first that says it wins.
+//! key. What depends on the caller is rendered while a phone rings, beside the calls ([`on_demand`]). A
+//! phrase is tried with each engine in the settings' order, and the first that says it wins.
 
 mod cache;
 pub mod hold_music;
+pub mod on_demand;
 mod recorded;
 mod sound;
 mod tones;
@@ -19,6 +21,7 @@ use anyhow::{Context as _, Result};
 use sha2::{Digest as _, Sha256};
 
 use self::cache::Cache;
+use self::on_demand::Rack;
 use self::recorded::Recorded;
 use super::tts::{command, embedded};
 use crate::dialplan::plan::DEFAULT_MUSIC;
@@ -50,6 +53,8 @@ pub struct PromptStore {
     voices: Vec<Voice>,
     cache: Cache,
     shelf: RwLock<Arc<Shelf>>,
+    /// What was rendered for calls.
+    rack: RwLock<Rack>,
 }
 
 /// An engine that is ready to be asked.
@@ -78,21 +83,21 @@ impl PromptStore {
             voices,
             cache,
             shelf: RwLock::default(),
+            rack: RwLock::default(),
         })
     }
 
-    /// Makes every phrase ready and puts all of them on the shelf, or none when one cannot be said. `progress` hears how many of how many are
-    /// done, from two threads. Phrases that no engine says come back as sentences.
+    /// Makes every phrase ready and puts all of them on the shelf, or none when one cannot be said; a
+    /// wish that nothing says is left out. `progress` hears how many of how many are done, from two
+    /// threads. Phrases that no engine says come back as sentences.
     pub fn render_all(
         &self,
         phrases: &[Phrase],
+        wishes: &[Phrase],
         progress: impl Fn(usize, usize) + Sync,
     ) -> Rendered {
-        let round = Round {
-            store: self,
-            failures: self.voices.iter().map(|_| AtomicUsize::new(0)).collect(),
-            used: Mutex::default(),
-        };
+        let round = self.round();
+        let phrases = [phrases, wishes].concat();
         let (next, done) = (AtomicUsize::new(0), AtomicUsize::new(0));
         let work = || {
             let mut rendered = Vec::new();
@@ -120,6 +125,7 @@ impl PromptStore {
                     prompts.insert(phrase.clone(), prompt);
                     sounds.insert(prompt.key, samples);
                 }
+                Err(_) if wishes.contains(phrase) => {}
                 Err(problem) => {
                     problems.insert(problem);
                 }
@@ -143,7 +149,17 @@ impl PromptStore {
         (prompts, Vec::new())
     }
 
-    /// The samples of a prompt, 8 kHz mono. None when it belongs to no plan loaded lately.
+    fn round(&self) -> Round<'_> {
+        Round {
+            store: self,
+            failures: self.voices.iter().map(|_| AtomicUsize::new(0)).collect(),
+            used: Mutex::default(),
+            keeps: true,
+        }
+    }
+
+    /// The samples of a prompt, 8 kHz mono. None when it belongs to no plan loaded lately, and to no
+    /// call.
     #[must_use]
     pub fn samples(&self, key: u128) -> Option<Arc<[i16]>> {
         let shelf = Arc::clone(&self.shelf.read().unwrap_or_else(PoisonError::into_inner));
@@ -152,6 +168,7 @@ impl PromptStore {
             .get(&key)
             .or_else(|| shelf.previous.get(&key))
             .cloned()
+            .or_else(|| self.rack().samples(key))
     }
 
     /// Puts new sounds on the shelf; those of the plan before the last go.
@@ -186,6 +203,8 @@ struct Round<'a> {
     /// For each voice, how often it failed in a row.
     failures: Vec<AtomicUsize>,
     used: Mutex<BTreeSet<String>>,
+    /// Whether what is synthesised is kept on the disk.
+    keeps: bool,
 }
 
 impl Round<'_> {
@@ -283,7 +302,9 @@ impl Round<'_> {
             Some(samples) => samples,
             None => {
                 let samples = sound::speech(&synthesise()?).context("it is silent")?;
-                if let Err(error) = cache.put(&name, &samples) {
+                if self.keeps
+                    && let Err(error) = cache.put(&name, &samples)
+                {
                     tracing::warn!(
                         "a prompt cannot be kept in {}: {error}",
                         cache.folder().display()

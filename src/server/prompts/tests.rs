@@ -38,7 +38,7 @@ fn file(path: &str) -> Phrase {
 fn render(chain: Vec<Engine>, phrases: &[Phrase]) -> (PromptStore, Rendered) {
     let data = tempfile::tempdir().unwrap();
     let store = PromptStore::open(data.path(), chain).unwrap();
-    let rendered = store.render_all(phrases, |_, _| {});
+    let rendered = store.render_all(phrases, &[], |_, _| {});
     (store, rendered)
 }
 
@@ -173,7 +173,7 @@ fn a_phrase_is_synthesised_once_until_its_file_is_damaged() {
             fs::write(&kept, bytes).unwrap();
         }
         let store = PromptStore::open(data.path(), vec![shell(&script)]).unwrap();
-        let (prompts, problems) = store.render_all(&phrases, |_, _| {});
+        let (prompts, problems) = store.render_all(&phrases, &[], |_, _| {});
         assert_eq!((problems.len(), times()), (0, expected));
         keys.push(prompts[&phrases[0]].key);
     }
@@ -189,7 +189,10 @@ fn calls_of_the_plan_before_still_find_their_prompts() {
         .iter()
         .map(|text| {
             let phrase = spoken(Language::Uk, text);
-            store.render_all(std::slice::from_ref(&phrase), |_, _| {}).0[&phrase].key
+            store
+                .render_all(std::slice::from_ref(&phrase), &[], |_, _| {})
+                .0[&phrase]
+                .key
         })
         .collect();
     let ready: Vec<bool> = keys
@@ -204,13 +207,13 @@ fn a_plan_that_is_refused_takes_nothing_off_the_shelf() {
     let data = tempfile::tempdir().unwrap();
     let store = PromptStore::open(data.path(), vec![shipped()]).unwrap();
     let live = spoken(Language::Uk, "Дзвінок із Києва");
-    let (prompts, _) = store.render_all(std::slice::from_ref(&live), |_, _| {});
+    let (prompts, _) = store.render_all(std::slice::from_ref(&live), &[], |_, _| {});
     for _ in 0..3 {
         let refused = [
             file("music/calm.wav"),
             spoken(Language::Uk, "Дзвінок із Марса"),
         ];
-        let (_, problems) = store.render_all(&refused, |_, _| {});
+        let (_, problems) = store.render_all(&refused, &[], |_, _| {});
         assert_eq!(problems.len(), 1);
     }
     assert!(store.samples(prompts[&live].key).is_some());
@@ -236,7 +239,9 @@ fn progress_counts_to_the_end() {
     let store = PromptStore::open(data.path(), vec![shipped()]).unwrap();
     let phrases: Vec<Phrase> = (0..20).map(|n| file(&format!("{n}.wav"))).collect();
     let seen = Mutex::new(Vec::new());
-    store.render_all(&phrases, |done, all| seen.lock().unwrap().push((done, all)));
+    store.render_all(&phrases, &[], |done, all| {
+        seen.lock().unwrap().push((done, all))
+    });
     let mut seen = seen.into_inner().unwrap();
     seen.sort_unstable();
     assert_eq!(seen, (1..=20).map(|done| (done, 20)).collect::<Vec<_>>());

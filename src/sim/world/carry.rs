@@ -44,6 +44,15 @@ impl World {
                     let answer = Answer::Records(Err("nobody has a name here".to_owned()));
                     self.schedule(self.now, Happening::Answer(id, answer));
                 }
+                Output::Ask {
+                    id,
+                    question: Question::Render { phrases },
+                } => {
+                    if let Some(takes) = self.rendering {
+                        let answer = Answer::Rendered(self.sound.render(phrases));
+                        self.schedule(self.now + takes, Happening::Answer(id, answer));
+                    }
+                }
                 Output::Record(record) => self.kept.keep(record),
                 Output::Reply { id, reply } => self.replies.push((id, reply)),
                 Output::Leg { .. } | Output::Observe(_) | Output::Log(_) => {}
