@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use super::leg::Leg;
 use super::message::Contact;
-use crate::dialplan::whisper::utterance::Spoken;
+use crate::dialplan::plan::Spoken;
 use crate::id::{LegId, QueueName};
 use crate::time::Instant;
 use crate::words::MissReason;

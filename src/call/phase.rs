@@ -13,7 +13,7 @@
 //!
 //! From everywhere the way leads to Ended: the outcome is known, legs are being closed.
 
-use crate::dialplan::whisper::utterance::Spoken;
+use crate::dialplan::plan::Spoken;
 use crate::id::{OperatorName, PlayId};
 use crate::time::Instant;
 use crate::words::Phrase;

@@ -13,6 +13,7 @@ use super::phase::Phase;
 use super::screen::Shown;
 use super::seat::Seat;
 use crate::acd::message::AcdInput;
+use crate::dialplan::plan::Accept;
 use crate::id::{LegId, OperatorName, QueueName};
 use crate::limits;
 use crate::media::command::MediaCommand;
@@ -323,7 +324,7 @@ impl Call {
             AcdInput::Answered {
                 operator: operator.clone(),
                 ticket: self.ticket,
-                keep_others: false,
+                keep_others: self.plan.whisper_accept == Accept::Key,
             },
             fx,
         );

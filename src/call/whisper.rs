@@ -8,8 +8,7 @@ use std::sync::Arc;
 
 use super::call::{Call, Effects};
 use super::message::{CallEffect, World};
-use crate::dialplan::plan::Accept;
-use crate::dialplan::whisper::utterance::{Spoken, Utterance};
+use crate::dialplan::plan::{Accept, Spoken, Utterance};
 use crate::limits;
 use crate::words::{Phrase, Prompt, Tone};
 

@@ -15,8 +15,7 @@ pub use self::queue::{
     After, Announce, Answer, Disposition, Exit, Member, Need, Queue, QueueCallback, Sticky, Target,
     Widen,
 };
-use super::whisper::utterance::Spoken;
-pub use super::whisper::utterance::Whisper;
+pub use super::whisper::utterance::{Spoken, Utterance, Whisper};
 use crate::id::{
     CalendarName, ListName, OperatorName, QueueName, SiteName, TrunkName, VoicemailName,
 };

@@ -246,7 +246,7 @@ impl Watch {
             let right = match call.phase() {
                 Phase::Opening { .. } | Phase::Dialling => operators.is_empty(),
                 Phase::Waiting => ticket == Some(true) && rung,
-                Phase::Whispering(_) => ticket == Some(true) && operators.is_empty(),
+                Phase::Whispering(_) => ticket == Some(true) && rung,
                 Phase::Talking => ticket != Some(true) && operators.is_empty(),
                 Phase::Ended => ticket.is_none() && operators.is_empty(),
             };

@@ -5,6 +5,7 @@ use strowger::dialplan::diagnose::Severity;
 use strowger::dialplan::dial::{Barred, Dialled};
 use strowger::dialplan::plan::{Answer, Dialplan, Target, Whisper};
 use strowger::dialplan::plan::{Called, CallerId};
+use strowger::dialplan::whisper::utterance::Spoken;
 use strowger::id::{OperatorName, QueueName, TrunkName};
 use strowger::sip::flow::Transport;
 use strowger::time::{Duration, Wall};
@@ -39,15 +40,9 @@ fn targets(decision: &Decision) -> Vec<&str> {
         .collect()
 }
 
-fn texts(whisper: &Whisper) -> Vec<&str> {
-    fn text(form: &Phrase) -> &str {
-        match form {
-            Phrase::Spoken { text, .. } => text,
-            Phrase::File(path) => path,
-            Phrase::Tone(_) => "a tone",
-        }
-    }
-    whisper.forms.iter().map(text).collect()
+fn texts(whisper: &Whisper) -> Vec<String> {
+    let forms = whisper.about(&Spoken::default()).forms();
+    forms.iter().map(|form| form.text().to_owned()).collect()
 }
 
 #[test]
@@ -304,4 +299,40 @@ fn an_operator_dials_colleagues_queues_and_what_outbound_allows() {
     }
     assert_eq!(plan.shown_for(&"olena".into()), Some("+380800301231"));
     assert_eq!(plan.shown_for(&"iryna".into()), Some("+380670000000"));
+}
+
+#[test]
+fn what_may_be_true_of_a_caller_is_ready_before_the_first_call() {
+    let whisper = "Дзвінок {from}[, {repeat}][, чекає {wait}][, {callback}]";
+    let plan = format!(
+        "version: 1\ncountry: UA\nsites: {{ odesa: {{ city: Одеса, from: з Одеси }} }}\n\
+         trunks: {{ t: {{ peers: [203.0.113.10] }} }}\n\
+         numbers: {{ \"0800 301 230\": {{ site: odesa, to: queue.q }} }}\n\
+         operators: {{ a: {{ password: x }} }}\n\
+         queues: {{ q: {{ operators: [a] }} }}\nwhisper: {{ uk: \"{whisper}\" }}\n"
+    );
+    let compiled = compiled(&[("plan.yaml", &plan)], Severity::Error);
+    let plan = compiled
+        .plan
+        .unwrap_or_else(|| panic!("{:?}", compiled.problems));
+    let texts = |phrases: std::collections::BTreeSet<Phrase>| {
+        let texts = phrases.into_iter().filter_map(|phrase| match phrase {
+            Phrase::Spoken { text, .. } => Some(text),
+            Phrase::File(_) | Phrase::Tone(_) => None,
+        });
+        texts.collect::<Vec<_>>()
+    };
+    assert_eq!(
+        texts(plan.phrases()),
+        [
+            "Дзвінок з Одеси",
+            "Дзвінок з Одеси, зворотний дзвінок",
+            "Дзвінок з Одеси, повторний клієнт",
+            "Дзвінок з Одеси, повторний клієнт, зворотний дзвінок",
+        ]
+    );
+    assert_eq!(
+        texts(plan.fragments()),
+        ["Дзвінок з Одеси", "зворотний дзвінок", "повторний клієнт"]
+    );
 }

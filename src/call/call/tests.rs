@@ -6,6 +6,7 @@ use std::sync::Arc;
 use super::*;
 use crate::call::entry::Arrival;
 use crate::call::message::{CallSettings, Contact, Minted, Way};
+use crate::call::phase::Stage;
 use crate::dialplan::compile::{Options, Source, compile};
 use crate::dialplan::decide::Facts;
 use crate::dialplan::diagnose::Severity;
@@ -113,6 +114,8 @@ struct Bench {
     /// Operators on the line outside any queue.
     engaged: BTreeMap<TicketId, OperatorName>,
     heard: Vec<News>,
+    /// Phrases that are to be rendered.
+    asked: Vec<Phrase>,
     done: bool,
 }
 
@@ -161,6 +164,7 @@ impl Bench {
             queue: None,
             engaged: BTreeMap::new(),
             heard: Vec::new(),
+            asked: Vec::new(),
             done: false,
         };
         let uri = Uri::parse("sip:0800301231@192.0.2.1").unwrap();
@@ -295,6 +299,7 @@ impl Bench {
                     };
                     self.feed(CallInput::Ways(vec![way; 2]));
                 }
+                CallEffect::Render { phrases } => self.asked.extend(phrases),
                 CallEffect::Commit(_)
                 | CallEffect::Adopt(_)
                 | CallEffect::Disown(_)
@@ -340,18 +345,14 @@ impl Bench {
                 self.held.retain(|who| self.answered.as_ref() == Some(who));
                 self.leave_queue(LeftReason::Abandoned);
             }
-            AcdInput::Answered { operator, .. } => {
-                let others: Vec<_> = self
-                    .held
-                    .iter()
-                    .filter(|it| **it != operator)
-                    .cloned()
-                    .collect();
+            AcdInput::Answered {
+                operator,
+                keep_others,
+                ..
+            } => {
                 self.answered = Some(operator);
-                for operator in others {
-                    self.held.remove(&operator);
-                    let reason = MissReason::Withdrawn;
-                    self.feed(CallInput::Withdraw { operator, reason });
+                if !keep_others {
+                    self.withdraw_others();
                 }
             }
             AcdInput::Released { ticket, .. } if self.engaged.remove(&ticket).is_some() => {}
@@ -359,7 +360,10 @@ impl Bench {
                 self.held.remove(&operator);
                 self.answered = self.answered.take().filter(|who| *who != operator);
             }
-            AcdInput::Bridged { .. } => self.leave_queue(LeftReason::Answered),
+            AcdInput::Bridged { .. } => {
+                self.leave_queue(LeftReason::Answered);
+                self.withdraw_others();
+            }
             AcdInput::Engage {
                 operator, ticket, ..
             } => {
@@ -375,6 +379,16 @@ impl Bench {
             | AcdInput::Assign { .. }
             | AcdInput::Prioritise { .. }
             | AcdInput::Described { .. } => {}
+        }
+    }
+
+    fn withdraw_others(&mut self) {
+        let others = self.held.iter();
+        let others = others.filter(|it| self.answered.as_ref() != Some(it));
+        for operator in others.cloned().collect::<Vec<_>>() {
+            self.held.remove(&operator);
+            let reason = MissReason::Withdrawn;
+            self.feed(CallInput::Withdraw { operator, reason });
         }
     }
 
@@ -533,10 +547,10 @@ fn stations(plan: &Arc<Dialplan>, offer: Option<&str>) -> Vec<(&'static str, Ben
     all.push(("whispering", bench.clone()));
     let mut noticed = bench.clone();
     bench.feed(CallInput::Timer(CallTimer::Whisper));
-    assert!(matches!(bench.call().phase(), Phase::Whispering(it) if it.over));
+    assert!(matches!(bench.call().phase(), Phase::Whispering(it) if it.stage == Stage::Over));
     all.push(("whisper over, notice plays", bench.clone()));
     noticed.feed(CallInput::Timer(CallTimer::Notice));
-    assert!(matches!(noticed.call().phase(), Phase::Whispering(it) if !it.over));
+    assert!(matches!(noticed.call().phase(), Phase::Whispering(it) if it.stage != Stage::Over));
     all.push(("notice over, whisper plays", noticed));
     bench.feed(CallInput::Timer(CallTimer::Notice));
     assert!(matches!(bench.call().phase(), Phase::Talking));
@@ -545,6 +559,51 @@ fn stations(plan: &Arc<Dialplan>, offer: Option<&str>) -> Vec<(&'static str, Ben
     all.push(("ended, outcome not committed", bench.clone()));
     bench.feed(CallInput::Committed(Gate::Ended));
     all.push(("ended, legs closing", bench));
+    all
+}
+
+/// The stations of a call that a key accepts, and whose whisper is rendered while the phones ring.
+fn accepted() -> Vec<(&'static str, Bench)> {
+    let plan = compiled(
+        &PLAN
+            .replace("ANSWER", "queue")
+            .replace("max: 4s", "accept: key"),
+    );
+    let mut all = Vec::new();
+    let mut bench = Bench::new(&plan, Some(SDP));
+    bench.prompts.retain(|phrase, _| {
+        let whisper = matches!(phrase, Phrase::Spoken { text, .. } if text == "Дзвінок");
+        !whisper
+    });
+    bench.feed(CallInput::Committed(Gate::Offered));
+    bench.open(CALLER);
+    bench.ring("iryna", 1);
+    bench.ring("olena", 1);
+    bench.open(phone(1));
+    bench.open(phone(2));
+    assert_eq!(bench.asked.len(), 1, "what both are told is rendered once");
+    bench.answers(phone(1));
+    let stage = |bench: &Bench| match bench.call().phase() {
+        Phase::Whispering(it) => it.stage.clone(),
+        phase => panic!("{phase:?}"),
+    };
+    assert!(matches!(stage(&bench), Stage::Awaited(_)));
+    let late = bench.timers[&CallTimer::Whisper].since(bench.now.mono);
+    assert_eq!(late, limits::WHISPER_LATE);
+    all.push(("a whisper is awaited", bench.clone()));
+    bench.feed(CallInput::Timer(CallTimer::Whisper));
+    assert!(matches!(stage(&bench), Stage::Said { .. }));
+    all.push(("a tone is heard", bench.clone()));
+    bench.feed(CallInput::Timer(CallTimer::Whisper));
+    assert_eq!(stage(&bench), Stage::Unaccepted);
+    all.push(("a key is awaited", bench.clone()));
+    bench.answers(phone(2));
+    assert!(!bench.held.contains(&operator("olena")));
+    all.push(("another one answered", bench.clone()));
+    let (leg, digit) = (phone(1), '1');
+    bench.feed(CallInput::Media(MediaEvent::Digit { leg, digit }));
+    assert_eq!(stage(&bench), Stage::Over);
+    all.push(("accepted, the notice plays", bench));
     all
 }
 
@@ -769,6 +828,14 @@ fn inputs(bench: &Bench) -> Vec<CallInput> {
     let (operator, contact) = (operator("olena"), contact());
     all.push(CallInput::PhoneUp { operator, contact });
     all.push(CallInput::Ways(Vec::new()));
+    if let Some(phrase) = bench.asked.first() {
+        let (key, duration) = (99, Duration::from_secs(2));
+        let ready = BTreeMap::from([(phrase.clone(), Prompt { key, duration })]);
+        for prompts in [ready, BTreeMap::new()] {
+            let asked = bench.asked.clone();
+            all.push(CallInput::Rendered { asked, prompts });
+        }
+    }
     for who in &bench.held {
         if bench.answered.as_ref() != Some(who) {
             for reason in [
@@ -824,6 +891,11 @@ fn every_input_in_every_phase_leaves_nothing_behind() {
 }
 
 #[test]
+fn every_input_in_a_call_that_a_key_accepts_leaves_nothing_behind() {
+    every_input(accepted(), true);
+}
+
+#[test]
 fn every_input_in_a_call_that_an_operator_places_leaves_nothing_behind() {
     let outside = Dialled::Outside {
         number: "+380671112233".to_owned(),
@@ -849,7 +921,7 @@ fn a_notice_that_cannot_be_played_does_not_hold_the_bridge_for_ever() {
     bench.open(phone(1));
     bench.answers(phone(1));
     bench.feed(CallInput::Timer(CallTimer::Whisper));
-    assert!(matches!(bench.call().phase(), Phase::Whispering(it) if it.over));
+    assert!(matches!(bench.call().phase(), Phase::Whispering(it) if it.stage == Stage::Over));
     let at = bench.timers[&CallTimer::Notice];
     assert_eq!(
         at.since(bench.now.mono),
