@@ -12,8 +12,10 @@ mod cuts;
 mod day;
 #[path = "../fuzz/bodies/engine_script.rs"]
 mod engine_script;
+mod erlang;
 mod exchange;
 mod hall;
+mod instructions;
 mod ladders;
 mod load;
 mod loss;
