@@ -139,6 +139,24 @@ impl Sound {
         found.map(|(leg, _)| *leg)
     }
 
+    /// The leg that sends to this address.
+    #[must_use]
+    pub fn leg_at(&self, remote: SocketAddr) -> Option<LegId> {
+        let mut lines = self.lines.iter();
+        let found = lines.find(|(_, line)| line.remote == Some(remote));
+        found.map(|(leg, _)| *leg)
+    }
+
+    /// Whether whoever listens at this address hears anything.
+    #[must_use]
+    pub fn hears(&self, remote: SocketAddr) -> bool {
+        let mut lines = self.lines.values();
+        lines.any(|line| {
+            let sounds = line.playing.is_some() || line.partner.is_some();
+            line.remote == Some(remote) && sounds
+        })
+    }
+
     /// Does what the engine says.
     pub fn handle(&mut self, now: Instant, command: MediaCommand, out: &mut Vec<Sounding>) {
         match command {

@@ -98,6 +98,8 @@ pub struct World {
     ears: BTreeMap<SocketAddr, (usize, LegId)>,
     /// What the server sent to addresses that nobody of the world lives at, where somebody asks.
     mail: BTreeMap<SocketAddr, VecDeque<Bytes>>,
+    /// What the server sent, where a test wants to read it.
+    sent: Option<Vec<(Instant, SocketAddr, Bytes)>>,
     /// Datagrams to or from a party that are going to be lost: how they begin, and how many.
     doomed: BTreeMap<usize, (Bytes, u32)>,
     happenings: BTreeMap<(Instant, u64), Happening>,
@@ -152,6 +154,7 @@ impl World {
             places: BTreeMap::new(),
             ears: BTreeMap::new(),
             mail: BTreeMap::new(),
+            sent: None,
             doomed: BTreeMap::new(),
             happenings: BTreeMap::new(),
             happened: 0,
@@ -297,6 +300,26 @@ impl World {
             Some(Role::Phone(phone)) => Some(&phone.story),
             Some(Role::Callers(_)) | None => None,
         }
+    }
+
+    /// Somebody at a party's phone presses a key: in the sound, on every leg that has an open port.
+    pub fn press(&mut self, party: usize, digit: char) {
+        let ears = self.ears.iter().filter(|(_, (index, _))| *index == party);
+        let legs = ears.filter_map(|(address, _)| self.sound.leg_at(*address));
+        for leg in legs.collect::<Vec<_>>() {
+            self.tell(Input::Media(MediaEvent::Digit { leg, digit }));
+        }
+    }
+
+    /// Keeps what the server sends from now on, for [`Self::sent`].
+    pub fn keep_sent(&mut self) {
+        self.sent.get_or_insert_default();
+    }
+
+    /// What the server sent, when and to whom, as far as it was kept.
+    #[must_use]
+    pub fn sent(&self) -> &[(Instant, SocketAddr, Bytes)] {
+        self.sent.as_deref().unwrap_or_default()
     }
 
     /// How long phrases of calls take to be rendered from now on; without a time none is ever ready.

@@ -29,3 +29,4 @@ mod script;
 mod sessions;
 mod soak;
 mod strangers;
+mod whispers;

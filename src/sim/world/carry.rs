@@ -89,6 +89,9 @@ impl World {
 
     fn server_sends(&mut self, flow: Flow, bytes: Bytes) {
         self.trace.datagram(self.now, &bytes);
+        if let Some(sent) = &mut self.sent {
+            sent.push((self.now, flow.peer, bytes.clone()));
+        }
         let Some(&index) = self.places.get(&flow.peer) else {
             if let Some(mail) = self.mail.get_mut(&flow.peer) {
                 mail.push_back(bytes);
