@@ -158,6 +158,28 @@ pub const SUGGESTED_FROM: usize = 1_000;
 pub const NUMBER_SHAPES: usize = 64;
 /// Numbers with an `x` or a `*` in one plan; more is a load error.
 pub const NUMBER_PATTERNS: usize = 2_000;
+/// Spans of the week of one calendar; more is a load error.
+pub const CALENDAR_SPANS: usize = 200;
+/// Days that one calendar names; more is a load error.
+pub const CALENDAR_DAYS: usize = 1_000;
+/// Numbers and patterns of one list; more is a load error.
+pub const LIST_NUMBERS: usize = 500_000;
+/// A file of numbers; a longer one is refused.
+pub const LIST_FILE_BYTES: u64 = 16 << 20;
+/// Lines of a file of numbers that are told to be wrong; the rest is counted.
+pub const LIST_PROBLEMS: usize = 20;
+/// Routes of one plan; more is a load error.
+pub const ROUTES: usize = 500;
+/// The priorities and weights that a plan can give; another is a load error.
+pub const PRIORITIES: std::ops::RangeInclusive<i32> = -1_000..=1_000;
+/// How long it is known who spoke with a caller last; `sticky` cannot ask for more.
+pub const HISTORY_KEPT: Duration = Duration::from_secs(365 * 24 * 3600);
+/// Attempts of the ladder of callbacks; more is a load error.
+pub const CALLBACK_ATTEMPTS: usize = 20;
+/// Steps of `widen` of one queue; more is a load error.
+pub const WIDEN_STEPS: usize = 20;
+/// Codes of `disposition` of one queue, or reasons for a pause; more is a load error.
+pub const CODES: usize = 100;
 /// Operators of one plan, counted once for each queue they serve; more is a load error.
 pub const QUEUE_MEMBERS: usize = 1_000_000;
 /// Parts in brackets of one whisper; more is a load error.

@@ -55,6 +55,16 @@ pub enum Day {
     Once(Date),
 }
 
+/// As a plan writes it.
+impl std::fmt::Display for Day {
+    fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::EveryYear(month, day) => write!(out, "{month:02}-{day:02}"),
+            Self::Once(date) => write!(out, "{date}"),
+        }
+    }
+}
+
 impl Day {
     fn of_every_year(date: Date) -> Self {
         Self::EveryYear(date.month(), date.day())

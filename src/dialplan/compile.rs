@@ -4,15 +4,25 @@
 //! each section is read in the order in which names depend on each other. A problem never stops the
 //! reading; only a plan without errors comes out.
 
+mod calendars;
 mod carriers;
 mod cases;
+mod codes;
 mod dialled;
 mod floor;
 mod keys;
+mod lists;
+mod members;
+mod missed;
 mod outbound;
 mod places;
+mod queues;
+mod routes;
 mod screen;
 mod spoken;
+mod targets;
+mod waiting;
+mod ways;
 
 use std::collections::BTreeMap;
 
@@ -20,8 +30,8 @@ use sha2::{Digest as _, Sha256};
 
 use super::diagnose::{Place, Problem, Problems, Severity};
 use super::dial::keypad;
-use super::plan::{Callbacks, Dialplan, FeatureCodes, Position};
-use super::read::{Fields, Name, cut, scalar, shown};
+use super::plan::{Dialplan, Position};
+use super::read::{Fields, Name, cut, entries, scalar, shown};
 use super::schema;
 use super::secrets::{Secrets, resolve};
 use super::yaml::{self, Entry, Node, Value};
@@ -55,27 +65,33 @@ pub fn compile(sources: &[Source<'_>], secrets: &dyn Secrets, options: Options) 
     let mut problems = Problems::new(sources);
     let (mut root, read_all) = merged(sources.len(), &mut problems);
     resolve(&mut root, secrets, options.unset, &mut problems);
-    let plan = read(
-        &root,
-        read_all && options.whole,
-        hash(sources),
-        &mut problems,
-    );
+    let whole = read_all && options.whole;
+    let mut plan = read(&root, whole, secrets, &mut problems);
+    plan.hash = hash(sources, &plan.list_files);
     Compiled {
         plan: (!problems.has_errors()).then_some(plan),
         problems: problems.into_list(),
     }
 }
 
-/// SHA-256 over every file, its length before it, so that no two plans share a hash.
-fn hash(sources: &[Source<'_>]) -> String {
+/// SHA-256 over every file, its length before it, so that no two plans share a hash. Lists are told
+/// by their hashes.
+fn hash(sources: &[Source<'_>], lists: &BTreeMap<String, String>) -> String {
+    let texts = sources.iter().map(|source| source.text);
+    hex(&digest(texts.chain(lists.values().map(String::as_str))))
+}
+
+fn digest<'t>(texts: impl Iterator<Item = &'t str>) -> Vec<u8> {
     let mut hasher = Sha256::new();
-    for source in sources {
-        hasher.update((source.text.len() as u64).to_be_bytes());
-        hasher.update(source.text);
+    for text in texts {
+        hasher.update((text.len() as u64).to_be_bytes());
+        hasher.update(text);
     }
-    let digits = hasher.finalize();
-    digits.iter().map(|byte| format!("{byte:02x}")).collect()
+    hasher.finalize().to_vec()
+}
+
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 /// Reads every file and merges them. The second value is whether all could be read.
@@ -166,6 +182,9 @@ struct Names<'n> {
     pools: BTreeMap<&'n str, Place>,
     operators: BTreeMap<&'n str, Place>,
     queues: BTreeMap<&'n str, Place>,
+    voicemail: BTreeMap<&'n str, Place>,
+    calendars: BTreeMap<&'n str, Place>,
+    lists: BTreeMap<&'n str, Place>,
     /// Whether every file could be read; else a name may stand in one that could not.
     whole: bool,
 }
@@ -186,6 +205,9 @@ impl<'n> Names<'n> {
             pools: names("pools"),
             operators: names("operators"),
             queues: names("queues"),
+            voicemail: names("voicemail"),
+            calendars: names("calendars"),
+            lists: names("lists"),
             whole,
         }
     }
@@ -234,7 +256,7 @@ fn check_name(entry: &Entry, kind: &str, problems: &mut Problems<'_>) {
     }
 }
 
-fn read(root: &Node, whole: bool, hash: String, problems: &mut Problems<'_>) -> Dialplan {
+fn read(root: &Node, whole: bool, secrets: &dyn Secrets, problems: &mut Problems<'_>) -> Dialplan {
     let top = Fields::open(
         root,
         root.at,
@@ -248,9 +270,10 @@ fn read(root: &Node, whole: bool, hash: String, problems: &mut Problems<'_>) -> 
     let sites = places::sites(&top, &defaults, problems);
     let trunks = carriers::trunks(&top, &defaults, problems);
     let pools = places::pools(&top, &names, problems);
+    let lists = lists::lists(&top, &defaults, secrets, problems);
     let mut keys = keys::Keys::new(&defaults);
     let operators = floor::operators(&top, &names, &mut keys, problems);
-    let queues = floor::queues(&top, &names, &operators, &mut keys, problems);
+    let queues = queues::queues(&top, &names, &operators, &mut keys, problems);
     let outbound = outbound::outbound(&top, &names, &defaults, &keys, problems);
     let whispers = spoken::whispers(&top, problems);
     let recording = spoken::recording(&top, &defaults, problems);
@@ -263,24 +286,25 @@ fn read(root: &Node, whole: bool, hash: String, problems: &mut Problems<'_>) -> 
     };
     let numbers = dialled::numbers(&top, &context, problems);
     let mut plan = Dialplan {
-        hash,
+        hash: String::new(),
+        timezone: defaults.timezone.clone(),
         country: defaults.country,
         language: defaults.language,
-        timezone: defaults.timezone,
         sites: sites
             .into_iter()
             .map(|(name, read)| (name, read.site))
             .collect(),
         trunks,
-        calendars: BTreeMap::new(),
-        lists: BTreeMap::new(),
-        routes: Vec::new(),
+        calendars: calendars::calendars(&top, problems),
+        lists: lists.lists,
+        list_files: lists.files,
+        routes: routes::routes(&top, &names, &defaults, problems),
         numbers,
         operators,
         queues,
-        voicemail: BTreeMap::new(),
-        callbacks: Callbacks::default(),
-        feature_codes: FeatureCodes::default(),
+        voicemail: missed::voicemail(&top, &defaults, problems),
+        callbacks: missed::callbacks(&top, &defaults, outbound.as_ref(), problems),
+        feature_codes: codes::feature_codes(&top, &keys, outbound.as_ref(), problems),
         whisper_max: whispers.max,
         whisper_accept: whispers.accept,
         outbound,
@@ -289,7 +313,7 @@ fn read(root: &Node, whole: bool, hash: String, problems: &mut Problems<'_>) -> 
         recording,
         tests: Vec::new(),
     };
-    dialled::check_ways(&plan, &top, problems);
+    ways::check_lengths(&plan, &top, problems);
     plan.keypad = keypad(&plan);
     plan.tests = cases::tests(&top, &names, &plan, problems);
     plan

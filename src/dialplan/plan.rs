@@ -213,6 +213,9 @@ pub struct Dialplan {
     pub calendars: BTreeMap<CalendarName, super::calendar::Calendar>,
     /// Lists of numbers.
     pub lists: BTreeMap<ListName, super::lists::NumberList>,
+    /// The files that lists were read from, by their paths as the plan writes them, each with the
+    /// SHA-256 of its text.
+    pub list_files: BTreeMap<String, String>,
     /// What is tried before `numbers`, in order.
     pub routes: Vec<super::routes::Route>,
     /// Dialled numbers.
@@ -247,15 +250,7 @@ impl Dialplan {
     /// The queues on the way of a call: the targets in order, each followed by its overflow, no queue twice.
     #[must_use]
     pub fn way(&self, targets: &[Target]) -> Vec<QueueName> {
-        self.way_within(targets, limits::OVERFLOW_DEPTH)
-    }
-
-    /// Whether a call to these targets could pass more queues than a call may.
-    pub(super) fn way_is_too_long(&self, targets: &[Target]) -> bool {
-        self.way_within(targets, limits::OVERFLOW_DEPTH + 1).len() > limits::OVERFLOW_DEPTH
-    }
-
-    fn way_within(&self, targets: &[Target], longest: usize) -> Vec<QueueName> {
+        let longest = limits::OVERFLOW_DEPTH;
         let mut way = Vec::new();
         let mut next = targets.iter().rev().collect::<Vec<_>>();
         while let Some(target) = next.pop() {

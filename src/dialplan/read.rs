@@ -213,6 +213,17 @@ impl<'n> Fields<'n> {
         self.within(key, value, range, u64::to_string, problems)
     }
 
+    /// The whole number under a key that may be below zero, within a range.
+    pub fn between(
+        &self,
+        key: &str,
+        range: RangeInclusive<i32>,
+        problems: &mut Problems<'_>,
+    ) -> Option<i32> {
+        let value = self.parsed(key, "a whole number", |text| text.parse().ok(), problems)?;
+        self.within(key, value, range, i32::to_string, problems)
+    }
+
     fn within<T: PartialOrd>(
         &self,
         key: &str,

@@ -38,6 +38,7 @@ pub const PLAN: Words = Words {
         "lookups",
         "voicemail",
         "callbacks",
+        "feature_codes",
     ],
 };
 
@@ -92,7 +93,7 @@ pub const NUMBER: Words = Words {
 /// One of `operators`.
 pub const OPERATOR: Words = Words {
     known: &["name", "number", "password", "site", "skills", "srtp"],
-    later: &["max_no_answer"],
+    later: &["max_no_answer", "wrap_up"],
 };
 
 /// One of `queues`.
@@ -110,13 +111,22 @@ pub const QUEUE: Words = Words {
         "number",
     ],
     later: &[
-        "calendar",
-        "widen",
-        "max_size",
         "announce",
+        "calendar",
         "callback",
         "closed",
+        "disposition",
+        "exit",
+        "join_empty",
+        "leave_empty",
+        "max_size",
+        "resume_within",
+        "retry",
         "service_level",
+        "step",
+        "sticky",
+        "weight",
+        "widen",
     ],
 };
 
@@ -150,6 +160,102 @@ pub const SERVED_BY: Words = Words {
 /// `queues.X.after`.
 pub const AFTER: Words = Words {
     known: &["decline", "busy", "no_answer"],
+    later: &[],
+};
+
+/// One of `calendars`.
+pub const CALENDAR: Words = Words {
+    known: &["timezone", "open", "closed", "closed_on", "open_on"],
+    later: &[],
+};
+
+/// One of `lists`.
+pub const LIST: Words = Words {
+    known: &["numbers", "file"],
+    later: &[],
+};
+
+/// One of `routes`.
+pub const ROUTE: Words = Words {
+    known: &["when", "reject", "priority", "to"],
+    later: &[],
+};
+
+/// `when` of a route.
+pub const WHEN: Words = Words {
+    known: &["caller", "to", "trunk", "calendar", "site"],
+    later: &[],
+};
+
+/// `reject` of a route.
+pub const REJECT: Words = Words {
+    known: &["code", "note"],
+    later: &[],
+};
+
+/// One step of `queues.X.widen`.
+pub const WIDEN: Words = Words {
+    known: &["after", "skill_level"],
+    later: &[],
+};
+
+/// `queues.X.join_empty` and `leave_empty`.
+pub const NEED: Words = Words {
+    known: &["logged_in", "working", "available", "wait"],
+    later: &[],
+};
+
+/// `queues.X.announce`.
+pub const ANNOUNCED: Words = Words {
+    known: &["position", "wait", "every"],
+    later: &[],
+};
+
+/// `queues.X.callback`.
+pub const ASKED: Words = Words {
+    known: &["key", "offer_after", "offer_over"],
+    later: &[],
+};
+
+/// `queues.X.exit`.
+pub const EXIT: Words = Words {
+    known: &["key", "to"],
+    later: &[],
+};
+
+/// `queues.X.sticky`.
+pub const STICKY: Words = Words {
+    known: &["to", "within", "wait"],
+    later: &[],
+};
+
+/// `queues.X.disposition`.
+pub const DISPOSITION: Words = Words {
+    known: &["require", "codes"],
+    later: &[],
+};
+
+/// One of `voicemail`.
+pub const VOICEMAIL: Words = Words {
+    known: &["say", "max"],
+    later: &[],
+};
+
+/// `callbacks`.
+pub const CALLBACKS: Words = Words {
+    known: &["due", "ignore_shorter_than", "attempts"],
+    later: &[],
+};
+
+/// One of `callbacks.attempts`.
+pub const ATTEMPT: Words = Words {
+    known: &["show", "emit", "after"],
+    later: &[],
+};
+
+/// `feature_codes`.
+pub const FEATURE_CODES: Words = Words {
+    known: &["login", "pause", "wrap_up", "disposition", "reasons"],
     later: &[],
 };
 

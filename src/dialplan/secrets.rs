@@ -13,6 +13,22 @@ pub trait Secrets {
     fn env(&self, name: &str) -> Option<String>;
     /// The content of a file, its path as the plan writes it; none when it cannot be read.
     fn file(&self, path: &str) -> Option<String>;
+    /// The text of a list of numbers, its path as the plan writes it.
+    ///
+    /// # Errors
+    /// Why it cannot be had.
+    fn list(&self, path: &str) -> Result<String, NoList> {
+        self.file(path).ok_or(NoList::Unreadable)
+    }
+}
+
+/// Why a list of numbers cannot be had.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum NoList {
+    /// It is not there, or it is no UTF-8 text.
+    Unreadable,
+    /// It is longer than [`limits::LIST_FILE_BYTES`].
+    TooLong,
 }
 
 /// Replaces every reference in the values under `node`. One that is unset is a problem of the given

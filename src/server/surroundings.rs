@@ -4,7 +4,8 @@ use std::fs::File;
 use std::io::Read as _;
 use std::path::{Path, PathBuf};
 
-use crate::dialplan::secrets::Secrets;
+use crate::dialplan::secrets::{NoList, Secrets};
+use crate::limits;
 
 /// More of a secret's file is not read.
 const LONGEST: u64 = 65_536;
@@ -47,6 +48,21 @@ impl Secrets for Surroundings {
         let end = text.trim_end_matches(['\r', '\n']).len();
         text.truncate(end);
         Some(text)
+    }
+
+    fn list(&self, path: &str) -> Result<String, NoList> {
+        let mut text = String::new();
+        let file = File::open(self.folder.join(path)).map_err(|_| NoList::Unreadable)?;
+        let longest = limits::LIST_FILE_BYTES;
+        let mut bounded = file.take(longest.saturating_add(1));
+        bounded
+            .read_to_string(&mut text)
+            .map_err(|_| NoList::Unreadable)?;
+        if u64::try_from(text.len()).is_ok_and(|length| length <= longest) {
+            Ok(text)
+        } else {
+            Err(NoList::TooLong)
+        }
     }
 }
 

@@ -237,7 +237,9 @@ fn path(
     for node in fields.one_or_many("path") {
         let takes = "targets like queue.odesa";
         if let Some(scalar) = scalar(node, "path", takes, problems) {
-            path.extend(super::floor::target(node, scalar, "path", names, problems));
+            path.extend(super::targets::target(
+                node, scalar, "path", names, problems,
+            ));
         }
     }
     Some(path)

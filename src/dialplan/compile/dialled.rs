@@ -2,19 +2,19 @@
 
 use std::collections::BTreeMap;
 
-use super::floor::targets;
 use super::places::{Pool, ReadSite, pool, section};
 use super::spoken::Whispers;
+use super::targets::some_targets;
 use super::{Defaults, Names, position, refer};
 use crate::dialplan::diagnose::{Place, Problems};
 use crate::dialplan::numbers::{Clash, NumberTable, Pattern};
-use crate::dialplan::plan::{Dialplan, Number, Target, Whisper};
+use crate::dialplan::plan::{Number, Whisper};
 use crate::dialplan::read::{Fields, cut};
 use crate::dialplan::schema;
 use crate::dialplan::whisper::Name;
 use crate::dialplan::whisper::utterance::Spoken;
-use crate::dialplan::yaml::{Entry, Value};
-use crate::id::{QueueName, SiteName};
+use crate::dialplan::yaml::Entry;
+use crate::id::SiteName;
 use crate::limits;
 use crate::number::{BadNumber, Country};
 use crate::words::Language;
@@ -37,7 +37,6 @@ pub(super) fn numbers(
     let mut places = Vec::<Place>::new();
     for entry in section(top, "numbers", problems) {
         let fields = Fields::of(entry, &schema::NUMBER, problems);
-        fields.need("to", problems);
         let number = number(entry, &fields, context, problems);
         let site = number
             .site
@@ -124,17 +123,12 @@ fn number(
         city: at_site.map(|read| read.site.city.clone()),
         source: own.source.or_else(|| in_pool?.source.clone()),
         campaign: own.campaign.or_else(|| in_pool?.campaign.clone()),
-        to: targets(fields, "to", names, problems),
+        to: some_targets(fields, "to", names, problems),
         language: at_site.map_or(context.defaults.language, |read| read.site.language),
         whisper: Whisper::default(),
         position: position(entry.at, problems),
         site,
     };
-    if let Some(entry) = fields.entry("to")
-        && fields.one_or_many("to").is_empty()
-    {
-        problems.error(entry.at, "`to` names no queue");
-    }
     let from = at_site.map(|read| read.site.from.as_str());
     number.whisper = whisper(entry, &number, from, context.whispers, problems);
     number
@@ -168,41 +162,4 @@ fn whisper(
         problems.error(entry.at, message);
     }
     whisper
-}
-
-/// Refuses a way that is longer than a call may go. Loops have been found before.
-pub(super) fn check_ways(plan: &Dialplan, top: &Fields<'_>, problems: &mut Problems<'_>) {
-    if problems.has_errors() {
-        return;
-    }
-    for (entry, number) in section(top, "numbers", problems)
-        .iter()
-        .zip(plan.numbers.iter())
-    {
-        check_way(plan, entry, "to", &number.to, problems);
-    }
-    for entry in section(top, "queues", problems) {
-        let queue = Target::Queue(QueueName::from(entry.key.as_str()));
-        check_way(plan, entry, "overflow", &[queue], problems);
-    }
-}
-
-fn check_way(
-    plan: &Dialplan,
-    entry: &Entry,
-    key: &str,
-    targets: &[Target],
-    problems: &mut Problems<'_>,
-) {
-    if !plan.way_is_too_long(targets) {
-        return;
-    }
-    let words = match &entry.value.value {
-        Value::Map(words) => words.as_slice(),
-        Value::Null | Value::Scalar(_) | Value::List(_) => &[],
-    };
-    let word = words.iter().find(|word| word.key == key);
-    let limit = limits::OVERFLOW_DEPTH;
-    let message = format!("with their overflow these are more than {limit} queues");
-    problems.error(word.map_or(entry.at, |word| word.value.at), message);
 }

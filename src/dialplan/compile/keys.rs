@@ -56,6 +56,33 @@ impl Keys {
         Some(number)
     }
 
+    /// A feature code must not mean anybody here, nor call for help, nor be a number of the country.
+    /// One that is `open` takes every number that begins so.
+    pub(super) fn keep_code_free(
+        &self,
+        code: &str,
+        open: bool,
+        at: Place,
+        problems: &mut Problems<'_>,
+    ) {
+        let takes = |number: &str| number == code || open && number.starts_with(code);
+        let country = self.country;
+        if let Some(help) = country.emergency().iter().find(|number| takes(number)) {
+            let country = country.as_str();
+            let message =
+                format!("`{code}` would take `{help}`, which calls for help in {country}");
+            problems.error(at, message);
+        } else if normalise(code, country).is_ok() {
+            let country = country.as_str();
+            problems.error(at, format!("`{code}` is a number of {country}"));
+        }
+        if let Some((number, (first, whose))) = self.taken.iter().find(|(it, _)| takes(it)) {
+            let first = problems.position(*first);
+            let message = format!("`{code}` would take `{number}` of the {whose} at {first}");
+            problems.error(at, message);
+        }
+    }
+
     /// Numbers that call for help must not mean anybody here.
     pub(super) fn keep_free(&self, number: &str, at: Place, problems: &mut Problems<'_>) {
         if let Some(&(first, whose)) = self.taken.get(number) {

@@ -55,7 +55,7 @@ pub(super) fn defaults(top: &Fields<'_>, problems: &mut Problems<'_>) -> Default
     }
 }
 
-fn timezone(fields: &Fields<'_>, problems: &mut Problems<'_>) -> Option<String> {
+pub(super) fn timezone(fields: &Fields<'_>, problems: &mut Problems<'_>) -> Option<String> {
     let (scalar, at) = fields.scalar("timezone", "a time zone", problems)?;
     if scalar.unset {
         return None;
