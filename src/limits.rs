@@ -167,7 +167,7 @@ pub const LIST_NUMBERS: usize = 500_000;
 /// A file of numbers; a longer one is refused.
 pub const LIST_FILE_BYTES: u64 = 16 << 20;
 /// Lines of a file of numbers that are told to be wrong; the rest is counted.
-pub const LIST_PROBLEMS: usize = 20;
+pub const LIST_PROBLEMS: usize = 5;
 /// Routes of one plan; more is a load error.
 pub const ROUTES: usize = 500;
 /// The priorities and weights that a plan can give; another is a load error.

@@ -13,7 +13,7 @@ use super::phase::{Notice, Phase};
 use super::seat::Seat;
 use super::whisper::Rendered;
 use crate::acd::message::AcdInput;
-use crate::dialplan::decide::Decision;
+use crate::dialplan::decide::{Decision, Reject};
 use crate::dialplan::dial::Dialled;
 use crate::dialplan::plan::{Answer, Dialplan};
 use crate::id::{CallId, LegId, OperatorName, QueueName, TicketId};
@@ -73,6 +73,10 @@ impl Call {
             let leg = call.caller.id;
             call.sit(world, leg, operator, fx);
         }
+        if let Some(reject) = call.decision.reject.clone() {
+            call.block(world, &reject, fx);
+            return call;
+        }
         if call.way.is_empty() && call.dials.is_none() {
             call.tell(News::Unrouted, fx);
             let farewell = Farewell::Reject {
@@ -88,17 +92,7 @@ impl Call {
             );
             return call;
         }
-        call.tell(
-            News::Routed {
-                targets: call.targets(),
-                rule: call
-                    .decision
-                    .rule
-                    .as_ref()
-                    .map(|rule| format!("{}:{}", rule.file, rule.line)),
-            },
-            fx,
-        );
+        call.tell_routed(call.targets(), fx);
         fx.push_back(CallEffect::Commit(Gate::Offered));
         fx.push_back(CallEffect::SetTimer(
             CallTimer::Gate(Gate::Offered),
@@ -335,7 +329,7 @@ impl Call {
                 call: self.id(),
                 queue,
                 entered: self.entered,
-                priority: 0,
+                priority: self.decision.priority,
                 caller: None,
                 prefer: None,
             },
@@ -370,6 +364,29 @@ impl Call {
         } else {
             self.join_next(fx);
         }
+    }
+
+    /// The plan refuses this caller.
+    fn block(&mut self, world: &World<'_>, reject: &Reject, fx: &mut Effects) {
+        self.facts.note = reject.note.as_deref().map(Arc::from);
+        self.tell_routed(Vec::new(), fx);
+        let farewell = Farewell::Reject {
+            code: reject.code,
+            retry_after: None,
+        };
+        self.end(world, Outcome::Blocked, None, farewell, fx);
+    }
+
+    fn tell_routed(&self, targets: Vec<String>, fx: &mut Effects) {
+        let rule = self.decision.rule.as_ref();
+        let rule = rule.map(|rule| format!("{}:{}", rule.file, rule.line));
+        let priority = self.decision.priority;
+        let news = News::Routed {
+            targets,
+            rule,
+            priority,
+        };
+        self.tell(news, fx);
     }
 
     /// Where the call goes, in the words of its event.

@@ -86,6 +86,8 @@ pub struct CallFacts {
     pub result: Option<CallResult>,
     /// Why it was missed.
     pub reason: Option<MissedReason>,
+    /// Why the plan refused it, as it says itself.
+    pub note: Option<Arc<str>>,
     /// The hash of the dialplan that decided.
     pub plan: Arc<str>,
     /// The attempts, the last [`limits::ATTEMPTS_KEPT`] of them.
@@ -123,6 +125,7 @@ impl CallFacts {
             outcome: None,
             result: None,
             reason: None,
+            note: None,
             plan: Arc::from(""),
             attempts: VecDeque::new(),
             recorded: false,

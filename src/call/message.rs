@@ -303,6 +303,8 @@ pub enum News {
         targets: Vec<String>,
         /// `file:line` of the rule.
         rule: Option<String>,
+        /// Higher is served first.
+        priority: i32,
     },
     /// `number.unrouted`.
     Unrouted,

@@ -124,3 +124,6 @@ impl Calendar {
 pub fn minute_of_week(day: Weekday, minute: u16) -> u16 {
     u16::from(day.to_monday_zero_offset().unsigned_abs()) * DAY + minute
 }
+
+#[cfg(test)]
+mod tests;

@@ -26,12 +26,12 @@ pub const PLAN: Words = Words {
         "whisper",
         "screen",
         "recording",
-        "tests",
-    ],
-    later: &[
         "lists",
         "routes",
         "calendars",
+        "tests",
+    ],
+    later: &[
         "menus",
         "groups",
         "splits",
@@ -305,7 +305,7 @@ pub const CALL: Words = Words {
 pub const EXPECT: Words = Words {
     known: &[
         "queue", "path", "operator", "whisper", "outcome", "reason", "callback", "to", "site",
-        "source", "campaign",
+        "source", "campaign", "priority",
     ],
     later: &["voicemail", "menu", "result"],
 };
@@ -378,4 +378,6 @@ pub struct Expect {
     pub source: Option<String>,
     /// The campaign.
     pub campaign: Option<String>,
+    /// How urgent it is.
+    pub priority: Option<i32>,
 }

@@ -136,9 +136,14 @@ pub fn call_event(news: &News, facts: &CallFacts) -> (&'static str, Map<String, 
     let mut data = call_fields(facts);
     let (kind, more) = match news {
         News::Started => ("call.started", json!({})),
-        News::Routed { targets, rule } => {
-            ("call.routed", json!({ "targets": targets, "rule": rule }))
-        }
+        News::Routed {
+            targets,
+            rule,
+            priority,
+        } => (
+            "call.routed",
+            json!({ "targets": targets, "rule": rule, "priority": priority }),
+        ),
         News::Unrouted => ("number.unrouted", json!({})),
         News::QueueJoined { queue, position } => (
             "queue.joined",
@@ -222,7 +227,10 @@ pub fn call_event(news: &News, facts: &CallFacts) -> (&'static str, Map<String, 
             }),
         ),
         News::RecordingFailed(why) => ("recording.failed", json!({ "why": why })),
-        News::Ended => ("call.ended", json!({})),
+        News::Ended => match &facts.note {
+            Some(note) => ("call.ended", json!({ "note": note })),
+            None => ("call.ended", json!({})),
+        },
     };
     if let Value::Object(more) = more {
         data.extend(more);

@@ -288,6 +288,7 @@ fn judge(expect: &Expect, events: &[Event]) -> Rehearsed {
     want("site", expect.site.as_ref().map(|site| json!(site)));
     want("source", expect.source.as_ref().map(|text| json!(text)));
     want("campaign", expect.campaign.as_ref().map(|text| json!(text)));
+    want("priority", expect.priority.map(|priority| json!(priority)));
     let got = expected.keys().map(|key| {
         let value = told.get(key).cloned().unwrap_or(Value::Null);
         (key.clone(), value)
@@ -312,6 +313,9 @@ fn told(call: Option<CallId>, events: &[Event]) -> Map<String, Value> {
                 told.insert("queue".to_owned(), field("queue"));
                 let queue = field("queue");
                 path.extend(queue.as_str().map(|queue| format!("queue.{queue}")));
+            }
+            "call.routed" => {
+                told.insert("priority".to_owned(), field("priority"));
             }
             "whisper.played" => {
                 told.insert("whisper".to_owned(), field("text"));

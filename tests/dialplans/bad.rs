@@ -46,7 +46,7 @@ fn a_chain_of_overflow_is_bounded() {
     let chain = |length: usize| {
         let queues = (0..length).map(|index| {
             let overflow = if index + 1 < length {
-                format!(", overflow: queue.q{}", index + 1)
+                format!(", max_wait: 60s, overflow: queue.q{}", index + 1)
             } else {
                 String::new()
             };

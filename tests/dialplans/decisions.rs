@@ -336,3 +336,64 @@ fn what_may_be_true_of_a_caller_is_ready_before_the_first_call() {
         ["Дзвінок з Одеси", "зворотний дзвінок", "повторний клієнт"]
     );
 }
+
+const ROUTES: &str = include_str!("good/routes.yaml");
+
+/// What a plan with routes decides of a call at a moment in UTC.
+fn routed(trunk: &str, from: Option<&str>, to: &str, at: &str) -> (String, i32, Option<u16>) {
+    let compiled = compiled(&[("routes.yaml", ROUTES)], Severity::Error);
+    assert!(compiled.problems.is_empty(), "{:?}", compiled.problems);
+    let at: jiff::Timestamp = at.parse().unwrap();
+    let facts = Facts {
+        trunk: TrunkName::from(trunk),
+        to: to.to_owned(),
+        from: from.map(str::to_owned),
+    };
+    let plan = compiled.plan.unwrap();
+    let decision = plan.decide(&facts, Wall::from_millis(at.as_millisecond()));
+    let targets = decision.targets.iter().map(ToString::to_string);
+    let targets = targets.collect::<Vec<_>>().join(" ");
+    let line = decision.rule.map_or(0, |rule| rule.line);
+    let code = decision.reject.map(|reject| reject.code);
+    (format!("{targets}:{line}"), decision.priority, code)
+}
+
+#[test]
+fn the_first_route_that_fits_decides_and_the_first_priority_counts() {
+    let day = "2026-10-05T10:00:00Z";
+    let night = "2026-10-05T20:00:00Z";
+    let kyivstar = |from, to, at| routed("kyivstar", from, to, at);
+    let all = |line: u32, priority| (format!("queue.all:{line}"), priority, None);
+    for from in [
+        "093 111 22 33",
+        "0935551234",
+        "050 123 45 67",
+        "044 111 22 33",
+    ] {
+        let refused = (":14".to_owned(), 0, Some(607));
+        assert_eq!(kyivstar(Some(from), "0800301231", day), refused, "{from}");
+    }
+    let to = "0800301231";
+    assert_eq!(kyivstar(Some("050 123 45 70"), to, day), all(22, 0));
+    assert_eq!(kyivstar(Some("067 000 00 01"), to, day), all(22, 10));
+    assert_eq!(kyivstar(Some("067 111 22 33"), to, day), all(22, 10));
+    assert_eq!(kyivstar(Some("067 000 00 03"), to, day), all(22, -5));
+    assert_eq!(kyivstar(None, to, day), all(22, 0));
+    let refused = (":17".to_owned(), 0, Some(603));
+    assert_eq!(kyivstar(None, to, night), refused);
+    let elsewhere = ("queue.night:18".to_owned(), 10, None);
+    assert_eq!(kyivstar(Some("067 000 00 01"), to, night), elsewhere);
+    assert_eq!(
+        kyivstar(Some("050 000 00 01"), "0800301230", night),
+        all(21, 0)
+    );
+    let krasnodar = routed(
+        "rostelecom",
+        Some("8 918 111 22 33"),
+        "8 861 200-30-40",
+        day,
+    );
+    assert_eq!(krasnodar, ("queue.night queue.all:19".to_owned(), 0, None));
+    let unrouted = kyivstar(Some("050 000 00 01"), "0800 999 999", day);
+    assert_eq!(unrouted, (":0".to_owned(), 0, None));
+}

@@ -20,7 +20,7 @@ use std::path::{Path, PathBuf};
 
 use strowger::dialplan::compile::{Compiled, Options, Source, compile};
 use strowger::dialplan::diagnose::Severity;
-use strowger::dialplan::secrets::Secrets;
+use strowger::dialplan::secrets::{NoList, Secrets};
 
 /// One variable and one file; everything else is unset.
 struct Shelf;
@@ -32,6 +32,17 @@ impl Secrets for Shelf {
 
     fn file(&self, path: &str) -> Option<String> {
         (path == "keys/olena").then(|| "апельсин\n".to_owned())
+    }
+
+    fn list(&self, path: &str) -> Result<String, NoList> {
+        match path {
+            "lists/spam.txt" => {
+                Ok("# скарги\n044 111 22 33   # двічі\n\n+7 861 200-30-40\n".to_owned())
+            }
+            "lists/wrong.txt" => Ok("лист\n".repeat(25) + "+380441112233\n"),
+            "lists/long.txt" => Err(NoList::TooLong),
+            _ => Err(NoList::Unreadable),
+        }
     }
 }
 

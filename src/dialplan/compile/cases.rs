@@ -13,6 +13,7 @@ use crate::dialplan::read::{Fields, Name, choice, entries, scalar};
 use crate::dialplan::schema::{self, Expect, PlanTest, TestCall};
 use crate::dialplan::yaml::{Node, Value};
 use crate::id::{OperatorName, QueueName, SiteName, TrunkName};
+use crate::limits;
 use crate::number::normalised_or_kept;
 use crate::time::{Duration, Wall};
 use crate::words::{MissedReason, OperatorState, Outcome};
@@ -217,6 +218,7 @@ fn expect(
         site,
         source: fields.text("source", problems),
         campaign: fields.text("campaign", problems),
+        priority: fields.between("priority", limits::PRIORITIES, problems),
     }
 }
 

@@ -26,7 +26,7 @@ const DAY: Duration = Duration::from_secs(86_400);
 /// How long a phone rings where a queue does not say.
 const RING: Duration = Duration::from_secs(20);
 /// After so long `progressive` lets one phone more ring, where a queue does not say.
-const STEP: Duration = Duration::from_secs(10);
+const STEP: Duration = Duration::from_secs(5);
 /// A carrier gives up early media that lasts much longer.
 const EARLY_MEDIA: Duration = Duration::from_secs(150);
 
@@ -142,7 +142,7 @@ fn check(fields: &Fields<'_>, queue: &Queue, problems: &mut Problems<'_>) {
         let message = format!("no phone rings for its {ring}: the wait is over after {longest}");
         problems.warning(at("max_wait"), message);
     }
-    if said("overflow") && queue.max_wait.is_none() && queue.max_size.is_none() {
+    if said("overflow") && !said("max_wait") && !said("max_size") {
         let message = "without `max_wait` callers go on only when nobody is logged in";
         problems.warning(at("overflow"), message);
     }
