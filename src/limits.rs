@@ -129,6 +129,16 @@ pub const QUEUE_WAITING: usize = 1_000;
 /// A phone that missed a caller is not offered the same caller for at least this long, whatever the
 /// dialplan says, so that a phone that refuses at once cannot keep the distributor busy.
 pub const REOFFER_AFTER: Duration = Duration::from_secs(1);
+/// Callers who gave up in one queue and are remembered, so that they may have their place again; past
+/// it the one who gave up first is forgotten and begins anew.
+pub const ABANDONED_CALLERS: usize = 1_000;
+/// Gaps between answers, and times of handling, from which a waiting time is estimated; older ones are
+/// forgotten.
+pub const GAPS: usize = 16;
+/// With fewer gaps than this the estimate goes by the time of handling.
+pub const GAPS_FEWEST: usize = 3;
+/// The longest estimated wait; a longer one is said to be this long.
+pub const ESTIMATED_WAIT: Duration = Duration::from_secs(86_400);
 /// Callers who have left a queue and whose missed offers are remembered for the next one; past it the
 /// one who left first may be offered to the same phone at once.
 pub const FORMER_TICKETS: usize = 1_000;

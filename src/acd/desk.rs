@@ -10,16 +10,18 @@ mod callers;
 mod engagements;
 mod floor;
 mod matching;
+mod shifts;
 mod staff;
+mod wishes;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use self::callers::Joining;
-use super::former::Former;
+use super::excluded::Former;
 use super::message::{AcdEffect, AcdInput, Wish};
 use super::operator::Operator;
 use super::queue::Queue;
-use super::ticket::{Stage, Ticket};
+use super::ticket::{Ticket, Turn};
 use crate::id::{CallId, OperatorName, QueueName, TicketId};
 use crate::rng::Rng;
 use crate::time::{Duration, Instant, Now, Timers, Wakeup};
@@ -34,8 +36,11 @@ enum Timer {
     WrapUp(OperatorName),
     /// A caller's longest wait in a queue is over.
     MaxWait(TicketId),
-    /// A caller may be offered again to somebody who missed the last offer.
-    Retry(TicketId),
+    /// A caller should have been answered by now.
+    Breach(TicketId),
+    /// A caller may be offered to others than before: the queue widens, a rest, a preference or an
+    /// exclusion is over, or it is time for one phone more.
+    Review(TicketId),
 }
 
 impl Timer {
@@ -44,7 +49,8 @@ impl Timer {
             Self::Ring(_) => "ring",
             Self::WrapUp(_) => "wrap-up",
             Self::MaxWait(_) => "max wait",
-            Self::Retry(_) => "retry",
+            Self::Breach(_) => "service level",
+            Self::Review(_) => "review",
         }
     }
 }
@@ -63,35 +69,66 @@ pub struct Place {
 pub struct Standing {
     /// Callers in it.
     pub waiting: usize,
-    /// How long the first of them has waited in it.
+    /// How long the one who came first has stood in it.
     pub longest_wait: Duration,
+    /// How long one who came now would wait, where that can be told.
+    pub estimated_wait: Option<Duration>,
+    /// Within which a caller should be answered.
+    pub service_level: Option<Duration>,
     /// Callers who were bridged with an operator.
     pub answered: u64,
     /// Those of them who were within the service level.
     pub answered_in_time: u64,
     /// Callers who gave up.
     pub abandoned: u64,
-    /// Those of them who gave up before the service level was over.
+    /// Those of them who gave up within it.
     pub abandoned_in_time: u64,
+}
+
+impl Standing {
+    /// The service level among those who were answered; none while nobody was, or where none is set.
+    #[must_use]
+    pub fn of_answered(&self) -> Option<f64> {
+        self.share(self.answered_in_time, self.answered)
+    }
+
+    /// The service level among all who came, where giving up in time is no fault of the queue.
+    #[must_use]
+    pub fn of_all(&self) -> Option<f64> {
+        let in_time = self.answered_in_time.saturating_add(self.abandoned_in_time);
+        self.share(in_time, self.answered.saturating_add(self.abandoned))
+    }
+
+    #[expect(
+        clippy::cast_precision_loss,
+        reason = "a share needs no more digits than a float has"
+    )]
+    fn share(&self, part: u64, whole: u64) -> Option<f64> {
+        let known = self.service_level.is_some() && whole > 0;
+        known.then(|| part as f64 / whole as f64)
+    }
 }
 
 /// The distributor.
 #[derive(Clone, Debug)]
 pub struct Desk {
-    queues: BTreeMap<QueueName, Queue>,
+    /// Every queue, in the order of the names; a new floor numbers them anew.
+    queues: Vec<Queue>,
+    numbers: BTreeMap<QueueName, usize>,
     operators: BTreeMap<OperatorName, Operator>,
     tickets: BTreeMap<TicketId, Ticket>,
+    /// Callers who seek one operator alone, by whom.
+    kept: BTreeMap<OperatorName, BTreeSet<Turn>>,
+    former: Former,
     counts: BTreeMap<OperatorState, usize>,
     timers: Timers<Timer>,
-    former: Former,
     /// Callers for whom something changed since the last [`Desk::settle`].
     fresh: BTreeSet<TicketId>,
     /// Operators who became free since then.
     freed: BTreeSet<OperatorName>,
-    /// Queues whose last operator logged out since then.
-    deserted: BTreeSet<QueueName>,
+    /// Queues that may have to let callers go.
+    touched: BTreeSet<usize>,
     /// For the strategy that draws.
-    #[expect(dead_code, reason = "no strategy draws yet")]
     rng: Rng,
 }
 
@@ -100,15 +137,17 @@ impl Desk {
     #[must_use]
     pub fn new(rng: Rng) -> Self {
         Self {
-            queues: BTreeMap::new(),
+            queues: Vec::new(),
+            numbers: BTreeMap::new(),
             operators: BTreeMap::new(),
             tickets: BTreeMap::new(),
+            kept: BTreeMap::new(),
+            former: Former::default(),
             counts: BTreeMap::new(),
             timers: Timers::default(),
             fresh: BTreeSet::new(),
-            former: Former::default(),
             freed: BTreeSet::new(),
-            deserted: BTreeSet::new(),
+            touched: BTreeSet::new(),
             rng,
         }
     }
@@ -120,6 +159,8 @@ impl Desk {
             if let Some(operator) = self.operators.get_mut(&name) {
                 operator.logged_out = wish.logged_out;
                 operator.pause = wish.pause;
+                operator.owes = wish.owes;
+                operator.last = wish.owes;
             }
         }
     }
@@ -135,32 +176,35 @@ impl Desk {
                 queue,
                 entered,
                 priority,
-                ..
+                caller,
+                prefer,
             } => {
-                let order = (priority, entered);
                 let joining = Joining {
                     ticket,
                     call,
                     queue,
-                    order,
+                    entered,
+                    priority,
+                    caller,
+                    prefer,
                 };
                 self.join(now, joining, effects);
             }
             AcdInput::Leave { ticket, reason } => self.leave(now, ticket, reason, effects),
-            AcdInput::Prioritise { ticket, priority } => self.prioritise(ticket, priority),
-            AcdInput::Assign { .. } | AcdInput::Described { .. } => {}
+            AcdInput::Assign { ticket, operator } => self.assign(now, ticket, &operator),
+            AcdInput::Prioritise { ticket, priority } => self.prioritise(now, ticket, priority),
             AcdInput::PassedOn { operator, ticket } => {
                 self.exclude(now, &operator, ticket, MissReason::Declined);
-                self.arm_retry(now, ticket);
+                self.review(now, ticket);
             }
             AcdInput::Ringing { operator, ticket } => {
                 self.ringing(now, &operator, ticket, effects);
             }
             AcdInput::Answered {
-                operator, ticket, ..
-            } => {
-                self.answered(now, &operator, ticket, effects);
-            }
+                operator,
+                ticket,
+                keep_others,
+            } => self.answered(now, &operator, ticket, keep_others, effects),
             AcdInput::Missed {
                 operator,
                 ticket,
@@ -187,6 +231,9 @@ impl Desk {
             AcdInput::SetState { operator, state } => {
                 self.set_state(now, &operator, state, effects);
             }
+            AcdInput::Described { operator, call } => {
+                self.described(now, &operator, call, effects);
+            }
         }
         self.settle(now, effects);
     }
@@ -202,10 +249,8 @@ impl Desk {
                     }
                 }
                 Timer::MaxWait(ticket) => self.waited_out(now, ticket, effects),
-                Timer::Retry(ticket) => {
-                    self.arm_retry(now, ticket);
-                    self.fresh.insert(ticket);
-                }
+                Timer::Breach(ticket) => self.breached(ticket, effects),
+                Timer::Review(ticket) => self.review(now, ticket),
             }
         }
         self.settle(now, effects);
@@ -224,35 +269,42 @@ impl Desk {
     /// How many callers stand in a queue.
     #[must_use]
     pub fn waiting(&self, queue: &QueueName) -> usize {
-        self.queues.get(queue).map_or(0, Queue::len)
+        self.queue(queue).map_or(0, Queue::len)
     }
 
     /// Every queue with the number of its callers.
     pub fn queues(&self) -> impl Iterator<Item = (&QueueName, usize)> + '_ {
-        self.queues.iter().map(|(name, queue)| (name, queue.len()))
+        self.queues.iter().map(|queue| (&queue.name, queue.len()))
     }
 
-    /// Where a caller stands, and how long it will take.
+    /// Where a caller stands, and how long it will take; none when not in a queue.
     #[must_use]
-    pub fn place(&self, _now: Instant, ticket: TicketId) -> Option<Place> {
-        let ticket = self.tickets.get(&ticket)?;
-        let queue = self.queues.get(ticket.queue())?;
-        (ticket.stage != Stage::Bridged).then(|| Place {
-            position: queue.position(ticket.turn()),
-            wait: None,
+    pub fn place(&self, now: Instant, ticket: TicketId) -> Option<Place> {
+        let ticket = self.tickets.get(&ticket).filter(|ticket| ticket.stands())?;
+        let queue = self.queue(&ticket.queue)?;
+        let position = queue.position(ticket.turn);
+        Some(Place {
+            position,
+            wait: queue.estimate(now, position),
         })
     }
 
     /// How a queue stands.
     #[must_use]
     pub fn standing(&self, now: Instant, queue: &QueueName) -> Option<Standing> {
-        let queue = self.queues.get(queue)?;
-        let first = queue.standing().next();
-        let first = first.and_then(|turn| self.tickets.get(&turn.ticket));
+        let queue = self.queue(queue)?;
+        let waiting = queue.len();
+        let next = u32::try_from(waiting).unwrap_or(u32::MAX).saturating_add(1);
+        let since = queue.longest();
         Some(Standing {
-            waiting: queue.len(),
-            longest_wait: first.map_or(Duration::ZERO, |first| now.since(first.joined)),
-            ..Standing::default()
+            waiting,
+            longest_wait: since.map_or(Duration::ZERO, |since| now.since(since)),
+            estimated_wait: queue.estimate(now, next),
+            service_level: queue.rules.service_level,
+            answered: queue.statistics.answered,
+            answered_in_time: queue.statistics.answered_in_time,
+            abandoned: queue.statistics.abandoned,
+            abandoned_in_time: queue.statistics.abandoned_in_time,
         })
     }
 
@@ -288,101 +340,17 @@ impl Desk {
     /// Every ticket with its call and the queue it stands in; none when its caller is bridged.
     pub fn tickets(&self) -> impl Iterator<Item = (TicketId, CallId, Option<&QueueName>)> + '_ {
         self.tickets.iter().map(|(id, ticket)| {
-            let queue = match ticket.stage {
-                Stage::Waiting(_) | Stage::Whisper(_) => Some(ticket.queue()),
-                Stage::Bridged => None,
-            };
+            let queue = ticket.stands().then_some(&ticket.queue);
             (*id, ticket.call, queue)
         })
     }
-}
 
-/// What both sides use.
-impl Desk {
-    /// The state of an operator who is held by this ticket.
-    fn held(&self, name: &OperatorName, id: TicketId) -> Option<OperatorState> {
-        let operator = self.operators.get(name)?;
-        operator.holds(id).then(|| operator.state())
+    fn queue(&self, name: &QueueName) -> Option<&Queue> {
+        self.queues.get(*self.numbers.get(name)?)
     }
 
-    fn is_offered(&self, name: &OperatorName, id: TicketId) -> bool {
-        matches!(
-            self.held(name, id),
-            Some(OperatorState::Reserved | OperatorState::Ringing)
-        )
-    }
-
-    /// Whether the operator hears the whisper about a caller who is still there.
-    fn whispers(&self, name: &OperatorName, id: TicketId) -> bool {
-        let ticket = self.tickets.get(&id);
-        ticket.is_some_and(|ticket| ticket.whispers_to(name))
-    }
-
-    /// Nothing binds the operator any more.
-    fn rest(
-        &mut self,
-        now: Now,
-        name: &OperatorName,
-        reason: &str,
-        effects: &mut VecDeque<AcdEffect>,
-    ) {
-        let Some(operator) = self.operators.get(name) else {
-            return;
-        };
-        let to = operator.at_rest();
-        let pause = operator.pause.clone();
-        let pause = pause.filter(|_| to == OperatorState::Paused);
-        if to != operator.state() || to != OperatorState::Talking {
-            self.shift(now, name, to, pause.as_deref().unwrap_or(reason), effects);
-        }
-        if let Some(operator) = self.operators.get_mut(name) {
-            // Whoever is engaged talks on, and is bound by that alone.
-            operator.hold = None;
-        }
-    }
-
-    /// The one place where an operator's state changes: every index follows from here.
-    fn shift(
-        &mut self,
-        now: Now,
-        name: &OperatorName,
-        to: OperatorState,
-        reason: &str,
-        effects: &mut VecDeque<AcdEffect>,
-    ) {
-        let Some(operator) = self.operators.get_mut(name) else {
-            return;
-        };
-        let from = operator.state();
-        let was_idle = operator.idle_since();
-        effects.push_back(operator.enter(now, to, reason));
-        if let Some(count) = self.counts.get_mut(&from) {
-            *count = count.saturating_sub(1);
-        }
-        *self.counts.entry(to).or_default() += 1;
-        for (queue_name, level) in &operator.queues {
-            if let Some(queue) = self.queues.get_mut(queue_name) {
-                queue.leaves(from, &(*level, was_idle, name.clone()));
-                queue.enters(to, (*level, operator.idle_since(), name.clone()));
-                if queue.is_deserted() {
-                    self.deserted.insert(queue_name.clone());
-                }
-            }
-        }
-        if to == OperatorState::Available {
-            self.freed.insert(name.clone());
-        }
-        if operator.retired && to == OperatorState::LoggedOut {
-            self.forget(name);
-        }
-    }
-
-    fn forget(&mut self, name: &OperatorName) {
-        if let Some(operator) = self.operators.remove(name)
-            && let Some(count) = self.counts.get_mut(&operator.state())
-        {
-            *count = count.saturating_sub(1);
-        }
+    fn queue_mut(&mut self, name: &QueueName) -> Option<&mut Queue> {
+        self.queues.get_mut(*self.numbers.get(name)?)
     }
 }
 

@@ -1,9 +1,12 @@
 //! Who serves whom: queues, tickets, operators. Pure, and alone in changing an operator's state.
 
+mod abandoned;
 pub mod desk;
-mod former;
+mod excluded;
+mod free;
+mod line;
 pub mod message;
 pub mod operator;
 pub mod queue;
-pub mod selection;
+mod statistics;
 pub mod ticket;

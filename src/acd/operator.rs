@@ -10,16 +10,26 @@
 //!     └── any          └──────────────────────────────────────────────────┘
 //! ```
 //!
-//! Paused stands beside Available: whoever asked for a pause goes there wherever the arrows say
-//! Available, and comes back when the pause ends. Engaged, with a call outside any queue, is Talking
+//! Paused stands beside Available: whoever asked for a pause, let the phone ring too often, or owes a
+//! disposition goes there wherever the arrows say Available, and comes back when the pause ends, or
+//! the word is said. LoggedOut stands there too for whoever asked for it, until an explicit login. Engaged, with a call outside any queue, is Talking
 //! too; only when the last of all calls is over do the arrows from Talking go on.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
-use super::message::{AcdEffect, Wish};
+use super::free::FreeKey;
+use super::message::{AcdEffect, Member, OperatorRules, Wish};
 use crate::id::{CallId, OperatorName, QueueName, TicketId};
 use crate::time::{Duration, Instant, Now};
-use crate::words::OperatorState;
+use crate::words::{OperatorState, Strategy};
+
+/// What follows a talk with a caller of a queue.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) struct Paperwork {
+    pub(super) wrap_up: Duration,
+    /// The disposition is still to be said.
+    pub(super) owed: bool,
+}
 
 /// What binds an operator: the caller the phone rings for, or who is spoken with.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -27,16 +37,32 @@ pub(super) struct Hold {
     pub(super) ticket: TicketId,
     pub(super) call: CallId,
     pub(super) queue: QueueName,
-    /// Set at the bridge: the paperwork that follows. None while nobody has spoken yet.
-    pub(super) wrap_up: Option<Duration>,
+    /// As it was when the phone was asked to ring.
+    pub(super) level: u8,
+    pub(super) since: Instant,
+    /// Set at the bridge: since when, and what follows. None while nobody has spoken yet.
+    pub(super) talk: Option<(Instant, Paperwork)>,
 }
 
 /// A call outside any queue that an operator is busy with.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) struct Engagement {
     pub(super) call: CallId,
-    /// The paperwork that follows, where the caller came by a queue.
-    pub(super) wrap_up: Option<Duration>,
+    /// What follows, where the caller came by a queue.
+    pub(super) paperwork: Option<Paperwork>,
+}
+
+/// A queue that an operator serves.
+#[derive(Clone, Debug)]
+pub(super) struct Membership {
+    /// Where the desk has it, until the next floor.
+    pub(super) queue: usize,
+    pub(super) member: Member,
+    pub(super) strategy: Strategy,
+    /// When the queue offered a caller last.
+    pub(super) offered: Option<Instant>,
+    /// The place among the free of the queue, while free.
+    pub(super) key: Option<FreeKey>,
 }
 
 /// One operator.
@@ -46,20 +72,31 @@ pub struct Operator {
     state: OperatorState,
     since: Now,
     reason: String,
+    pub(super) rules: OperatorRules,
     /// When the last talk ended, the operator came to work, or a phone was rung in vain, whichever
     /// was last.
-    idle_since: Instant,
+    pub(super) idle_since: Instant,
+    /// Talks with callers of queues since the login, and how long they took.
+    talks: u64,
+    talked: Duration,
+    /// Phones rung in vain, one after the other.
+    pub(super) no_answers: u32,
     pub(super) phone: bool,
     pub(super) pause: Option<String>,
     /// By wish, until another one.
     pub(super) logged_out: bool,
+    /// The talk of which a disposition is owed.
+    pub(super) owes: Option<CallId>,
     pub(super) hold: Option<Hold>,
     /// Calls outside any queue.
     pub(super) engaged: BTreeMap<TicketId, Engagement>,
     /// Paperwork of talks that are over while another one goes on.
     pub(super) paperwork: Option<Duration>,
-    /// The queues served, with the level.
-    pub(super) queues: Vec<(QueueName, u8)>,
+    /// The call that was over last.
+    pub(super) last: Option<CallId>,
+    /// Callers who were assigned and not offered yet.
+    pub(super) assigned: BTreeSet<TicketId>,
+    pub(super) queues: Vec<Membership>,
     /// No longer in the plan; forgotten when the talk is over.
     pub(super) retired: bool,
 }
@@ -71,13 +108,20 @@ impl Operator {
             state: OperatorState::LoggedOut,
             since: now,
             reason: String::new(),
+            rules: OperatorRules::default(),
             idle_since: now.mono,
+            talks: 0,
+            talked: Duration::ZERO,
+            no_answers: 0,
             phone: false,
             pause: None,
             logged_out: false,
+            owes: None,
             hold: None,
             engaged: BTreeMap::new(),
             paperwork: None,
+            last: None,
+            assigned: BTreeSet::new(),
             queues: Vec::new(),
             retired: false,
         }
@@ -138,32 +182,24 @@ impl Operator {
         self.hold.as_ref().map(|hold| &hold.queue)
     }
 
-    /// What is wanted of the operator, over a restart.
-    pub(super) fn wish(&self) -> Wish {
+    /// The call that was over last: the one that paperwork, or a disposition, is about.
+    #[must_use]
+    pub fn last_call(&self) -> Option<CallId> {
+        self.last
+    }
+
+    /// What is wanted of the operator, or owed, and lasts over a restart.
+    #[must_use]
+    pub fn wish(&self) -> Wish {
         Wish {
             logged_out: self.logged_out,
             pause: self.pause.clone(),
-            owes: None,
+            owes: self.owes,
         }
-    }
-
-    pub(super) fn idle_since(&self) -> Instant {
-        self.idle_since
     }
 
     pub(super) fn holds(&self, ticket: TicketId) -> bool {
         self.ticket() == Some(ticket)
-    }
-
-    /// A talk outside any queue is over.
-    pub(super) fn hung_up(&mut self, now: Instant) {
-        self.idle_since = now;
-    }
-
-    /// The phone was rung in vain. Whoever is away from the desk would otherwise be the longest idle
-    /// for ever, and each caller would begin with a phone that nobody answers.
-    pub(super) fn rung_in_vain(&mut self, now: Instant) {
-        self.idle_since = now;
     }
 
     /// Whether the phone was asked to ring and nobody has answered.
@@ -171,8 +207,47 @@ impl Operator {
         matches!(self.state, OperatorState::Reserved | OperatorState::Ringing)
     }
 
-    /// Where the operator goes when nothing binds any more.
-    pub(super) fn at_rest(&self) -> OperatorState {
+    /// A talk with a caller of a queue begins.
+    pub(super) fn begins_talk(&mut self, now: Instant, paperwork: Paperwork) {
+        if let Some(hold) = &mut self.hold {
+            hold.talk = Some((now, paperwork));
+            self.talks += 1;
+        }
+    }
+
+    /// The call that holds the operator is over: what followed, and how long it took.
+    pub(super) fn ends_hold(&mut self, now: Instant) -> Option<(Hold, Option<Paperwork>)> {
+        let hold = self.hold.take()?;
+        let paperwork = hold.talk.map(|(began, paperwork)| {
+            self.talked += now.since(began);
+            self.idle_since = now;
+            paperwork
+        });
+        Some((hold, paperwork))
+    }
+
+    /// The place among the free of a queue.
+    pub(super) fn key(&self, of: &Membership) -> FreeKey {
+        let idle = self.idle_since.as_nanos();
+        let (first, second) = match of.strategy {
+            Strategy::LongestIdle | Strategy::RingAll | Strategy::Progressive => (idle, 0),
+            Strategy::RoundRobin => (
+                of.offered.map_or(0, |at| at.as_nanos().saturating_add(1)),
+                0,
+            ),
+            Strategy::FewestCalls => (self.talks, idle),
+            Strategy::LeastTalkTime => {
+                let talked = u64::try_from(self.talked.as_nanos()).unwrap_or(u64::MAX);
+                (talked, idle)
+            }
+            Strategy::Linear => (u64::from(of.member.order), 0),
+            Strategy::Random => (0, 0),
+        };
+        (of.member.level, first, second, self.name.clone())
+    }
+
+    /// Where the operator goes when nothing binds any more, but for a word that is owed.
+    pub(super) fn wished(&self) -> OperatorState {
         if !self.engaged.is_empty() {
             OperatorState::Talking
         } else if !self.phone || self.logged_out || self.retired {
@@ -184,13 +259,37 @@ impl Operator {
         }
     }
 
-    /// Enters `to` and says so. What held the operator is let go unless `to` needs it.
-    pub(super) fn enter(&mut self, now: Now, to: OperatorState, reason: &str) -> AcdEffect {
+    /// Where the operator goes when nothing binds any more.
+    pub(super) fn at_rest(&self) -> OperatorState {
+        match (self.wished(), self.owes) {
+            (OperatorState::Available, Some(_)) => OperatorState::Paused,
+            (wished, _) => wished,
+        }
+    }
+
+    /// Why the operator is paused, in the words of the event.
+    pub(super) fn why_paused(&self) -> String {
+        let owed = || "disposition".to_owned();
+        self.pause.clone().unwrap_or_else(owed)
+    }
+
+    /// Enters `to` and says so, with the call it is about. What held the operator is let go unless
+    /// `to` needs it.
+    pub(super) fn enter(
+        &mut self,
+        now: Now,
+        to: OperatorState,
+        reason: &str,
+        about: Option<CallId>,
+    ) -> AcdEffect {
         let from = self.state;
-        let spoke = self.hold.as_ref().is_some_and(|h| h.wrap_up.is_some());
+        if from == OperatorState::LoggedOut {
+            self.talks = 0;
+            self.talked = Duration::ZERO;
+        }
         let begins_work = to == OperatorState::Available
             && matches!(from, OperatorState::LoggedOut | OperatorState::Paused);
-        if begins_work || (spoke && from == OperatorState::Talking) {
+        if begins_work {
             self.idle_since = now.mono;
         }
         let effect = AcdEffect::State {
@@ -200,7 +299,7 @@ impl Operator {
             reason: reason.to_owned(),
             lasted: now.mono.since(self.since.mono),
             at: now.wall,
-            call: self.call(),
+            call: about.or_else(|| self.call()),
         };
         self.state = to;
         self.since = now;

@@ -5,7 +5,7 @@ use std::collections::VecDeque;
 
 use super::{Desk, Timer};
 use crate::acd::message::AcdEffect;
-use crate::acd::operator::Engagement;
+use crate::acd::operator::{Engagement, Paperwork};
 use crate::id::{CallId, OperatorName, QueueName, TicketId};
 use crate::limits;
 use crate::time::{Duration, Now};
@@ -32,8 +32,8 @@ impl Desk {
         }
         let known = operator.engaged.contains_key(&id);
         if known || operator.engaged.len() < limits::CALLS_OF_AN_OPERATOR {
-            let wrap_up = operator.engaged.get(&id).and_then(|known| known.wrap_up);
-            operator.engaged.insert(id, Engagement { call, wrap_up });
+            let paperwork = operator.engaged.get(&id).and_then(|it| it.paperwork);
+            operator.engaged.insert(id, Engagement { call, paperwork });
         }
         if known || operator.engaged.is_empty() {
             return;
@@ -43,9 +43,7 @@ impl Desk {
             OperatorState::Talking => {}
             OperatorState::Reserved | OperatorState::Ringing => {
                 if let Some(offered) = offered {
-                    self.exclude(now, name, offered, MissReason::Busy);
-                    self.withdraw(now, name, offered, MissReason::Busy, effects);
-                    self.wait_again(now, offered, effects);
+                    self.miss_and_withdraw(now, name, offered, MissReason::Busy, effects);
                 }
             }
             OperatorState::LoggedOut
@@ -53,16 +51,17 @@ impl Desk {
             | OperatorState::Available
             | OperatorState::WrapUp => {
                 self.timers.cancel(&Timer::WrapUp(name.clone()));
-                self.shift(now, name, OperatorState::Talking, "engaged", effects);
+                let talking = OperatorState::Talking;
+                self.shift(now, name, talking, "engaged", Some(call), effects);
             }
         }
     }
 
     pub(super) fn spoke(&mut self, name: &OperatorName, id: TicketId, queue: &QueueName) {
-        let wrap_up = self.queues.get(queue).map(|queue| queue.rules.wrap_up);
+        let paperwork = Some(self.paperwork(name, Some(queue)));
         let operator = self.operators.get_mut(name);
         if let Some(engagement) = operator.and_then(|operator| operator.engaged.get_mut(&id)) {
-            engagement.wrap_up = wrap_up;
+            engagement.paperwork = paperwork;
         }
     }
 
@@ -80,34 +79,43 @@ impl Desk {
         let Some(over) = operator.engaged.remove(&id) else {
             return;
         };
-        operator.hung_up(now.mono);
-        self.hang_up(now, name, id, over.wrap_up, effects);
+        operator.idle_since = now.mono;
+        self.hang_up(now, name, over.call, over.paperwork, effects);
     }
 
-    /// A talk is over: paperwork and rest follow the last one.
+    /// A call is over: paperwork and rest follow the last one.
     pub(super) fn hang_up(
         &mut self,
         now: Now,
         name: &OperatorName,
-        id: TicketId,
-        wrap_up: Option<Duration>,
+        call: CallId,
+        paperwork: Option<Paperwork>,
         effects: &mut VecDeque<AcdEffect>,
     ) {
         let Some(operator) = self.operators.get_mut(name) else {
             return;
         };
-        operator.paperwork = operator.paperwork.max(wrap_up);
-        if operator.tickets().any(|(other, _)| other != id) {
-            operator.hold = operator.hold.take().filter(|hold| hold.ticket != id);
+        operator.last = Some(call);
+        operator.paperwork = operator.paperwork.max(paperwork.map(|it| it.wrap_up));
+        if paperwork.is_some_and(|paperwork| paperwork.owed) {
+            operator.owes = Some(call);
+            self.remember(name, effects);
+        }
+        let Some(operator) = self.operators.get_mut(name) else {
+            return;
+        };
+        if operator.tickets().next().is_some() {
             return;
         }
-        let paperwork = operator.paperwork.take().unwrap_or(Duration::ZERO);
-        if operator.at_rest() == OperatorState::Available && paperwork > Duration::ZERO {
-            self.shift(now, name, OperatorState::WrapUp, "released", effects);
-            self.timers
-                .set(Timer::WrapUp(name.clone()), now.mono + paperwork);
+        let wrap_up = operator.paperwork.take().unwrap_or(Duration::ZERO);
+        let about = Some(call);
+        if operator.wished() == OperatorState::Available && wrap_up > Duration::ZERO {
+            let to = OperatorState::WrapUp;
+            self.shift(now, name, to, "released", about, effects);
+            let over = now.mono + wrap_up;
+            self.timers.set(Timer::WrapUp(name.clone()), over);
         } else {
-            self.rest(now, name, "released", effects);
+            self.rest_after(now, name, "released", about, effects);
         }
     }
 }

@@ -1,12 +1,13 @@
-//! The desk's side of the operators: phones, offers, talks and pauses.
+//! The desk's side of the operators: phones, offers and talks.
 
-use std::collections::{BTreeSet, VecDeque};
+use std::collections::VecDeque;
+use std::mem;
 
 use super::{Desk, Timer};
-use crate::acd::message::{AcdEffect, Wanted};
-use crate::acd::operator::Operator;
-use crate::acd::ticket::{Stage, Ticket};
-use crate::id::{OperatorName, TicketId};
+use crate::acd::message::AcdEffect;
+use crate::acd::operator::{Operator, Paperwork};
+use crate::acd::ticket::{Offers, Stage, Ticket};
+use crate::id::{OperatorName, QueueName, TicketId};
 use crate::limits;
 use crate::time::{Duration, Now};
 use crate::words::{LeftReason, MissReason, OperatorState};
@@ -20,7 +21,7 @@ impl Desk {
         effects: &mut VecDeque<AcdEffect>,
     ) {
         if self.held(name, id) == Some(OperatorState::Reserved) {
-            self.shift(now, name, OperatorState::Ringing, "ringing", effects);
+            self.shift(now, name, OperatorState::Ringing, "ringing", None, effects);
         }
     }
 
@@ -29,21 +30,36 @@ impl Desk {
         now: Now,
         name: &OperatorName,
         id: TicketId,
+        keep_others: bool,
         effects: &mut VecDeque<AcdEffect>,
     ) {
         if !self.is_offered(name, id) {
             return;
         }
-        self.withdraw_all(now, id, Some(name), effects);
-        self.timers.cancel(&Timer::Ring(name.clone()));
-        self.timers.cancel(&Timer::Retry(id));
-        if let Some(ticket) = self.tickets.get_mut(&id) {
-            ticket.stage = Stage::Whisper(name.clone());
-            if let Some(queue) = self.queues.get_mut(ticket.queue()) {
-                queue.set_wanting(ticket.turn(), false);
-            }
+        let Some(ticket) = self.tickets.get_mut(&id) else {
+            return;
+        };
+        if matches!(ticket.stage, Stage::Whisper(..)) {
+            // Somebody was faster, and hears the whisper already.
+            self.withdraw(now, name, id, MissReason::Withdrawn, effects);
+            return;
         }
-        self.shift(now, name, OperatorState::Talking, "answered", effects);
+        if !keep_others {
+            self.withdraw_all(now, id, Some(name), effects);
+        }
+        self.timers.cancel(&Timer::Ring(name.clone()));
+        if let Some(ticket) = self.tickets.get_mut(&id)
+            && let Stage::Waiting(offers) = &mut ticket.stage
+        {
+            let mut others = mem::take(offers);
+            others.retain(|(_, other)| other != name);
+            ticket.stage = Stage::Whisper(name.clone(), others);
+        }
+        if let Some(operator) = self.operators.get_mut(name) {
+            operator.no_answers = 0;
+        }
+        self.shift(now, name, OperatorState::Talking, "answered", None, effects);
+        self.review(now, id);
     }
 
     pub(super) fn missed(
@@ -58,12 +74,12 @@ impl Desk {
             self.released(now, name, id, effects);
             return;
         }
-        self.exclude(now, name, id, reason);
+        self.note_miss(now, name, id, reason, effects);
         self.let_go(now, name, id, reason, effects);
     }
 
     /// Frees an operator who has not spoken with the caller of this ticket.
-    pub(super) fn let_go(
+    fn let_go(
         &mut self,
         now: Now,
         name: &OperatorName,
@@ -72,19 +88,53 @@ impl Desk {
         effects: &mut VecDeque<AcdEffect>,
     ) {
         self.timers.cancel(&Timer::Ring(name.clone()));
-        self.rest(now, name, miss_word(reason), effects);
-        let Some(ticket) = self.tickets.get_mut(&id) else {
-            return;
-        };
-        if let Some(offers) = ticket.offers_mut() {
-            offers.remove(name);
-        } else {
-            ticket.stage = Stage::Waiting(BTreeSet::new());
+        self.take_offer(name, id);
+        if let Some(ticket) = self.tickets.get_mut(&id)
+            && let Stage::Whisper(who, others) = &mut ticket.stage
+            && who == name
+        {
+            ticket.stage = Stage::Waiting(mem::take(others));
         }
+        self.rest(now, name, miss_word(reason), effects);
         self.wait_again(now, id, effects);
     }
 
-    /// Notes that an operator did not take this caller.
+    /// A phone was rung in vain: what that means for the caller, and for the operator.
+    pub(super) fn note_miss(
+        &mut self,
+        now: Now,
+        name: &OperatorName,
+        id: TicketId,
+        reason: MissReason,
+        effects: &mut VecDeque<AcdEffect>,
+    ) {
+        self.exclude(now, name, id, reason);
+        let queue = self.tickets.get(&id).map(|ticket| &ticket.queue);
+        let retry = queue
+            .and_then(|queue| self.rules_of(queue))
+            .map(|it| it.retry);
+        if let Some(ticket) = self.tickets.get_mut(&id)
+            && reason != MissReason::Withdrawn
+        {
+            ticket.rests_until = now.mono + retry.unwrap_or_default();
+        }
+        let Some(operator) = self.operators.get_mut(name) else {
+            return;
+        };
+        match reason {
+            MissReason::NoAnswer => {
+                operator.idle_since = now.mono;
+                self.count_no_answer(name, effects);
+            }
+            // Whoever is away from the desk would otherwise be the longest idle for ever, and each
+            // caller would begin with a phone that nobody answers.
+            MissReason::Failed => operator.idle_since = now.mono,
+            MissReason::Declined | MissReason::Busy => operator.no_answers = 0,
+            MissReason::Withdrawn => {}
+        }
+    }
+
+    /// Notes that an operator is not offered this caller again for a while.
     pub(super) fn exclude(
         &mut self,
         now: Now,
@@ -92,12 +142,8 @@ impl Desk {
         id: TicketId,
         reason: MissReason,
     ) {
-        if matches!(reason, MissReason::NoAnswer | MissReason::Failed)
-            && let Some(operator) = self.operators.get_mut(name)
-        {
-            operator.rung_in_vain(now.mono);
-        }
-        let Some(rules) = self.rules_of(id) else {
+        let queue = self.tickets.get(&id).map(|ticket| &ticket.queue);
+        let Some(rules) = queue.and_then(|queue| self.rules_of(queue)) else {
             return;
         };
         let pause = match reason {
@@ -108,7 +154,7 @@ impl Desk {
         };
         let until = now.mono + pause.max(limits::REOFFER_AFTER);
         if let Some(ticket) = self.tickets.get_mut(&id) {
-            ticket.exclude(name.clone(), until);
+            ticket.excluded.insert(name.clone(), until);
         }
     }
 
@@ -119,18 +165,30 @@ impl Desk {
         id: TicketId,
         effects: &mut VecDeque<AcdEffect>,
     ) {
-        self.answered(now, name, id, effects);
+        self.answered(now, name, id, false, effects);
         if !self.whispers(name, id) {
             return;
         }
-        let wrap_up = self.rules_of(id).map_or(Duration::ZERO, |r| r.wrap_up);
+        self.withdraw_all(now, id, None, effects);
+        let queue = self.tickets.get(&id).map(|ticket| ticket.queue.clone());
+        let paperwork = self.paperwork(name, queue.as_ref());
         self.step_out(now, id, LeftReason::Answered, effects);
         if let Some(ticket) = self.tickets.get_mut(&id) {
             ticket.stage = Stage::Bridged;
         }
-        let operator = self.operators.get_mut(name);
-        if let Some(hold) = operator.and_then(|operator| operator.hold.as_mut()) {
-            hold.wrap_up = Some(wrap_up);
+        if let Some(operator) = self.operators.get_mut(name) {
+            operator.begins_talk(now.mono, paperwork);
+        }
+    }
+
+    /// What follows a talk of this operator with a caller of a queue.
+    pub(super) fn paperwork(&self, name: &OperatorName, queue: Option<&QueueName>) -> Paperwork {
+        let rules = queue.and_then(|queue| self.rules_of(queue));
+        let own = self.operators.get(name).and_then(|it| it.rules.wrap_up);
+        let of_queue = rules.map_or(Duration::ZERO, |rules| rules.wrap_up);
+        Paperwork {
+            wrap_up: own.unwrap_or(of_queue),
+            owed: rules.is_some_and(|rules| rules.disposition),
         }
     }
 
@@ -145,19 +203,25 @@ impl Desk {
             self.missed(now, name, id, MissReason::Failed, effects);
             return;
         }
-        let Some(operator) = self.operators.get(name).filter(|o| o.holds(id)) else {
+        let operator = self.operators.get_mut(name);
+        let held = operator
+            .filter(|operator| operator.holds(id))
+            .and_then(|operator| operator.ends_hold(now.mono));
+        let Some((hold, paperwork)) = held else {
             self.disengage(now, name, id, effects);
             return;
         };
-        if self
-            .tickets
-            .get(&id)
-            .is_some_and(|t| t.stage == Stage::Bridged)
-        {
+        let bridged = |ticket: &Ticket| ticket.stage == Stage::Bridged;
+        if self.tickets.get(&id).is_some_and(bridged) {
             self.tickets.remove(&id);
         }
-        let wrap_up = operator.hold.as_ref().and_then(|hold| hold.wrap_up);
-        self.hang_up(now, name, id, wrap_up, effects);
+        if let (Some(paperwork), Some(queue)) = (paperwork, self.queue_mut(&hold.queue)) {
+            let busy = now.mono.since(hold.since);
+            queue
+                .statistics
+                .handled(busy.saturating_add(paperwork.wrap_up));
+        }
+        self.hang_up(now, name, hold.call, paperwork, effects);
     }
 
     pub(super) fn phone_up(
@@ -170,7 +234,9 @@ impl Desk {
             return;
         };
         operator.phone = true;
-        if operator.state() == OperatorState::LoggedOut {
+        if operator.state() == OperatorState::LoggedOut
+            && operator.at_rest() != OperatorState::LoggedOut
+        {
             self.rest(now, name, "registered", effects);
         }
     }
@@ -189,53 +255,13 @@ impl Desk {
         match operator.state() {
             OperatorState::Reserved | OperatorState::Ringing => {
                 if let Some(id) = ticket {
-                    self.exclude(now, name, id, MissReason::Failed);
-                    self.withdraw(now, name, id, MissReason::Failed, effects);
-                    self.wait_again(now, id, effects);
+                    self.miss_and_withdraw(now, name, id, MissReason::Failed, effects);
                 }
             }
             OperatorState::Paused | OperatorState::Available | OperatorState::WrapUp => {
-                self.timers.cancel(&Timer::WrapUp(name.clone()));
                 self.rest(now, name, "unregistered", effects);
             }
             OperatorState::LoggedOut | OperatorState::Talking => {}
-        }
-    }
-
-    /// A wish waits for a ringing phone and for a talk; paperwork it ends.
-    pub(super) fn set_state(
-        &mut self,
-        now: Now,
-        name: &OperatorName,
-        wanted: Wanted,
-        effects: &mut VecDeque<AcdEffect>,
-    ) {
-        let Some(operator) = self.operators.get_mut(name) else {
-            return;
-        };
-        let (logged_out, pause, reason) = match wanted {
-            Wanted::Available => (false, None, "resumed"),
-            Wanted::Paused(reason) => (false, Some(reason), "paused"),
-            Wanted::LoggedOut => (true, None, "logged_out"),
-        };
-        let same = (operator.logged_out, &operator.pause) == (logged_out, &pause);
-        (operator.logged_out, operator.pause) = (logged_out, pause);
-        let rests = match operator.state() {
-            OperatorState::Available | OperatorState::Paused | OperatorState::LoggedOut => !same,
-            OperatorState::WrapUp => true,
-            OperatorState::Reserved | OperatorState::Ringing | OperatorState::Talking => false,
-        };
-        let stays = operator.state() == OperatorState::LoggedOut
-            && operator.at_rest() == OperatorState::LoggedOut;
-        if !same {
-            effects.push_back(AcdEffect::Wished {
-                operator: name.clone(),
-                wish: operator.wish(),
-            });
-        }
-        if rests && !stays {
-            self.timers.cancel(&Timer::WrapUp(name.clone()));
-            self.rest(now, name, reason, effects);
         }
     }
 
@@ -246,11 +272,22 @@ impl Desk {
         effects: &mut VecDeque<AcdEffect>,
     ) {
         let ticket = self.operators.get(name).and_then(Operator::ticket);
-        let Some(id) = ticket.filter(|&id| self.is_offered(name, id)) else {
-            return;
-        };
-        self.exclude(now, name, id, MissReason::NoAnswer);
-        self.withdraw(now, name, id, MissReason::NoAnswer, effects);
+        if let Some(id) = ticket.filter(|&id| self.is_offered(name, id)) {
+            self.miss_and_withdraw(now, name, id, MissReason::NoAnswer, effects);
+        }
+    }
+
+    /// Stops a phone that was rung in vain; its caller waits on.
+    pub(super) fn miss_and_withdraw(
+        &mut self,
+        now: Now,
+        name: &OperatorName,
+        id: TicketId,
+        reason: MissReason,
+        effects: &mut VecDeque<AcdEffect>,
+    ) {
+        self.note_miss(now, name, id, reason, effects);
+        self.withdraw(now, name, id, reason, effects);
         self.wait_again(now, id, effects);
     }
 
@@ -264,18 +301,15 @@ impl Desk {
         effects: &mut VecDeque<AcdEffect>,
     ) {
         self.timers.cancel(&Timer::Ring(name.clone()));
-        let Some(ticket) = self.tickets.get_mut(&id) else {
-            return;
-        };
-        if let Some(offers) = ticket.offers_mut() {
-            offers.remove(name);
+        self.take_offer(name, id);
+        if let Some(ticket) = self.tickets.get(&id) {
+            effects.push_back(AcdEffect::Withdraw {
+                ticket: id,
+                call: ticket.call,
+                operator: name.clone(),
+                reason,
+            });
         }
-        effects.push_back(AcdEffect::Withdraw {
-            ticket: id,
-            call: ticket.call,
-            operator: name.clone(),
-            reason,
-        });
         self.rest(now, name, miss_word(reason), effects);
     }
 
@@ -287,10 +321,20 @@ impl Desk {
         effects: &mut VecDeque<AcdEffect>,
     ) {
         let offers = self.tickets.get(&id).and_then(Ticket::offers);
-        for name in offers.cloned().unwrap_or_default() {
+        for (_, name) in offers.cloned().unwrap_or_else(Offers::new) {
             if Some(&name) != except {
                 self.withdraw(now, &name, id, MissReason::Withdrawn, effects);
             }
+        }
+    }
+
+    /// The phone of this operator is not among those that ring for the caller any more.
+    fn take_offer(&mut self, name: &OperatorName, id: TicketId) {
+        let hold = self.operators.get(name).and_then(|it| it.hold.as_ref());
+        let level = hold.filter(|hold| hold.ticket == id).map(|hold| hold.level);
+        let offers = self.tickets.get_mut(&id).and_then(Ticket::offers_mut);
+        if let (Some(level), Some(offers)) = (level, offers) {
+            offers.remove(&(level, name.clone()));
         }
     }
 }

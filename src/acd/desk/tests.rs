@@ -7,6 +7,7 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use super::*;
 use crate::acd::message::{Floor, Member, OperatorRules, QueueRules, Wanted};
+use crate::acd::ticket::Stage;
 use crate::id::Ulid;
 use crate::limits;
 use crate::rng::Rng;
@@ -297,9 +298,9 @@ impl Hall {
             }
         }
         let desk = &self.desk;
-        let standing = desk.queues.values().map(Queue::len).sum::<usize>();
+        let standing = desk.queues.iter().map(Queue::len).sum::<usize>();
         let whispers_of_vanished = desk.tickets.values().filter(|ticket| {
-            matches!(ticket.stage, Stage::Whisper(_)) && !desk.queues.contains_key(ticket.queue())
+            matches!(ticket.stage, Stage::Whisper(..)) && desk.queue(&ticket.queue).is_none()
         });
         let adrift = whispers_of_vanished.count();
         assert_eq!(
@@ -307,31 +308,8 @@ impl Hall {
             self.left.values().sum::<usize>() + standing + adrift,
             "who joined has left or stands in one queue"
         );
-        for ticket in desk.tickets.values() {
-            let turn = ticket.turn();
-            let places = desk.queues.values().flat_map(Queue::standing);
-            let places = places.filter(|place| *place == turn).count();
-            let held = desk
-                .operators
-                .values()
-                .filter(|operator| operator.holds(turn.ticket));
-            match &ticket.stage {
-                Stage::Waiting(offers) => {
-                    assert_eq!(places, 1);
-                    for name in offers {
-                        let operator = &desk.operators[name];
-                        assert!(operator.is_offered() && operator.holds(turn.ticket));
-                        assert!(desk.timers.due(&Timer::Ring(name.clone())).is_some());
-                    }
-                    assert_eq!(held.filter(|o| o.is_offered()).count(), offers.len());
-                }
-                Stage::Whisper(name) => {
-                    assert_eq!(places + adrift.min(1 - places), 1);
-                    assert_eq!(desk.operators[name].state(), OperatorState::Talking);
-                    assert!(desk.operators[name].holds(turn.ticket));
-                }
-                Stage::Bridged => assert_eq!(places, 0),
-            }
+        for (id, ticket) in &desk.tickets {
+            self.check_ticket(*id, ticket, adrift);
         }
         for operator in desk.operators.values() {
             let bound = matches!(
@@ -341,14 +319,15 @@ impl Hall {
             assert_eq!(bound, operator.ticket().is_some(), "{operator:?}");
             if operator.is_offered() {
                 let ticket = &desk.tickets[&operator.ticket().unwrap()];
-                assert!(ticket.offers().unwrap().contains(operator.name()));
+                let mut offers = ticket.offers().unwrap().iter();
+                assert!(offers.any(|(_, name)| name == operator.name()));
             }
             if operator.state() == OperatorState::WrapUp {
                 let timer = Timer::WrapUp(operator.name().clone());
                 assert!(desk.timers.due(&timer).is_some());
             }
             assert!(
-                desk.first_wanting(at(self.now), operator.name()).is_none(),
+                desk.first_for(at(self.now), operator.name()).is_none(),
                 "nobody is free while a caller waits for them"
             );
         }
@@ -356,7 +335,42 @@ impl Hall {
             let counted = desk.operators.values().filter(|o| o.state() == state);
             assert_eq!(counted.count(), desk.count(state), "{state:?}");
         }
-        assert!(desk.fresh.is_empty() && desk.freed.is_empty() && desk.deserted.is_empty());
+        assert!(desk.fresh.is_empty() && desk.freed.is_empty() && desk.touched.is_empty());
+    }
+}
+
+impl Hall {
+    fn check_ticket(&self, id: TicketId, ticket: &Ticket, adrift: usize) {
+        let desk = &self.desk;
+        let turn = ticket.turn;
+        let places = desk.queues.iter().flat_map(Queue::standing);
+        let places = places.filter(|place| *place == turn).count();
+        if !ticket.stands() {
+            assert_eq!(places, 0);
+            return;
+        }
+        for (_, name) in ticket.offers().unwrap() {
+            let operator = &desk.operators[name];
+            assert!(operator.is_offered() && operator.holds(id));
+            assert!(desk.timers.due(&Timer::Ring(name.clone())).is_some());
+        }
+        let held = desk.operators.values().filter(|it| it.holds(id));
+        let rings = held.filter(|it| it.is_offered()).count();
+        assert_eq!(rings, ticket.offers().unwrap().len());
+        if let Stage::Whisper(name, _) = &ticket.stage {
+            assert_eq!(places + adrift.min(1 - places), 1);
+            assert_eq!(desk.operators[name].state(), OperatorState::Talking);
+            assert!(desk.operators[name].holds(id));
+        } else {
+            assert_eq!(places, 1);
+        }
+        let queue = desk.queue(&ticket.queue);
+        if let Some(queue) = queue.filter(|_| ticket.is_quiet()) {
+            assert!(
+                queue.is_staffed(&queue.rules.leave),
+                "nobody is kept in vain"
+            );
+        }
     }
 }
 
