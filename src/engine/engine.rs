@@ -568,7 +568,7 @@ impl Engine {
                     wait,
                 },
             ),
-            AcdEffect::Breached { .. } => {}
+            AcdEffect::Breached { call, queue, .. } => self.tell_breach(now, call, &queue),
             AcdEffect::Wished { operator, wish } => {
                 self.outputs
                     .push_back(Output::Record(Record::Operator { operator, wish }));

@@ -1,45 +1,65 @@
 //! From a dialplan to what the distributor and the SIP endpoint need of it.
 
-use std::collections::BTreeMap;
-
-use crate::acd::message::{Floor, Member, OperatorRules, QueueRules};
+use crate::acd::message::{Floor, Member, Need, OperatorRules, QueueRules, Widen};
 use crate::dialplan::plan::{self, Dialplan};
-use crate::id::OperatorName;
 use crate::sip::endpoint::{Credentials, Directory, TrunkEntry};
 
 /// The floor of a plan.
 #[must_use]
 pub fn floor(plan: &Dialplan) -> Floor {
-    let queues = plan.queues.iter().map(|(name, queue)| {
-        let rules = QueueRules {
-            operators: members(&queue.operators),
-            strategy: queue.strategy,
-            ring: queue.ring,
-            wrap_up: queue.wrap_up,
-            max_wait: queue.max_wait,
-            after_decline: queue.after.decline,
-            after_busy: queue.after.busy,
-            after_no_answer: queue.after.no_answer,
-            ..QueueRules::default()
+    let operators = plan.operators.values().map(|operator| {
+        let rules = OperatorRules {
+            wrap_up: operator.wrap_up,
+            max_no_answer: operator.max_no_answer,
         };
-        (name.clone(), rules)
+        (operator.name.clone(), rules)
     });
+    let queues = plan.queues.values();
+    let queues = queues.map(|queue| (queue.name.clone(), rules(queue)));
     Floor {
-        operators: plan
-            .operators
-            .keys()
-            .map(|name| (name.clone(), OperatorRules::default()))
-            .collect(),
+        operators: operators.collect(),
         queues: queues.collect(),
     }
 }
 
-fn members(listed: &BTreeMap<OperatorName, plan::Member>) -> BTreeMap<OperatorName, Member> {
-    let members = listed.iter().map(|(name, member)| {
+fn rules(queue: &plan::Queue) -> QueueRules {
+    let members = queue.operators.iter().map(|(name, member)| {
         let (level, order) = (member.level, member.order);
         (name.clone(), Member { level, order })
     });
-    members.collect()
+    let widen = queue.widen.iter().map(|step| Widen {
+        after: step.after,
+        level: step.level,
+    });
+    QueueRules {
+        operators: members.collect(),
+        strategy: queue.strategy,
+        step: queue.step,
+        widen: widen.collect(),
+        weight: queue.weight,
+        ring: queue.ring,
+        retry: queue.retry,
+        wrap_up: queue.wrap_up,
+        max_wait: queue.max_wait,
+        max_size: queue.max_size,
+        join: need(queue.join_empty),
+        leave: need(queue.leave_empty),
+        after_decline: queue.after.decline,
+        after_busy: queue.after.busy,
+        after_no_answer: queue.after.no_answer,
+        service_level: queue.service_level,
+        resume_within: queue.resume_within,
+        disposition: queue.disposition.as_ref().is_some_and(|it| it.require),
+    }
+}
+
+const fn need(of: plan::Need) -> Need {
+    Need {
+        logged_in: of.logged_in,
+        working: of.working,
+        available: of.available,
+        wait: of.wait,
+    }
 }
 
 /// Whom SIP knows by a plan; what is known of its carriers comes from [`super::trunks`].

@@ -8,7 +8,7 @@ use super::output::{Level, Output, Record};
 use crate::acd::message::AcdEffect;
 use crate::call::facts::CallFacts;
 use crate::call::message::{News, Told};
-use crate::id::{CallId, EventId, OperatorName, TrunkName, Ulid};
+use crate::id::{CallId, EventId, OperatorName, QueueName, TrunkName, Ulid};
 use crate::ledger::callbacks::{Missed, Verdict};
 use crate::media::command::MediaEvent;
 use crate::number::Masked;
@@ -173,6 +173,25 @@ impl Engine {
             };
             self.record(now, "operator.state", call, data);
         }
+    }
+
+    /// A caller still waits when the queue should have answered.
+    pub(super) fn tell_breach(&mut self, now: Now, call: CallId, queue: &QueueName) {
+        let mut data = self
+            .calls
+            .get(&call)
+            .map_or_else(Map::new, |call| event::call_fields(call.facts()));
+        let within = self
+            .plan()
+            .queues
+            .get(queue)
+            .and_then(|it| it.service_level);
+        data.insert("queue".into(), json!(queue));
+        data.insert(
+            "service_level_s".into(),
+            json!(within.unwrap_or_default().as_secs_f64()),
+        );
+        self.record(now, "queue.sla_breached", Some(call), data);
     }
 
     /// A phone that registered or moved.
