@@ -38,6 +38,13 @@ pub const REFER_LENGTH: Duration = Duration::from_secs(180);
 /// A phone that tells of one press twice, in its sound and by INFO, does so within this; later it is
 /// another press.
 pub const KEY_TOLD_TWICE: Duration = Duration::from_secs(3);
+/// A waiting caller is told something this long after joining a queue, and no sooner; an offer that
+/// hangs on the estimated wait is weighed as often.
+pub const FIRST_ANNOUNCEMENT: Duration = Duration::from_secs(5);
+/// A message that a caller leaves, where no plan says how long it may be.
+pub const VOICEMAIL: Duration = Duration::from_secs(120);
+/// A caller at a voicemail box who speaks for less than this has left no message.
+pub const VOICEMAIL_LEAST: Duration = Duration::from_secs(1);
 /// The body of an INFO with a digit; a longer one is refused with 413.
 pub const SIP_INFO_BYTES: usize = 256;
 /// Subscriptions of phones in all; one more gets 503 with Retry-After.

@@ -7,6 +7,7 @@
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 
+use super::announce::Announcing;
 use super::dial::Dial;
 use super::ending::Farewell;
 use super::facts::CallFacts;
@@ -14,6 +15,7 @@ use super::keys::{Carried, Pressed};
 use super::leg::{Leg, Sip};
 use super::message::{CallEffect, CallInput, CallTimer, Gate, News, Told, World};
 use super::offer::Offer;
+use super::path::Path;
 use super::phase::{Notice, Phase};
 use super::replace::Replacement;
 use super::seat::Seat;
@@ -22,7 +24,7 @@ use super::whisper::Rendered;
 use crate::acd::message::AcdInput;
 use crate::dialplan::decide::Decision;
 use crate::dialplan::dial::Dialled;
-use crate::dialplan::plan::{Answer, Dialplan};
+use crate::dialplan::plan::Dialplan;
 use crate::id::{CallId, LegId, OperatorName, QueueName, TicketId};
 use crate::media::command::{MediaCommand, MediaEvent};
 use crate::sip::session::{SessionCommand, SessionEvent};
@@ -38,10 +40,12 @@ pub struct Call {
     pub(super) facts: CallFacts,
     pub(super) plan: Arc<Dialplan>,
     pub(super) decision: Decision,
-    /// The queues ahead; the first is the one it stands in.
-    pub(super) way: VecDeque<QueueName>,
-    /// Since when it waits for anybody on this way.
-    pub(super) entered: Instant,
+    /// The targets ahead.
+    pub(super) path: Path,
+    /// What the caller is told while waiting.
+    pub(super) announcing: Announcing,
+    /// The caller has had the first response above 100.
+    pub(super) greeted: bool,
     pub(super) phase: Phase,
     pub(super) notice: Notice,
     pub(super) caller: Leg,
@@ -156,10 +160,13 @@ impl Call {
             CallInput::Joined {
                 queue,
                 position,
+                wait,
                 stays,
             } => {
-                self.joined(world, queue, position, stays, fx);
+                let place = (position, wait);
+                self.joined(world, queue, place, stays, fx);
             }
+            CallInput::Place { position, wait } => self.placed(world, position, wait, fx),
             CallInput::Offer {
                 operator,
                 queue,
@@ -172,22 +179,7 @@ impl Call {
                 queue,
                 reason,
                 wait,
-            } => {
-                self.stands_in = None;
-                fx.push_back(CallEffect::Measured(super::message::Measured::QueueWait(
-                    queue.clone(),
-                    wait,
-                )));
-                self.tell(
-                    News::QueueLeft {
-                        queue,
-                        reason,
-                        wait,
-                    },
-                    fx,
-                );
-                self.move_along(world, reason, fx);
-            }
+            } => self.left(world, queue, reason, wait, fx),
             CallInput::Reached {
                 operator,
                 contacts,
@@ -283,7 +275,8 @@ impl Call {
             MediaEvent::Silent { leg } => self.silent(world, leg, fx),
             MediaEvent::Recorded { recorded, .. } => {
                 self.recording = false;
-                self.tell(News::RecordingFinished(recorded), fx);
+                self.tell(News::RecordingFinished(recorded.clone()), fx);
+                self.tell_message(&recorded, fx);
             }
             MediaEvent::RecordFailed { why, .. } => {
                 self.recording = false;
@@ -308,6 +301,8 @@ impl Call {
             CallTimer::Whisper => self.whisper_due(world, fx),
             CallTimer::Accept => self.not_accepted(world, fx),
             CallTimer::Notice => self.notice_over(world, fx),
+            CallTimer::Announce => self.announcement_due(world, fx),
+            CallTimer::Voicemail => self.voicemail_late(world, fx),
             CallTimer::TrunkSilent(leg) => self.trunk_silent(world, leg, fx),
             CallTimer::Transferor => self.hang_up_transferor(fx),
             CallTimer::Dial => self.rang_out(world, fx),
@@ -335,16 +330,6 @@ impl Call {
 
     pub(super) fn acd(input: AcdInput, fx: &mut Effects) {
         fx.push_back(CallEffect::Acd(input));
-    }
-
-    /// When the caller's INVITE is answered, as the queue the caller stands in says.
-    pub(super) fn answer_mode(&self) -> Answer {
-        self.facts
-            .queue
-            .as_ref()
-            .or_else(|| self.way.front())
-            .and_then(|queue| self.plan.queues.get(queue))
-            .map_or(Answer::Queue, |queue| queue.answer)
     }
 
     /// Whether something of the call still hangs on a leg's session.

@@ -44,8 +44,7 @@ impl Call {
                 (CallEffect::Ways { number }, limits::RING_OUTSIDE)
             }
             Dialled::Queues(queues) => {
-                self.way = self.plan.way(queues).into();
-                return self.join(world, fx);
+                return self.set_out(world, queues, fx);
             }
         };
         self.dial = Some(Dial::new(dialled, world.now.mono));

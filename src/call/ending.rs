@@ -61,13 +61,19 @@ impl Call {
             return;
         }
         self.tell_whispered(world, false, fx);
-        self.phase = Phase::Ended;
+        self.measure_message(world);
+        let before = std::mem::replace(&mut self.phase, Phase::Ended);
+        if self.bridged.is_some() && before.seeks_somebody() {
+            self.facts.stranded = Some(reason.unwrap_or(MissedReason::Abandoned));
+        }
         for timer in [
             CallTimer::Gate(Gate::Offered),
             CallTimer::MediaOpen(self.caller.id),
             CallTimer::Whisper,
             CallTimer::Accept,
             CallTimer::Notice,
+            CallTimer::Announce,
+            CallTimer::Voicemail,
             CallTimer::Dial,
             CallTimer::Length,
         ] {
@@ -263,6 +269,10 @@ impl Call {
                     fx,
                 );
             }
+            Phase::Voicemail(_) => {
+                let reason = Some(self.path.reason());
+                self.end(world, Outcome::Missed, reason, farewell, fx);
+            }
             Phase::Ended => {}
         }
     }
@@ -292,7 +302,11 @@ impl Call {
                 let farewell = self.farewell_for(cause::NORMAL);
                 self.end(world, Outcome::Answered, None, farewell, fx);
             }
-            Phase::Opening { .. } | Phase::Waiting | Phase::Dialling | Phase::Ended => {}
+            Phase::Opening { .. }
+            | Phase::Waiting
+            | Phase::Voicemail(_)
+            | Phase::Dialling
+            | Phase::Ended => {}
         }
     }
 
@@ -309,6 +323,10 @@ impl Call {
             Phase::Talking => self.end(world, Outcome::Answered, None, farewell, fx),
             Phase::Opening { .. } | Phase::Waiting | Phase::Whispering(_) | Phase::Dialling => {
                 self.end(world, Outcome::Missed, Some(reason), farewell, fx);
+            }
+            Phase::Voicemail(_) => {
+                let reason = Some(self.path.reason());
+                self.end(world, Outcome::Missed, reason, farewell, fx);
             }
             Phase::Ended => {}
         }

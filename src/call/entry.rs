@@ -3,16 +3,17 @@
 use std::net::IpAddr;
 use std::sync::Arc;
 
+use super::announce::Announcing;
 use super::call::{Call, Effects};
 use super::cause;
 use super::ending::Farewell;
 use super::facts::CallFacts;
 use super::leg::{Leg, Sip};
 use super::message::{CallEffect, CallTimer, Gate, Measured, News, World};
+use super::path::Path;
 use super::phase::{Notice, Phase};
 use super::seat::Seat;
 use super::whisper::Rendered;
-use crate::acd::message::AcdInput;
 use crate::dialplan::decide::{Decision, Reject};
 use crate::dialplan::dial::Dialled;
 use crate::dialplan::plan::{Answer, Dialplan};
@@ -20,7 +21,8 @@ use crate::id::{CallId, LegId, OperatorName, QueueName, TicketId};
 use crate::limits;
 use crate::media::command::{Learn, MediaCommand};
 use crate::sip::session::{IncomingInvite, SessionCommand, Source};
-use crate::words::{CallResult, Codec, Direction, LeftReason, MissedReason, Outcome, Phrase};
+use crate::time::Duration;
+use crate::words::{CallResult, Codec, Direction, MissedReason, Outcome, Phrase};
 
 /// What a call is made of.
 #[derive(Debug)]
@@ -77,7 +79,7 @@ impl Call {
             call.block(world, &reject, fx);
             return call;
         }
-        if call.way.is_empty() && call.dials.is_none() {
+        if call.decision.targets.is_empty() && call.dials.is_none() {
             call.tell(News::Unrouted, fx);
             let farewell = Farewell::Reject {
                 code: 404,
@@ -150,7 +152,7 @@ impl Call {
             Some(_) if inbound => Notice::Due,
             Some(_) | None => Notice::Over,
         };
-        let way = plan.way(&decision.targets).into();
+        let path = Path::new(&decision.targets, world.now.mono);
         let caller = Leg::new(
             leg,
             Sip::Open,
@@ -165,8 +167,9 @@ impl Call {
             facts,
             plan,
             decision,
-            way,
-            entered: world.now.mono,
+            path,
+            announcing: Announcing::default(),
+            greeted: false,
             phase: Phase::Opening { committed: false },
             notice,
             adopted: vec![caller.id],
@@ -292,8 +295,20 @@ impl Call {
             self.begin_dialling(world, dialled, fx);
             return;
         }
-        // An INVITE without an offer cannot carry early media here: its answer comes in the ACK.
-        match self.answer_mode() {
+        let targets = self.decision.targets.clone();
+        self.set_out(world, &targets, fx);
+        fx.push_back(CallEffect::Measured(Measured::Setup(
+            world.now.mono.since(self.since),
+        )));
+    }
+
+    /// The first response above 100, as the first queue that takes the caller wants it. An INVITE
+    /// without an offer cannot carry early media here: its answer comes in the ACK.
+    pub(super) fn greet(&mut self, mode: Answer, fx: &mut Effects) {
+        if std::mem::replace(&mut self.greeted, true) || self.caller.sip != Sip::Open {
+            return;
+        }
+        match mode {
             Answer::Operator if self.caller_offer.is_some() => Self::session(
                 SessionCommand::Progress {
                     leg: self.caller.id,
@@ -303,66 +318,6 @@ impl Call {
                 fx,
             ),
             Answer::Operator | Answer::Queue => self.answer_caller(fx),
-        }
-        fx.push_back(CallEffect::Measured(Measured::Setup(
-            world.now.mono.since(self.since),
-        )));
-        self.join(world, fx);
-    }
-
-    /// Takes a place in the first queue of the way.
-    pub(super) fn join(&mut self, world: &World<'_>, fx: &mut Effects) {
-        self.entered = world.now.mono;
-        self.join_next(fx);
-    }
-
-    /// Takes a place in the queue that is next, with the entry of the first.
-    fn join_next(&mut self, fx: &mut Effects) {
-        let Some(queue) = self.way.front().cloned() else {
-            return;
-        };
-        self.phase = Phase::Waiting;
-        self.queued = true;
-        Self::acd(
-            AcdInput::Join {
-                ticket: self.ticket,
-                call: self.id(),
-                queue,
-                entered: self.entered,
-                priority: self.decision.priority,
-                caller: None,
-                prefer: None,
-            },
-            fx,
-        );
-    }
-
-    /// The queue let the caller go, by itself: on to the next one, if any.
-    pub(super) fn move_along(
-        &mut self,
-        world: &mut World<'_>,
-        reason: LeftReason,
-        fx: &mut Effects,
-    ) {
-        match reason {
-            LeftReason::Answered
-            | LeftReason::Abandoned
-            | LeftReason::ExitKey
-            | LeftReason::Callback
-            | LeftReason::Moved => return,
-            LeftReason::Timeout
-            | LeftReason::NoOperators
-            | LeftReason::QueueFull
-            | LeftReason::EstimatedWait => {}
-        }
-        if self.ended() {
-            return;
-        }
-        self.way.pop_front();
-        if self.way.is_empty() {
-            self.exhausted(world, reason, fx);
-        } else {
-            self.join_next(fx);
         }
     }
 
@@ -394,7 +349,13 @@ impl Call {
         match &self.dials {
             Some(Dialled::Operator(operator)) => vec![format!("operator.{operator}")],
             Some(Dialled::Outside { number, .. }) => vec![number.clone()],
-            Some(Dialled::Queues(_)) | None => self.way.iter().map(ToString::to_string).collect(),
+            Some(Dialled::Queues(targets)) => targets.iter().map(ToString::to_string).collect(),
+            None => self
+                .decision
+                .targets
+                .iter()
+                .map(ToString::to_string)
+                .collect(),
         }
     }
 
@@ -470,7 +431,7 @@ impl Call {
         &mut self,
         world: &mut World<'_>,
         queue: QueueName,
-        position: u32,
+        (position, wait): (u32, Option<Duration>),
         stays: bool,
         fx: &mut Effects,
     ) {
@@ -478,22 +439,27 @@ impl Call {
             return;
         }
         self.stands_in = Some(queue.clone());
+        let joined = News::QueueJoined {
+            queue: queue.clone(),
+            position,
+            wait,
+        };
         if !stays && self.awaits_transferor() {
             // The talk goes on as one of the queue it came from.
-            return self.tell(News::QueueJoined { queue, position }, fx);
+            return self.tell(joined, fx);
         }
         self.facts.queue = Some(queue.clone());
-        self.tell(News::QueueJoined { queue, position }, fx);
+        self.tell(joined, fx);
         self.transferor_is_free(world, fx);
-        if self.answer_mode() == Answer::Queue {
+        let rules = self.plan.queues.get(&queue);
+        let answer = rules.map_or(Answer::Queue, |queue| queue.answer);
+        let wanted = rules.map(|queue| queue.music.clone());
+        if answer == Answer::Queue {
             self.answer_caller(fx);
         }
-        let wanted = self
-            .facts
-            .queue
-            .as_ref()
-            .and_then(|queue| self.plan.queues.get(queue))
-            .map(|queue| queue.music.clone());
+        if stays {
+            self.begin_announcing(world, fx);
+        }
         if wanted != self.music {
             self.music = wanted;
             if !matches!(self.notice, Notice::Playing(_)) {
@@ -519,29 +485,6 @@ impl Call {
                 fx,
             );
         }
-    }
-
-    /// No queue is left to try.
-    fn exhausted(&mut self, world: &mut World<'_>, reason: LeftReason, fx: &mut Effects) {
-        if self.phase == Phase::Talking {
-            return;
-        }
-        self.queued = false;
-        if self.transfer.is_some() {
-            return self.transfer_failed(world, 480, fx);
-        }
-        let reason = match reason {
-            LeftReason::Answered
-            | LeftReason::Timeout
-            | LeftReason::EstimatedWait
-            | LeftReason::ExitKey
-            | LeftReason::Moved => MissedReason::Timeout,
-            LeftReason::Abandoned | LeftReason::Callback => MissedReason::Abandoned,
-            LeftReason::NoOperators => MissedReason::NoOperators,
-            LeftReason::QueueFull => MissedReason::QueueFull,
-        };
-        let farewell = self.farewell_for(cause::NOBODY);
-        self.end(world, Outcome::Missed, Some(reason), farewell, fx);
     }
 
     /// The leg of that id, among those that were answered, and the caller's.

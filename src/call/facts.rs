@@ -3,6 +3,7 @@
 use std::collections::VecDeque;
 use std::sync::Arc;
 
+use super::voicemail::Left;
 use crate::dialplan::decide::Decision;
 use crate::id::{CallId, LegId, OperatorName, QueueName, SiteName, TrunkName};
 use crate::limits;
@@ -66,7 +67,7 @@ pub struct CallFacts {
     pub source: Option<Arc<str>>,
     /// The campaign.
     pub campaign: Option<Arc<str>>,
-    /// The queue the caller stands in, or stood in last.
+    /// The queue the caller stands in, or stood in last; the first that was closed when all were.
     pub queue: Option<QueueName>,
     /// Who talks with the caller, or did.
     pub operator: Option<OperatorName>,
@@ -98,6 +99,10 @@ pub struct CallFacts {
     pub repeat: bool,
     /// The caller asked to be called, on the website.
     pub lead: bool,
+    /// The voicemail box the caller came to.
+    pub voicemail: Option<Left>,
+    /// A caller who had spoken with somebody was sent on, and nobody took them: why.
+    pub stranded: Option<MissedReason>,
 }
 
 impl CallFacts {
@@ -131,6 +136,8 @@ impl CallFacts {
             recorded: false,
             repeat: false,
             lead: false,
+            voicemail: None,
+            stranded: None,
         }
     }
 

@@ -12,6 +12,7 @@ use super::phase::Phase;
 use crate::id::LegId;
 use crate::limits;
 use crate::time::Instant;
+use crate::words::LeftReason;
 
 /// How a digit came.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -82,19 +83,31 @@ impl Call {
         }
         match &self.phase {
             Phase::Waiting if first && caller => self.caller_key(world, digit, fx),
+            Phase::Voicemail(_) if first && caller => self.voicemail_key(world, digit, fx),
             Phase::Whispering(_) if first && operator => self.operator_key(world, digit, fx),
             Phase::Opening { .. }
             | Phase::Waiting
             | Phase::Whispering(_)
             | Phase::Dialling
+            | Phase::Voicemail(_)
             | Phase::Talking
             | Phase::Ended => {}
         }
     }
 
     /// A caller in a queue pressed a key.
-    #[expect(clippy::unused_self, reason = "each queue says which keys it reads")]
-    const fn caller_key(&mut self, _world: &mut World<'_>, _digit: char, _fx: &mut Effects) {}
+    fn caller_key(&mut self, _world: &mut World<'_>, digit: char, fx: &mut Effects) {
+        let queue = self
+            .stands_in
+            .as_ref()
+            .and_then(|name| self.plan.queues.get(name));
+        let Some(queue) = queue else {
+            return;
+        };
+        if let Some(exit) = queue.exit.clone().filter(|exit| exit.key == digit) {
+            self.turn(&exit.to, LeftReason::ExitKey, fx);
+        }
+    }
 
     /// An operator who hears the whisper pressed a key.
     fn operator_key(&mut self, world: &mut World<'_>, digit: char, fx: &mut Effects) {

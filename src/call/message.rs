@@ -10,7 +10,9 @@ use super::merge::Party;
 use super::orders::Order;
 use crate::acd::message::AcdInput;
 use crate::dialplan::dial::Dialled;
-use crate::id::{CallId, LegId, OperatorName, PlayId, QueueName, TicketId, TrunkName};
+use crate::id::{
+    CallId, LegId, OperatorName, PlayId, QueueName, TicketId, TrunkName, VoicemailName,
+};
 use crate::media::command::{MediaCommand, MediaEvent, Recorded};
 use crate::net::Net;
 use crate::rng::Rng;
@@ -55,6 +57,8 @@ pub enum CallInput {
         queue: QueueName,
         /// From one.
         position: u32,
+        /// How long it will take, where that can be told.
+        wait: Option<Duration>,
         /// False when the queue does not take the caller: [`CallInput::Left`] follows at once.
         stays: bool,
     },
@@ -119,6 +123,13 @@ pub enum CallInput {
         /// Whose place it takes.
         instead: LegId,
     },
+    /// By the distributor, asked by [`CallEffect::Place`]: where the caller stands.
+    Place {
+        /// From one.
+        position: u32,
+        /// How long it will take, where that can be told.
+        wait: Option<Duration>,
+    },
     /// By the engine: another phone of an operator on the line takes over.
     Replace {
         /// The new leg.
@@ -176,6 +187,10 @@ pub enum CallTimer {
     Accept,
     /// The notice should have been heard by now.
     Notice,
+    /// Something may have to be said to a caller in a queue.
+    Announce,
+    /// What a caller at a voicemail box does or hears has lasted long enough.
+    Voicemail,
     /// Whoever was dialled has rung long enough.
     Dial,
     /// A transferor has not hung up.
@@ -188,12 +203,14 @@ pub enum CallTimer {
 
 impl CallTimer {
     /// The timers that are not a leg's.
-    pub const OF_A_CALL: [Self; 9] = [
+    pub const OF_A_CALL: [Self; 11] = [
         Self::Gate(Gate::Offered),
         Self::Gate(Gate::Ended),
         Self::Whisper,
         Self::Accept,
         Self::Notice,
+        Self::Announce,
+        Self::Voicemail,
         Self::Dial,
         Self::Transferor,
         Self::Length,
@@ -211,6 +228,8 @@ impl CallTimer {
             Self::Whisper => "whisper due",
             Self::Accept => "call not accepted",
             Self::Notice => "notice not heard",
+            Self::Announce => "announcement due",
+            Self::Voicemail => "voicemail at its longest",
             Self::Dial => "rung long enough",
             Self::Transferor => "transferor still there",
             Self::Length => "call at its longest",
@@ -228,6 +247,8 @@ pub enum CallEffect {
     Media(MediaCommand),
     /// For the distributor.
     Acd(AcdInput),
+    /// Where does the caller stand? Answered at once by [`CallInput::Place`], if the distributor knows.
+    Place,
     /// Which ways lead to a number outside? Answered at once by [`CallInput::Ways`].
     Ways {
         /// The number in E.164, or an emergency number as it was dialled.
@@ -299,12 +320,19 @@ pub enum News {
     Started,
     /// `call.routed`.
     Routed {
-        /// The queues in order, or who was dialled.
+        /// Queues and voicemail boxes in order, or who was dialled.
         targets: Vec<String>,
         /// `file:line` of the rule.
         rule: Option<String>,
         /// Higher is served first.
         priority: i32,
+    },
+    /// `call.routed` once more: a queue is closed now, and the call goes on.
+    Closed {
+        /// The queue.
+        queue: QueueName,
+        /// What is ahead now.
+        targets: Vec<String>,
     },
     /// `number.unrouted`.
     Unrouted,
@@ -314,6 +342,8 @@ pub enum News {
         queue: QueueName,
         /// From one.
         position: u32,
+        /// How long it will take, where that can be told.
+        wait: Option<Duration>,
     },
     /// `queue.left`.
     QueueLeft {
@@ -385,6 +415,15 @@ pub enum News {
     },
     /// `recording.finished`.
     RecordingFinished(Box<Recorded>),
+    /// `voicemail.recorded`.
+    VoicemailRecorded {
+        /// The box.
+        voicemail: VoicemailName,
+        /// How long the caller spoke.
+        length: Duration,
+        /// The recording's file, relative to the recordings folder.
+        file: String,
+    },
     /// `recording.failed`.
     RecordingFailed(String),
     /// `call.ended`.

@@ -4,6 +4,7 @@
 //! holds no reference to the distributor, the endpoint or the media threads, only the ids of what is
 //! its own there.
 
+pub mod announce;
 pub mod bridge;
 #[expect(
     clippy::module_inception,
@@ -24,6 +25,7 @@ pub mod merge;
 pub mod message;
 pub mod offer;
 pub mod orders;
+pub mod path;
 pub mod phase;
 pub mod replace;
 pub mod ringing;
@@ -31,5 +33,6 @@ pub mod screen;
 pub mod seat;
 pub mod talking;
 pub mod transfer;
+pub mod voicemail;
 pub mod whisper;
 pub mod whispering;

@@ -6,15 +6,18 @@
 use super::call::{Call, Effects};
 use super::facts::Tried;
 use super::message::World;
+use crate::dialplan::plan::Target;
 use crate::id::OperatorName;
 use crate::sip::session::Cause;
-use crate::words::MissedReason;
+use crate::words::{LeftReason, MissedReason};
 
 /// One order.
 #[derive(Clone, Debug)]
 pub enum Order {
     /// The call ends; a caller whom nobody has spoken with gets a callback like any other.
     HangUp(Cause),
+    /// A waiting caller goes there, and keeps the time of entry.
+    Move(Target),
 }
 
 impl Call {
@@ -22,6 +25,9 @@ impl Call {
     pub(super) fn ordered(&mut self, world: &mut World<'_>, order: Order, fx: &mut Effects) {
         match order {
             Order::HangUp(cause) => self.hang_up(world, cause, MissedReason::Refused, fx),
+            Order::Move(target) => {
+                self.turn(&[target], LeftReason::Moved, fx);
+            }
         }
     }
 

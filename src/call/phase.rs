@@ -11,8 +11,10 @@
 //!                                                  └───────── answered ─────┘
 //! ```
 //!
-//! From everywhere the way leads to Ended: the outcome is known, legs are being closed.
+//! A call that no queue takes may come from Waiting, or from Opening, to Voicemail (see
+//! [`super::voicemail`]). From everywhere the way leads to Ended: the outcome is known, legs are being closed.
 
+use super::voicemail::Message;
 use crate::dialplan::plan::Spoken;
 use crate::id::{OperatorName, PlayId};
 use crate::time::Instant;
@@ -32,10 +34,23 @@ pub enum Phase {
     Whispering(Whispering),
     /// Somebody is rung outside any queue (see [`super::dial`]).
     Dialling,
+    /// At a voicemail box.
+    Voicemail(Message),
     /// Bridged.
     Talking,
     /// The outcome is known; legs are being closed.
     Ended,
+}
+
+impl Phase {
+    /// Whether somebody is being looked for who speaks with the caller, or was and is no more.
+    #[must_use]
+    pub const fn seeks_somebody(&self) -> bool {
+        match self {
+            Self::Waiting | Self::Whispering(_) | Self::Dialling | Self::Voicemail(_) => true,
+            Self::Opening { .. } | Self::Talking | Self::Ended => false,
+        }
+    }
 }
 
 /// The whisper under way.

@@ -438,6 +438,7 @@ impl Call {
                 | Phase::Waiting
                 | Phase::Whispering(_)
                 | Phase::Dialling
+                | Phase::Voicemail(_)
                 | Phase::Talking,
             ) => cause::ELSEWHERE,
         };

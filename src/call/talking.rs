@@ -26,6 +26,7 @@ impl Call {
             return;
         };
         let play = world.minted.play();
+        self.notice_talks_over();
         self.notice = Notice::Playing(play);
         Self::media(
             MediaCommand::Play {
@@ -68,6 +69,11 @@ impl Call {
     ) {
         if leg == self.caller.id && self.notice == Notice::Playing(play) {
             self.notice_over(world, fx);
+            return;
+        }
+        if leg == self.caller.id
+            && (self.announced(world, play, fx) || self.voicemail_heard(world, play, fx))
+        {
             return;
         }
         self.whisper_played(world, play, fx);

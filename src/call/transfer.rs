@@ -72,10 +72,9 @@ impl Call {
         });
         self.entertain(world, self.caller.id, fx);
         if let Dialled::Queues(queues) = &dialled {
-            self.way = self.plan.way(queues).into();
             self.ticket = world.minted.ticket();
             self.music = None;
-            self.join(world, fx);
+            self.set_out(world, queues, fx);
         } else {
             self.begin_dialling(world, dialled, fx);
         }
@@ -252,6 +251,14 @@ impl Call {
         transfer.returning = true;
         self.transfer = Some(transfer);
         self.begin_dialling(world, by, fx);
+    }
+
+    /// The party that was sent on comes to a voicemail box: nobody is asked any more.
+    pub(super) fn leave_transferor_behind(&mut self, fx: &mut Effects) {
+        if let Some(transfer) = self.transfer.take() {
+            let result = CallResult::NoAnswer;
+            self.tell_transferred(&transfer, TransferKind::Blind, result, fx);
+        }
     }
 
     /// The call ends: nothing is sent on any more.

@@ -52,6 +52,7 @@ impl Call {
             );
         }
         self.play_notice(world, fx);
+        self.stop_announcing(world, fx);
         if self.plan.whisper_accept == Accept::Key {
             let until = world.now.mono + self.plan.whisper_max + limits::ACCEPT;
             fx.push_back(CallEffect::SetTimer(CallTimer::Accept, until));
@@ -113,6 +114,7 @@ impl Call {
             }
             Phase::Opening { .. }
             | Phase::Waiting
+            | Phase::Voicemail(_)
             | Phase::Dialling
             | Phase::Talking
             | Phase::Ended => false,
@@ -243,6 +245,7 @@ impl Call {
         for timer in [CallTimer::Whisper, CallTimer::Accept] {
             fx.push_back(CallEffect::StopTimer(timer));
         }
+        self.go_on_announcing(fx);
         if self.bridged.is_none() {
             self.facts.operator = None;
         }

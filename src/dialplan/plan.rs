@@ -297,6 +297,11 @@ impl Dialplan {
                 .iter()
                 .filter_map(|recording| recording.announce.clone()),
         );
+        if !self.voicemail.is_empty() {
+            all.extend([Phrase::Tone(Tone::Beep), Phrase::Tone(Tone::Done)]);
+            let boxes = self.voicemail.values();
+            all.extend(boxes.filter_map(|voicemail| voicemail.say.clone()));
+        }
         all
     }
 
@@ -308,7 +313,7 @@ impl Dialplan {
     }
 
     /// The parts of whispers, each alone: what a whisper is put together from that is not ready as a
-    /// whole. A plan is as good without them.
+    /// whole; and what waiting callers are told. A plan is as good without them.
     #[must_use]
     pub fn fragments(&self) -> BTreeSet<Phrase> {
         let mut all = BTreeSet::new();
@@ -319,6 +324,7 @@ impl Dialplan {
                 break;
             }
         }
+        all.extend(super::speech::of_plan(self));
         all
     }
 

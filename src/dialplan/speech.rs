@@ -5,6 +5,9 @@
 //! synthesised in a call. The words are those of `prompts/manifest.tsv`: a recording of them wins, and
 //! where there is none the next engine of the speech chain says them when the plan is loaded.
 
+use std::collections::BTreeSet;
+
+use super::plan::Dialplan;
 use crate::words::{Language, Phrase};
 
 /// The largest number that is said; a larger one is left out.
@@ -64,6 +67,31 @@ pub fn callback_confirmed(language: Language) -> Phrase {
         Language::En => "Thank you. We will call you back when your turn comes.",
     };
     spoken(language, text)
+}
+
+/// Every phrase that waiting callers of a plan can be told, in the languages of its numbers.
+#[must_use]
+pub fn of_plan(plan: &Dialplan) -> BTreeSet<Phrase> {
+    let of_numbers = plan.numbers.iter().map(|number| number.language);
+    let languages: BTreeSet<_> = of_numbers.chain([plan.language]).collect();
+    let mut all = BTreeSet::new();
+    for queue in plan.queues.values() {
+        for language in languages.iter().copied() {
+            if queue.announce.is_some_and(|announce| announce.position) {
+                all.extend(of_positions(language));
+            }
+            if queue.announce.is_some_and(|announce| announce.wait) {
+                all.extend(of_waits(language));
+            }
+            if let Some(callback) = &queue.callback {
+                all.insert(callback_confirmed(language));
+                if callback.offer_after.is_some() || callback.offer_over.is_some() {
+                    all.insert(callback_offer(language, callback.key));
+                }
+            }
+        }
+    }
+    all
 }
 
 /// Every phrase that a position can be said with.

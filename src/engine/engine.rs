@@ -16,7 +16,7 @@ use super::sabotage;
 use super::settings::EngineSettings;
 use super::toll::Toll;
 use super::view::View;
-use crate::acd::desk::Desk;
+use crate::acd::desk::{Desk, Place};
 use crate::acd::message::{AcdEffect, AcdInput};
 use crate::call::call::{Call, Effects};
 use crate::call::cause;
@@ -462,6 +462,13 @@ impl Engine {
                 let ways = self.ways_of(now, id, &number);
                 self.step(now, id, CallInput::Ways(ways));
             }
+            CallEffect::Place => {
+                let ticket = self.calls.get(&id).map(Call::ticket);
+                let place = ticket.and_then(|ticket| self.desk.place(now.mono, ticket));
+                if let Some(Place { position, wait }) = place {
+                    self.step(now, id, CallInput::Place { position, wait });
+                }
+            }
             CallEffect::Tell(told) => self.tell(now, &told),
             CallEffect::Reach { operator } => self.reach(now, id, operator),
             CallEffect::Commit(gate) => self.ask(Asked::Gate(id, gate), Question::Committed),
@@ -520,12 +527,14 @@ impl Engine {
                 call,
                 queue,
                 position,
+                wait,
                 stays,
                 ..
             } => {
                 let joined = CallInput::Joined {
                     queue,
                     position,
+                    wait,
                     stays,
                 };
                 self.step(now, call, joined);

@@ -6,8 +6,9 @@ use serde_json::{Map, Value, json};
 
 use crate::call::facts::{AttemptResult, CallFacts, Tried};
 use crate::call::message::News;
-use crate::id::{CallId, EventId};
+use crate::id::{CallId, EventId, OperatorName, QueueName, VoicemailName};
 use crate::ledger::callbacks::Callback;
+use crate::media::command::Recorded;
 use crate::time::{Duration, Wall};
 use crate::words::Phrase;
 
@@ -43,7 +44,7 @@ fn moment(wall: Option<Wall>) -> Value {
 }
 
 /// The names of [`call_fields`].
-pub const CALL_FIELDS: [&str; 21] = [
+pub const CALL_FIELDS: [&str; 22] = [
     "id",
     "direction",
     "trunk",
@@ -65,6 +66,7 @@ pub const CALL_FIELDS: [&str; 21] = [
     "plan",
     "legs",
     "recording",
+    "voicemail",
 ];
 
 /// The call fields of the contract (section 8).
@@ -96,6 +98,8 @@ pub fn call_fields(facts: &CallFacts) -> Map<String, Value> {
     put("legs", Value::Array(legs(facts)));
     let recording = facts.recorded.then(|| facts.id.to_string());
     put("recording", json!(recording));
+    let voicemail = facts.voicemail.as_ref();
+    put("voicemail", json!(voicemail.map(|left| &left.voicemail)));
     data
 }
 
@@ -144,11 +148,16 @@ pub fn call_event(news: &News, facts: &CallFacts) -> (&'static str, Map<String, 
             "call.routed",
             json!({ "targets": targets, "rule": rule, "priority": priority }),
         ),
-        News::Unrouted => ("number.unrouted", json!({})),
-        News::QueueJoined { queue, position } => (
-            "queue.joined",
-            json!({ "queue": queue, "position": position }),
+        News::Closed { queue, targets } => (
+            "call.routed",
+            json!({ "targets": targets, "closed": queue }),
         ),
+        News::Unrouted => ("number.unrouted", json!({})),
+        News::QueueJoined {
+            queue,
+            position,
+            wait,
+        } => ("queue.joined", joined(queue, *position, *wait)),
         News::QueueLeft {
             queue,
             reason,
@@ -178,25 +187,10 @@ pub fn call_event(news: &News, facts: &CallFacts) -> (&'static str, Map<String, 
             phrase,
             played,
             whole,
-        } => ("whisper.played", {
-            let (text, language) = match phrase {
-                Some(Phrase::Spoken { language, text }) => (Some(text.as_str()), Some(*language)),
-                Some(Phrase::File(file)) => (Some(file.as_str()), None),
-                Some(Phrase::Tone(_)) | None => (None, None),
-            };
-            let tone = match phrase {
-                Some(Phrase::Tone(tone)) => Some(tone.as_str()),
-                Some(Phrase::Spoken { .. } | Phrase::File(_)) | None => None,
-            };
-            json!({
-                "operator": operator,
-                "tone": tone,
-                "text": text,
-                "language": language,
-                "played_s": seconds(*played),
-                "whole": whole,
-            })
-        }),
+        } => (
+            "whisper.played",
+            whispered(operator, phrase.as_ref(), *played, *whole),
+        ),
         News::Bridged => ("call.bridged", json!({})),
         News::Held { held, by_operator } => (
             if *held { "call.held" } else { "call.resumed" },
@@ -207,35 +201,90 @@ pub fn call_event(news: &News, facts: &CallFacts) -> (&'static str, Map<String, 
             from,
             to,
             result,
-        } => (
-            "call.transferred",
-            json!({
-                "transfer": { "kind": kind, "from": from, "to": to, "result": result },
-            }),
-        ),
+        } => ("call.transferred", {
+            let transfer = json!({ "kind": kind, "from": from, "to": to, "result": result });
+            json!({ "transfer": transfer })
+        }),
         News::RecordingStarted { keep } => (
             "recording.started",
             json!({ "keep_s": keep.map(|keep| keep.as_secs()) }),
         ),
-        News::RecordingFinished(recorded) => (
-            "recording.finished",
-            json!({
-                "file": recorded.file,
-                "bytes": recorded.bytes,
-                "duration_s": seconds(recorded.duration),
-                "sha256": recorded.sha256,
-            }),
+        News::RecordingFinished(recorded) => ("recording.finished", finished(recorded)),
+        News::VoicemailRecorded {
+            voicemail,
+            length,
+            file,
+        } => (
+            "voicemail.recorded",
+            message(voicemail, *length, file, facts),
         ),
         News::RecordingFailed(why) => ("recording.failed", json!({ "why": why })),
-        News::Ended => match &facts.note {
-            Some(note) => ("call.ended", json!({ "note": note })),
-            None => ("call.ended", json!({})),
-        },
+        News::Ended => ("call.ended", ended(facts)),
     };
     if let Value::Object(more) = more {
         data.extend(more);
     }
     (kind, data)
+}
+
+fn whispered(
+    operator: &OperatorName,
+    phrase: Option<&Phrase>,
+    played: Duration,
+    whole: bool,
+) -> Value {
+    let (text, language) = match phrase {
+        Some(Phrase::Spoken { language, text }) => (Some(text.as_str()), Some(*language)),
+        Some(Phrase::File(file)) => (Some(file.as_str()), None),
+        Some(Phrase::Tone(_)) | None => (None, None),
+    };
+    let tone = match phrase {
+        Some(Phrase::Tone(tone)) => Some(tone.as_str()),
+        Some(Phrase::Spoken { .. } | Phrase::File(_)) | None => None,
+    };
+    json!({
+        "operator": operator,
+        "tone": tone,
+        "text": text,
+        "language": language,
+        "played_s": seconds(played),
+        "whole": whole,
+    })
+}
+
+fn joined(queue: &QueueName, position: u32, wait: Option<Duration>) -> Value {
+    json!({ "queue": queue, "position": position, "estimated_wait_s": wait.map(seconds) })
+}
+
+fn message(voicemail: &VoicemailName, length: Duration, file: &str, facts: &CallFacts) -> Value {
+    json!({
+        "voicemail": voicemail,
+        "duration_s": seconds(length),
+        "recording": facts.id.to_string(),
+        "file": file,
+    })
+}
+
+/// Why the plan refused the call; and a caller whom nobody took in the end is told apart, though
+/// somebody had spoken with them.
+fn ended(facts: &CallFacts) -> Value {
+    let mut data = Map::new();
+    if let Some(note) = &facts.note {
+        data.insert("note".into(), json!(note));
+    }
+    if let Some(reason) = facts.stranded {
+        data.insert("stranded".into(), json!(reason));
+    }
+    Value::Object(data)
+}
+
+fn finished(recorded: &Recorded) -> Value {
+    json!({
+        "file": recorded.file,
+        "bytes": recorded.bytes,
+        "duration_s": seconds(recorded.duration),
+        "sha256": recorded.sha256,
+    })
 }
 
 /// The fields of a callback.

@@ -50,6 +50,7 @@ impl Before {
             | CallInput::Left { .. }
             | CallInput::Reached { .. }
             | CallInput::Ways(_)
+            | CallInput::Place { .. }
             | CallInput::PhoneUp { .. }
             | CallInput::Transfer { .. }
             | CallInput::Give { .. }

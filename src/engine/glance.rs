@@ -123,6 +123,7 @@ const fn standing(phase: &Phase) -> &'static str {
         Phase::Waiting => "waiting",
         Phase::Whispering(_) => "whispering",
         Phase::Dialling => "dialling",
+        Phase::Voicemail(_) => "voicemail",
         Phase::Talking => "talking",
         Phase::Ended => "ended",
     }

@@ -33,6 +33,7 @@ impl Engine {
             }
             News::Started
             | News::Routed { .. }
+            | News::Closed { .. }
             | News::Unrouted
             | News::QueueJoined { .. }
             | News::QueueLeft { .. }
@@ -45,45 +46,65 @@ impl Engine {
             | News::Transferred { .. }
             | News::RecordingStarted { .. }
             | News::RecordingFinished(_)
+            | News::VoicemailRecorded { .. }
             | News::RecordingFailed(_) => {}
         }
         self.record(now, kind, Some(facts.id), data);
     }
 
-    /// Every missed call has a callback or a word why it has none; an answered one closes its own,
-    /// whoever of the two rang.
+    /// Every missed call has a callback or a word why it has none, and so has a caller who was sent on
+    /// and whom nobody took; an answered one closes its own, whoever of the two rang.
     fn settle_callback(&mut self, now: Now, facts: &CallFacts, data: &mut Map<String, Value>) {
         let rang_back =
             facts.direction == Direction::Outbound && facts.result == Some(CallResult::Answered);
+        if let Some(reason) = facts.stranded {
+            return self.open_callback(now, facts, reason, data);
+        }
         match facts.outcome {
             Some(Outcome::Missed) => {
-                let missed = Missed {
-                    call: facts.id,
-                    phone: facts.from.as_deref(),
-                    site: facts.site.as_ref(),
-                    reason: facts.reason.unwrap_or(MissedReason::Interrupted),
-                    stayed: facts.wait.unwrap_or_default(),
-                };
-                let verdict = self.callbacks.missed(now, &missed, &mut self.rng);
-                let (kind, callback) = match &verdict {
-                    Verdict::Opened(callback) => {
-                        self.show_callbacks(now, callback.site.as_ref());
-                        ("callback.opened", callback)
-                    }
-                    Verdict::Repeated(callback) => ("callback.repeated", callback),
-                    Verdict::None(why) => {
-                        data.insert("no_callback".into(), json!(why));
-                        return;
-                    }
-                };
-                data.insert("callback".into(), json!(callback.id.to_string()));
-                let fields = event::callback_fields(callback, "open");
-                self.record(now, kind, Some(facts.id), fields);
+                let reason = facts.reason.unwrap_or(MissedReason::Interrupted);
+                self.open_callback(now, facts, reason, data);
             }
             Some(Outcome::Answered) => self.close_callback(now, facts, facts.from.as_deref()),
             None if rang_back => self.close_callback(now, facts, Some(&facts.to)),
             Some(Outcome::Blocked | Outcome::Test) | None => {}
         }
+    }
+
+    fn open_callback(
+        &mut self,
+        now: Now,
+        facts: &CallFacts,
+        reason: MissedReason,
+        data: &mut Map<String, Value>,
+    ) {
+        let phone = match facts.direction {
+            Direction::Inbound => facts.from.as_deref(),
+            Direction::Outbound => Some(&*facts.to),
+            Direction::Internal => return,
+        };
+        let missed = Missed {
+            call: facts.id,
+            phone,
+            site: facts.site.as_ref(),
+            reason,
+            stayed: facts.wait.unwrap_or_default() + facts.talk.unwrap_or_default(),
+        };
+        let verdict = self.callbacks.missed(now, &missed, &mut self.rng);
+        let (kind, callback) = match &verdict {
+            Verdict::Opened(callback) => {
+                self.show_callbacks(now, callback.site.as_ref());
+                ("callback.opened", callback)
+            }
+            Verdict::Repeated(callback) => ("callback.repeated", callback),
+            Verdict::None(why) => {
+                data.insert("no_callback".into(), json!(why));
+                return;
+            }
+        };
+        data.insert("callback".into(), json!(callback.id.to_string()));
+        let fields = event::callback_fields(callback, "open");
+        self.record(now, kind, Some(facts.id), fields);
     }
 
     fn close_callback(&mut self, now: Now, facts: &CallFacts, phone: Option<&str>) {

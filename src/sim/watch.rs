@@ -121,7 +121,10 @@ impl Watch {
 
     fn told(&mut self, call: CallId, story: &mut Story, event: &Event) {
         let kind = event.kind;
-        let late = matches!(kind, "recording.finished" | "recording.failed");
+        let late = matches!(
+            kind,
+            "recording.finished" | "recording.failed" | "voicemail.recorded"
+        );
         self.expect(late || !story.ended, || {
             format!("{call}: {kind} after call.ended")
         });
@@ -190,7 +193,8 @@ impl Watch {
         });
         let has = |key: &str| event.data.get(key).is_some_and(|value| !value.is_null());
         let promised = has("callback") != has("no_callback");
-        self.expect(promised == (outcome == "missed"), || {
+        let alone = outcome == "missed" || has("stranded");
+        self.expect(promised == alone, || {
             format!("{call} is {outcome}: a missed call has a callback or a word why not")
         });
         if let Some(reason) = reason {
@@ -245,6 +249,7 @@ impl Watch {
             });
             let right = match call.phase() {
                 Phase::Opening { .. } | Phase::Dialling => operators.is_empty(),
+                Phase::Voicemail(_) => ticket.is_none() && operators.is_empty(),
                 Phase::Waiting => ticket == Some(true) && rung,
                 Phase::Whispering(_) => ticket == Some(true) && rung,
                 Phase::Talking => ticket != Some(true) && operators.is_empty(),

@@ -111,6 +111,8 @@ struct Bench {
     held: BTreeSet<OperatorName>,
     answered: Option<OperatorName>,
     queue: Option<QueueName>,
+    /// What the distributor says of the caller's place.
+    place: (u32, Option<Duration>),
     /// Operators on the line outside any queue.
     engaged: BTreeMap<TicketId, OperatorName>,
     heard: Vec<News>,
@@ -162,6 +164,7 @@ impl Bench {
             held: BTreeSet::new(),
             answered: None,
             queue: None,
+            place: (1, None),
             engaged: BTreeMap::new(),
             heard: Vec::new(),
             asked: Vec::new(),
@@ -300,6 +303,12 @@ impl Bench {
                     self.feed(CallInput::Ways(vec![way; 2]));
                 }
                 CallEffect::Render { phrases } => self.asked.extend(phrases),
+                CallEffect::Place => {
+                    if self.queue.is_some() {
+                        let (position, wait) = self.place;
+                        self.feed(CallInput::Place { position, wait });
+                    }
+                }
                 CallEffect::Commit(_)
                 | CallEffect::Adopt(_)
                 | CallEffect::Disown(_)
@@ -338,12 +347,13 @@ impl Bench {
                 self.feed(CallInput::Joined {
                     queue,
                     position: 1,
+                    wait: None,
                     stays: true,
                 });
             }
-            AcdInput::Leave { .. } => {
+            AcdInput::Leave { reason, .. } => {
                 self.held.retain(|who| self.answered.as_ref() == Some(who));
-                self.leave_queue(LeftReason::Abandoned);
+                self.leave_queue(reason);
             }
             AcdInput::Answered {
                 operator,
