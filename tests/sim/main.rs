@@ -18,6 +18,7 @@ mod hall;
 mod instructions;
 mod ladders;
 mod load;
+mod losers;
 mod loss;
 mod outside;
 mod passing_on;
