@@ -14,6 +14,8 @@ mod shipped;
 
 #[path = "../fuzz/bodies/dialplan.rs"]
 mod fuzz_dialplan;
+#[path = "../fuzz/bodies/whisper.rs"]
+mod fuzz_whisper;
 
 use std::fs;
 use std::path::{Path, PathBuf};

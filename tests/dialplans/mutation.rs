@@ -2,7 +2,7 @@
 
 use strowger::rng::Rng;
 
-use crate::{fuzz_dialplan, plans};
+use crate::{fuzz_dialplan, fuzz_whisper, plans};
 
 /// Words that have broken readers of YAML before, and those that mean something here.
 const WORDS: &[&str] = &[
@@ -112,5 +112,22 @@ fn mutated_plans_get_problems_or_a_plan() {
     let mut rng = Rng::new([7; 32]);
     for _ in 0..4_000 {
         fuzz_dialplan::run(&mutate(&mut rng, &seeds));
+    }
+}
+
+#[test]
+fn mutated_whispers_get_faults_or_forms() {
+    let seeds = [
+        "\u{f}\u{3}Дзвінок {from}[, {campaign}][, {repeat}][, чекає {wait}][, {lead}][, {callback}]",
+        "\u{7}\u{0}[{city}: ]{from}, {site} - {name}. {repeat}",
+        "\u{1}\u{7f}Call from {city}[, waiting {wait}][ ({callback})]",
+    ];
+    let seeds = seeds.map(str::to_owned);
+    for seed in &seeds {
+        fuzz_whisper::run(seed.as_bytes());
+    }
+    let mut rng = Rng::new([8; 32]);
+    for _ in 0..20_000 {
+        fuzz_whisper::run(&mutate(&mut rng, &seeds));
     }
 }

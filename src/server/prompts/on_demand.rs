@@ -175,4 +175,35 @@ mod tests {
         );
         assert_eq!(rack.samples, 500);
     }
+
+    #[test]
+    fn a_renderer_with_too_much_to_do_says_so_at_once_and_answers_each() {
+        let data = tempfile::tempdir().unwrap();
+        let store = Arc::new(PromptStore::open(data.path(), Vec::new()).unwrap());
+        let renderer = Renderer::start(store, Clock::start()).unwrap();
+        let (busy, is_busy) = std::sync::mpsc::channel();
+        let (release, released) = std::sync::mpsc::channel::<()>();
+        renderer.ask(vec![spoken("first")], move |_| {
+            busy.send(()).unwrap();
+            released.recv().unwrap();
+        });
+        is_busy.recv().unwrap();
+        let (answer, answers) = std::sync::mpsc::channel();
+        for n in 0..limits::RENDERS_WAITING + 8 {
+            let answer = answer.clone();
+            renderer.ask(vec![spoken("more")], move |ready| {
+                assert!(ready.is_empty());
+                answer.send(n).unwrap();
+            });
+        }
+        drop(answer);
+        let refused = answers.try_iter().collect::<Vec<_>>();
+        let most = limits::RENDERS_WAITING;
+        assert_eq!(refused, (most..most + 8).collect::<Vec<_>>());
+        release.send(()).unwrap();
+        assert_eq!(
+            answers.iter().collect::<Vec<_>>(),
+            (0..most).collect::<Vec<_>>()
+        );
+    }
 }

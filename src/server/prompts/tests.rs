@@ -287,3 +287,36 @@ fn without_the_embedded_voice_it_is_refused_by_name() {
         .to_string();
     assert!(error.contains("take `embedded` out of `tts`"), "{error}");
 }
+
+#[test]
+fn a_call_gets_what_its_plan_does_not_have_and_nothing_is_kept_on_the_disk() {
+    let of_plan = spoken(Language::Uk, "Дзвінок з Одеси");
+    let of_call = spoken(Language::Uk, "Дзвінок з Одеси, чекає 3 хвилини");
+    let chain = vec![shell("sox -n -t wav -r 8000 -c 1 - synth 0.5 sine 440")];
+    let (store, (prompts, _)) = render(chain, std::slice::from_ref(&of_plan));
+    let _data = fs::create_dir_all(store.cache.folder());
+    let files = || fs::read_dir(store.cache.folder()).unwrap().count();
+    let before = files();
+    let ready = store.render_now(std::slice::from_ref(&of_call));
+    assert_eq!(ready.len(), 1);
+    assert!(store.samples(ready[&of_call].key).is_some());
+    assert!(store.samples(prompts[&of_plan].key).is_some());
+    assert_eq!(files(), before);
+    let (mute, _) = render(vec![shell("exit 1")], &[]);
+    assert!(mute.render_now(std::slice::from_ref(&of_call)).is_empty());
+}
+
+#[test]
+fn a_wish_that_nothing_says_refuses_no_plan() {
+    let data = tempfile::tempdir().unwrap();
+    let store = PromptStore::open(data.path(), vec![shipped()]).unwrap();
+    let needed = spoken(Language::Uk, "Дзвінок з Одеси");
+    let wish = spoken(Language::Uk, "слова, яких ніхто не записав");
+    let wishes = [wish.clone()];
+    let (prompts, problems) = store.render_all(&[needed.clone()], &wishes, |_, _| {});
+    assert_eq!(problems, [""; 0]);
+    assert!(store.samples(prompts[&needed].key).is_some());
+    assert!(!prompts.contains_key(&wish));
+    let (_, problems) = store.render_all(&wishes, &[], |_, _| {});
+    assert_eq!(problems.len(), 1);
+}
