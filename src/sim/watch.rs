@@ -224,11 +224,12 @@ impl Watch {
             self.expect(!twice, || format!("{call} holds two tickets"));
         }
         let mut held =
-            BTreeMap::<CallId, BTreeMap<TicketId, (&OperatorName, OperatorState)>>::new();
+            BTreeMap::<CallId, BTreeMap<(TicketId, &OperatorName), OperatorState>>::new();
         for operator in desk.operators() {
             for (ticket, call) in operator.tickets() {
-                let entry = (operator.name(), operator.state());
-                held.entry(call).or_default().insert(ticket, entry);
+                let holder = (ticket, operator.name());
+                let held = held.entry(call).or_default();
+                held.insert(holder, operator.state());
             }
         }
         for call in engine.calls() {
@@ -236,17 +237,17 @@ impl Watch {
             let ticket = tickets.remove(&id);
             let mut operators = held.remove(&id).unwrap_or_default();
             for seat in call.seats() {
-                let seated = operators.remove(&seat.ticket);
-                let right = seated == Some((&seat.operator, OperatorState::Talking));
+                let seated = operators.remove(&(seat.ticket, &seat.operator));
+                let right = seated == Some(OperatorState::Talking);
                 self.expect(right, || {
                     let who = &seat.operator;
                     format!("{id} has {who} on the line, the distributor {seated:?}")
                 });
             }
             // Whoever is left is rung for the queue.
-            let rung = operators.values().all(|(_, state)| {
-                matches!(state, OperatorState::Reserved | OperatorState::Ringing)
-            });
+            let rung = operators
+                .values()
+                .all(|state| matches!(state, OperatorState::Reserved | OperatorState::Ringing));
             let right = match call.phase() {
                 Phase::Opening { .. } | Phase::Dialling => operators.is_empty(),
                 Phase::Voicemail(_) => ticket.is_none() && operators.is_empty(),

@@ -3,10 +3,13 @@
 
 use std::net::{IpAddr, SocketAddr};
 
+use strowger::id::{LegId, Origin};
 use strowger::rng::Rng;
 use strowger::sim::load::account;
+use strowger::sim::party::Cue;
 use strowger::sim::phone::{Manner, Phone, Temper};
 use strowger::time::Duration;
+use strowger::words::OperatorState;
 
 use crate::hall::{Hall, at, ms, plan};
 
@@ -29,6 +32,11 @@ operators:
 "#;
 
 const NUMBER: &str = "0800301231";
+/// The caller's leg, as the carrier numbers it.
+const FIRST: LegId = LegId {
+    origin: Origin::Outbound,
+    number: 1,
+};
 const LONG: Duration = Duration::from_secs(300);
 const ELSEWHERE: &str = "Reason: SIP;cause=200;text=\"Call completed elsewhere\"";
 const GONE: &str = "Reason: SIP;cause=487;text=\"Caller hung up\"";
@@ -160,4 +168,76 @@ fn a_phone_that_rang_out_is_told_so() {
     let told = told(&hall, 1);
     let no_answer = "Reason: SIP;cause=480;text=\"No answer\"";
     assert_eq!(reason(&told, "CANCEL"), no_answer);
+}
+
+/// Three phones ring for a call that a key accepts.
+fn accepting(scripts: &[&[Manner]]) -> Hall {
+    let text = PLAN.replace("max: 4s", "max: 4s, accept: key");
+    let mut hall = hall(&text, scripts, 1);
+    hall.call(10_000, NUMBER, LONG, LONG);
+    hall
+}
+
+#[test]
+fn other_phones_ring_on_until_the_key_is_pressed() {
+    let mut hall = accepting(&[&[answer(500)], &[answer(2_000)], &[Manner::Silent]]);
+    hall.world.run_until(at(13_000));
+    // The second answer found the first one's whisper.
+    let second = told(&hall, 2);
+    assert_eq!(methods(&second), ["INVITE", "PRACK", "ACK", "BYE"]);
+    assert_eq!(reason(&second, "BYE"), ELSEWHERE);
+    for (millis, _, _) in &second[2..] {
+        assert!((2_000..2_100).contains(millis), "{second:?}");
+    }
+    let desk = hall.world.engine().desk();
+    let free = desk
+        .operators()
+        .filter(|it| it.state() == OperatorState::Available);
+    let free = free.map(|it| it.name().as_str());
+    assert_eq!(free.collect::<Vec<_>>(), ["olena"]);
+    assert_eq!(methods(&told(&hall, 3)), ["INVITE", "PRACK"], "it rings on");
+    hall.world.press(hall.phones[0], '1');
+    let third = told(&hall, 3);
+    assert_eq!(methods(&third), ["INVITE", "PRACK", "CANCEL"]);
+    assert_eq!(reason(&third, "CANCEL"), ELSEWHERE);
+    hall.finish();
+    assert_eq!(hall.outcome(), ("answered".to_owned(), None));
+}
+
+#[test]
+fn whoever_still_rings_takes_the_call_that_the_first_one_gave_up() {
+    let regret = Manner::Regret {
+        after: ms(500),
+        listen: ms(2_000),
+    };
+    for robot in [false, true] {
+        // Someone hangs up in the whisper, or a robot never presses the key.
+        let first = if robot { answer(500) } else { regret };
+        let later = if robot { 20_000 - 200 } else { 5_000 };
+        let mut hall = accepting(&[&[first], &[Manner::Silent], &[answer(later)]]);
+        hall.world.run_until(at(10_000 + later + 100));
+        assert_eq!(methods(&told(&hall, 3)), ["INVITE", "PRACK", "ACK"]);
+        assert_eq!(methods(&told(&hall, 2)), ["INVITE", "PRACK"]);
+        hall.world.press(hall.phones[2], '1');
+        hall.finish();
+        assert_eq!(reason(&told(&hall, 2), "CANCEL"), ELSEWHERE);
+        assert_eq!(hall.outcome(), ("answered".to_owned(), None));
+        let story = hall.world.phone_story(hall.phones[2]).unwrap();
+        assert_eq!((story.rang, story.talks), (1, 1));
+        let joined = hall.kinds();
+        let joined = joined.iter().filter(|kind| **kind == "queue.joined");
+        assert_eq!(joined.count(), 1, "the place is kept");
+    }
+}
+
+#[test]
+fn a_caller_who_leaves_before_the_key_is_told_to_every_phone() {
+    let mut hall = accepting(&[&[answer(500)], &[Manner::Silent], &[Manner::Silent]]);
+    hall.world.run_until(at(12_000));
+    hall.world.cue(hall.carrier, at(12_000), Cue::HangUp(FIRST));
+    hall.finish();
+    assert_eq!(reason(&told(&hall, 1), "BYE"), GONE);
+    for desk in [2, 3] {
+        assert_eq!(reason(&told(&hall, desk), "CANCEL"), GONE);
+    }
 }
