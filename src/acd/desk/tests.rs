@@ -3,6 +3,11 @@
     reason = "a test looks for one effect among all"
 )]
 
+mod order;
+mod service;
+mod states;
+mod strategies;
+
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use super::*;
@@ -316,7 +321,7 @@ impl Hall {
                 operator.state(),
                 OperatorState::Reserved | OperatorState::Ringing | OperatorState::Talking
             );
-            assert_eq!(bound, operator.ticket().is_some(), "{operator:?}");
+            assert_eq!(bound, operator.tickets().next().is_some(), "{operator:?}");
             if operator.is_offered() {
                 let ticket = &desk.tickets[&operator.ticket().unwrap()];
                 let mut offers = ticket.offers().unwrap().iter();
