@@ -25,6 +25,12 @@ impl Ulid {
 }
 
 impl Ulid {
+    /// The lowest id of a moment.
+    #[must_use]
+    pub fn first_of(wall: Wall) -> Self {
+        Self(u128::from(wall.as_millis().unsigned_abs() & 0xffff_ffff_ffff) << 80)
+    }
+
     /// When it was made.
     #[must_use]
     pub fn made(self) -> Wall {

@@ -97,6 +97,24 @@ pub const TCP_UNACKNOWLEDGED: Duration = Duration::from_secs(15);
 pub const HTTP_CONNECTIONS: usize = 256;
 /// A request on an HTTP connection is due whole within this of its opening or of the last answer.
 pub const HTTP_REQUEST: Duration = Duration::from_secs(30);
+/// Tokens of the API; more is an error of the settings.
+pub const TOKENS: usize = 256;
+/// The body of a request to the API, in bytes; a longer one gets 413.
+pub const HTTP_BODY: usize = 65_536;
+/// Items of one page of the API; who asks for more gets 422.
+pub const PAGE: usize = 200;
+/// Recordings heard by the API at once; whoever wants one more gets 503.
+pub const DOWNLOADS: usize = 32;
+/// Questions of the API to the database at once; further ones wait.
+pub const API_READERS: usize = 4;
+/// The comment on a call, in characters; a longer one gets 422.
+pub const COMMENT_CHARS: usize = 2_000;
+/// Tags of a call; more get 422.
+pub const TAGS: usize = 16;
+/// A tag, a code, a name or a reason in a request to the API, in characters; a longer one gets 422.
+pub const WORD_CHARS: usize = 64;
+/// The highest priority of a caller by the API, and the lowest below zero; others get 422.
+pub const PRIORITY: i32 = 1_000;
 /// Commands of the API on their way to the engine at once; further ones wait within [`COMMAND`].
 pub const COMMANDS: usize = 64;
 /// The engine answers a command within this, or whoever gave it is told to come again (503).

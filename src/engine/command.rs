@@ -38,6 +38,8 @@ pub enum Command {
         operator: OperatorName,
         /// In which.
         state: WantedState,
+        /// Why, for the journal.
+        reason: Option<String>,
     },
     /// A call shall end.
     HangUp(CallId),
@@ -96,6 +98,8 @@ pub enum Command {
     Describe {
         /// The call.
         call: CallId,
+        /// What the store knows of a call that the engine has forgotten.
+        past: Option<Past>,
         /// The code, one of the queue's; none leaves it.
         disposition: Option<String>,
         /// A comment; none leaves it.
@@ -103,6 +107,15 @@ pub enum Command {
         /// Words to find it by; none leaves them.
         tags: Option<Vec<String>>,
     },
+}
+
+/// A call that is over, as far as a word about it needs.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Past {
+    /// The queue the caller stood in last.
+    pub queue: Option<QueueName>,
+    /// Who talked with the caller.
+    pub operator: Option<OperatorName>,
 }
 
 /// Which live calls are wanted, by their ids, which sort by time.

@@ -208,11 +208,15 @@ fn deed(command: &Command) -> Option<Map<String, Value>> {
         | Command::Operator(_)
         | Command::LiveCalls(_)
         | Command::LiveCall(_) => None,
-        Command::SetState { operator, state } => {
-            let (state, reason) = match state {
-                WantedState::Available => ("available", None),
-                WantedState::Paused(reason) => ("paused", Some(reason)),
-                WantedState::LoggedOut => ("logged_out", None),
+        Command::SetState {
+            operator,
+            state,
+            reason,
+        } => {
+            let state = match state {
+                WantedState::Available => "available",
+                WantedState::Paused(_) => "paused",
+                WantedState::LoggedOut => "logged_out",
             };
             let mut deed = Map::new();
             deed.insert("action".into(), json!("state"));
@@ -242,6 +246,7 @@ fn deed(command: &Command) -> Option<Map<String, Value>> {
             disposition,
             comment,
             tags,
+            ..
         } => of_call(
             "describe",
             call,

@@ -10,8 +10,9 @@ use std::thread::JoinHandle;
 
 use anyhow::{Result, anyhow};
 
-use super::admin::{Admin, Health, Phase};
+use super::admin::{Admin, Health, Phase, Sources};
 use super::clock::Clock;
+use super::commands::Commands;
 use super::driver::{Asking, Busy, Driver, Inbox, Word};
 use super::entropy;
 use super::figures::Figures;
@@ -102,7 +103,15 @@ impl Server {
         let connections = settings.limits.connections;
         let mut net = Network::open(&settings.sip, connections, &inbox, clock, &stop).await?;
         let (tracer, tracing) = Tracer::start(&settings.data, settings.trace, clock)?;
-        let admin = Admin::start(settings.http, telemetry.clone(), Arc::clone(&health)).await?;
+        let sources = Sources {
+            telemetry: telemetry.clone(),
+            health: Arc::clone(&health),
+            commands: Commands::new(Arc::clone(&inbox)),
+            store: store.clone(),
+            recordings: Arc::from(settings.data.join("recordings")),
+            tokens: settings.tokens.clone(),
+        };
+        let admin = Admin::start(settings.http, sources).await?;
         let outbox = Outbox::start(&settings.sinks, &store, &telemetry, clock, &mut rng)?;
         let (sweep_stop, stopped) = watch::channel(false);
         let sweeping = tokio::spawn(retention::run(

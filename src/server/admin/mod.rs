@@ -1,32 +1,53 @@
-//! The HTTP side: numbers for Prometheus, and whether the server lives and takes calls.
+//! The HTTP side: figures for Prometheus, whether the server lives and takes calls, and the API.
 //!
-//! It reads the engine's pulse and the telemetry; it can change nothing.
+//! It changes nothing by itself. What somebody wants is proved to come from one who may ask
+//! ([`access`]), read strictly ([`asked`]) and given to the engine, which judges it and does it; what is
+//! kept is read from the store.
 
+mod access;
+mod asked;
+mod calls;
+mod control;
+mod events;
+mod floor;
 mod health;
 mod listener;
+mod openapi;
+mod pages;
 mod problem;
+mod recordings;
+mod routes;
+mod words;
 
 #[cfg(test)]
 mod tests;
 
 use std::net::SocketAddr;
+use std::path::Path;
 use std::sync::Arc;
 
-use anyhow::Context as _;
+use anyhow::{Context as _, ensure};
 use axum::Router;
-use axum::extract::State;
+use axum::extract::{DefaultBodyLimit, State};
 use axum::http::{StatusCode, header};
+use axum::middleware::from_fn_with_state;
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
+use serde_json::Value;
 use tokio::net::TcpListener;
-use tokio::sync::oneshot;
-use tokio::task::JoinHandle;
+use tokio::sync::{Semaphore, oneshot};
+use tokio::task::{JoinHandle, spawn_blocking};
 
 pub use health::{Health, Phase};
 
+use super::commands::Commands;
+use super::settings::Token;
+use super::store::Store;
 use super::telemetry::Telemetry;
+use crate::engine::command::{Actor, Command};
 use crate::limits;
 use crate::time::Duration;
+use access::Access;
 use listener::Bounded;
 use problem::Problem;
 
@@ -41,22 +62,89 @@ pub struct Admin {
     task: JoinHandle<()>,
 }
 
+/// What the pages are made of.
+pub struct Sources {
+    /// Figures.
+    pub telemetry: Telemetry,
+    /// The pulse of the engine.
+    pub health: Arc<Health>,
+    /// The way to the engine.
+    pub commands: Commands,
+    /// What is kept.
+    pub store: Store,
+    /// Where recordings are.
+    pub recordings: Arc<Path>,
+    /// Who may use the API; none: whoever is on this machine.
+    pub tokens: Vec<Token>,
+}
+
 #[derive(Clone)]
 struct Desk {
     telemetry: Telemetry,
     health: Arc<Health>,
+    api: Arc<Api>,
+}
+
+struct Api {
+    commands: Commands,
+    store: Store,
+    recordings: Arc<Path>,
+    access: Access,
+    readers: Semaphore,
+    downloads: Arc<Semaphore>,
+}
+
+impl Desk {
+    fn new(sources: Sources) -> Self {
+        let api = Api {
+            commands: sources.commands,
+            store: sources.store,
+            recordings: sources.recordings,
+            access: Access::new(&sources.tokens),
+            readers: Semaphore::new(limits::API_READERS),
+            downloads: Arc::new(Semaphore::new(limits::DOWNLOADS)),
+        };
+        Self {
+            telemetry: sources.telemetry,
+            health: sources.health,
+            api: Arc::new(api),
+        }
+    }
+
+    fn commands(&self) -> &Commands {
+        &self.api.commands
+    }
+
+    /// Gives the engine a command; what came of it, or why not.
+    async fn give(&self, actor: Actor, command: Command) -> Result<Value, Problem> {
+        Ok(self.api.commands.give(actor, command).await??)
+    }
+
+    /// Reads what is kept, on a thread that may wait for the disk.
+    async fn read<T: Send + 'static>(
+        &self,
+        read: impl FnOnce(&Store) -> anyhow::Result<T> + Send + 'static,
+    ) -> Result<T, Problem> {
+        let busy = || Problem::new(StatusCode::SERVICE_UNAVAILABLE, "the server is ending");
+        let _place = self.api.readers.acquire().await.map_err(|_| busy())?;
+        let store = self.api.store.clone();
+        let read = spawn_blocking(move || read(&store)).await;
+        read.map_err(|_| busy())?
+            .map_err(|error| Problem::unread(&error))
+    }
 }
 
 impl Admin {
     /// Listens, and answers from now on.
     ///
     /// # Errors
-    /// When the port is taken.
-    pub async fn start(
-        listen: SocketAddr,
-        telemetry: Telemetry,
-        health: Arc<Health>,
-    ) -> anyhow::Result<Self> {
+    /// When the port is taken, or when anybody could reach an API that is open to everybody.
+    pub async fn start(listen: SocketAddr, sources: Sources) -> anyhow::Result<Self> {
+        ensure!(
+            listen.ip().is_loopback() || !sources.tokens.is_empty(),
+            "{listen} can be reached from outside, and without tokens the API is open to whoever \
+             reaches it; add `tokens` to `http`, or listen at 127.0.0.1"
+        );
         let listener = TcpListener::bind(listen).await.with_context(|| {
             format!("cannot listen at {listen}; stop what listens there or set `http.listen`")
         })?;
@@ -65,7 +153,7 @@ impl Admin {
             .context("the listener has no address")?;
         let listener = Bounded::new(listener, limits::HTTP_CONNECTIONS, limits::HTTP_REQUEST);
         let (stop, stopped) = oneshot::channel();
-        let app = router(telemetry, health);
+        let app = router(Desk::new(sources));
         let task = tokio::spawn(async move {
             let served = axum::serve(listener, app)
                 .with_graceful_shutdown(async {
@@ -100,14 +188,17 @@ impl Admin {
     }
 }
 
-fn router(telemetry: Telemetry, health: Arc<Health>) -> Router {
+fn router(desk: Desk) -> Router {
     Router::new()
         .route("/metrics", get(metrics))
         .route("/healthz", get(healthz))
         .route("/readyz", get(readyz))
+        .merge(routes::router())
         .fallback(no_such_page)
         .method_not_allowed_fallback(wrong_method)
-        .with_state(Desk { telemetry, health })
+        .layer(DefaultBodyLimit::max(limits::HTTP_BODY))
+        .layer(from_fn_with_state(desk.clone(), access::guard))
+        .with_state(desk)
 }
 
 async fn metrics(State(desk): State<Desk>) -> Response {
@@ -134,11 +225,12 @@ async fn readyz(State(desk): State<Desk>) -> Response {
 }
 
 async fn no_such_page() -> Problem {
-    let what = "there are /metrics, /healthz and /readyz";
+    let what = "there is no such page; /openapi.json lists those of the API, and beside it there are \
+                /metrics, /healthz and /readyz";
     Problem::new(StatusCode::NOT_FOUND, what)
 }
 
 async fn wrong_method() -> Problem {
-    let what = "this page is only read: use GET";
+    let what = "this page has other methods; `Allow` lists them";
     Problem::new(StatusCode::METHOD_NOT_ALLOWED, what)
 }

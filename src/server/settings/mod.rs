@@ -6,6 +6,7 @@
 mod check;
 mod read;
 mod sinks;
+mod tokens;
 
 #[cfg(test)]
 mod tests;
@@ -17,6 +18,8 @@ use std::ops::RangeInclusive;
 use std::path::PathBuf;
 
 use reqwest::Url;
+
+pub use tokens::Token;
 
 use super::prompts::Engine;
 use super::store::Sync;
@@ -39,8 +42,10 @@ pub struct Settings {
     pub sip: Sip,
     /// Sound.
     pub media: Media,
-    /// Where `/metrics`, `/healthz` and `/readyz` are.
+    /// Where the API, `/metrics`, `/healthz` and `/readyz` are.
     pub http: SocketAddr,
+    /// Who may use the API; none: whoever is on this machine.
+    pub tokens: Vec<Token>,
     /// Where phrases come from, in order.
     pub tts: Vec<Engine>,
     /// Where events go.
@@ -268,6 +273,7 @@ impl Default for Settings {
             sip: Sip::default(),
             media: Media::default(),
             http: SocketAddr::new(LOOPBACK, 8080),
+            tokens: Vec::new(),
             tts: default_voices(),
             sinks: Vec::new(),
             sync: Sync::Normal,

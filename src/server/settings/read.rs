@@ -2,13 +2,13 @@
 
 use std::fs;
 use std::io::Read as _;
-use std::net::{IpAddr, SocketAddr};
+use std::net::IpAddr;
 use std::ops::RangeInclusive;
 use std::path::{Path, PathBuf};
 
 use super::{
     CertificateFiles, DigestWord, Limits, Listener, LogFormat, LogLevel, Media, Retention,
-    Settings, Sip, Strangers, Tls, Trace, sinks,
+    Settings, Sip, Strangers, Tls, Trace, sinks, tokens,
 };
 use crate::dialplan::diagnose::{Problem, Problems, Severity, Source};
 use crate::dialplan::read::{self, Fields, Name, Words};
@@ -66,10 +66,6 @@ const MEDIA: Words = Words {
         "local_nets",
     ],
     later: &[],
-};
-const HTTP: Words = Words {
-    known: &["listen"],
-    later: &["tokens"],
 };
 const VOICE: Words = Words {
     known: &["recorded", "command"],
@@ -228,9 +224,9 @@ fn top(root: &Node, problems: &mut Problems<'_>) -> Settings {
     if let Some(dialplans) = top.text("dialplans", problems) {
         settings.dialplans = PathBuf::from(dialplans);
     }
-    if let Some(http) = http(&top.section("http", &HTTP, problems), problems) {
-        settings.http = http;
-    }
+    let http = tokens::read(&top, problems);
+    settings.http = http.listen.unwrap_or(settings.http);
+    settings.tokens = http.tokens;
     settings.trace = trace(&top.section("trace", &TRACE, problems), problems);
     settings.log.level = log
         .choice("level", &level, &[], problems)
@@ -421,25 +417,6 @@ fn nets(fields: &Fields<'_>, key: &str, problems: &mut Problems<'_>) -> Vec<Net>
         .iter()
         .filter_map(|node| read::parsed(node, key, NET, |text| text.parse().ok(), problems))
         .collect()
-}
-
-/// Anybody who reaches the pages may read them, so only this machine may reach them.
-fn http(fields: &Fields<'_>, problems: &mut Problems<'_>) -> Option<SocketAddr> {
-    let takes = "an address and a port like 127.0.0.1:8080";
-    let address: SocketAddr = fields.parsed("listen", takes, |text| text.parse().ok(), problems)?;
-    if !address.ip().is_loopback() {
-        let at = fields.get("listen").map_or(fields.at, |node| node.at);
-        problems.error_do(
-            at,
-            format!(
-                "{} can be reached from outside, and the pages are open to whoever reaches them",
-                address.ip()
-            ),
-            "listen at 127.0.0.1 and put a proxy with a login before it",
-        );
-        return None;
-    }
-    Some(address)
 }
 
 fn voices(top: &Fields<'_>, problems: &mut Problems<'_>) -> Option<Vec<Engine>> {

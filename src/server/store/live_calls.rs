@@ -37,6 +37,7 @@ pub(super) fn apply(
                 .prepare_cached("DELETE FROM live_calls WHERE call = ?1")?
                 .execute([&call])?;
             super::recordings::call_ended(transaction, &call, event.time)?;
+            super::calls::ended(transaction, &call, event)?;
             0
         }
         "quality" => 0,

@@ -8,6 +8,7 @@
 
 mod backlog;
 mod bindings;
+mod calls;
 mod checkpoint;
 mod cloud_event;
 mod live_calls;
@@ -33,7 +34,8 @@ use serde_json::{Map, Value};
 use tokio::sync::watch;
 
 pub use backlog::{EventReader, StoredEvent};
-pub use recordings::{Recordings, StoredRecording};
+pub use calls::{CallFilter, Calls};
+pub use recordings::{RecordingFilter, Recordings, StoredRecording};
 pub use restore::Restored;
 pub use schema::Sync;
 
@@ -233,6 +235,14 @@ impl Store {
     /// When the database cannot be opened.
     pub fn reader(&self) -> anyhow::Result<EventReader> {
         EventReader::open(&self.database)
+    }
+
+    /// The calls that have ended, on a connection of its own.
+    ///
+    /// # Errors
+    /// When the database cannot be opened.
+    pub fn calls(&self) -> anyhow::Result<Calls> {
+        Calls::open(&self.database)
     }
 
     /// The recordings the store knows, on a connection of its own.

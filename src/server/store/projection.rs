@@ -4,7 +4,7 @@
 use rusqlite::{Transaction, params};
 use serde_json::{Map, Value};
 
-use super::{live_calls, recordings};
+use super::{calls, live_calls, recordings};
 use crate::engine::event::Event;
 use crate::time::Wall;
 
@@ -16,6 +16,7 @@ pub(super) fn apply(transaction: &Transaction<'_>, event: &Event) -> rusqlite::R
     match noun {
         "call" => live_calls::apply(transaction, event, verb),
         "queue" | "operator" | "whisper" => live_calls::follow(transaction, event),
+        "audit" => calls::described(transaction, event),
         "recording" => recordings::apply(transaction, event, verb),
         "callback" => callback(transaction, event, verb),
         _ => Ok(()),

@@ -5,7 +5,7 @@
 
 use std::path::Path;
 
-use rusqlite::{Connection, Row, Transaction, params};
+use rusqlite::{Connection, OptionalExtension as _, Row, Transaction, params};
 use serde_json::Value;
 
 use super::projection::{moment, text};
@@ -24,7 +24,29 @@ pub struct StoredRecording {
     pub bytes: u64,
     /// When it may be deleted; none keeps it.
     pub keep_until: Option<Wall>,
+    /// When it began.
+    pub started: Option<Wall>,
+    /// When it ended, or its call; none while it goes on.
+    pub ended: Option<Wall>,
+    /// The caller's number, once the call is over.
+    pub from: Option<String>,
+    /// The dialled number, once the call is over.
+    pub to: Option<String>,
 }
+
+/// Which recordings are wanted, the latest first.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct RecordingFilter {
+    /// Of calls with this number on either side.
+    pub phone: Option<String>,
+    /// Of earlier calls than this one.
+    pub before: Option<String>,
+    /// How many at most.
+    pub limit: usize,
+}
+
+const COLUMNS: &str = "recordings.call, file, bytes, keep_until, started, ended, caller, called
+     FROM recordings LEFT JOIN calls ON calls.call = recordings.call";
 
 /// Follows the `recording.*` events of one call.
 pub(super) fn apply(
@@ -142,13 +164,43 @@ impl Recordings {
     /// # Errors
     /// When the database cannot be read.
     pub fn due(&self, now: Wall, limit: usize) -> anyhow::Result<Vec<StoredRecording>> {
-        let mut statement = self.db.prepare_cached(
-            "SELECT call, file, bytes, keep_until FROM recordings
+        let mut statement = self.db.prepare_cached(&format!(
+            "SELECT {COLUMNS}
              WHERE deleted IS NULL AND ended IS NOT NULL AND keep_until <= ?1
-             ORDER BY keep_until, call LIMIT ?2",
-        )?;
+             ORDER BY keep_until, recordings.call LIMIT ?2",
+        ))?;
         let limit = i64::try_from(limit).unwrap_or(i64::MAX);
         let rows = statement.query_map(params![now.as_millis(), limit], stored)?;
+        Ok(rows.collect::<rusqlite::Result<_>>()?)
+    }
+
+    /// One recording that is still there.
+    ///
+    /// # Errors
+    /// When the database cannot be read.
+    pub fn one(&self, call: &str) -> anyhow::Result<Option<StoredRecording>> {
+        let mut statement = self.db.prepare_cached(&format!(
+            "SELECT {COLUMNS} WHERE recordings.call = ?1 AND deleted IS NULL"
+        ))?;
+        Ok(statement.query_row([call], stored).optional()?)
+    }
+
+    /// A page of recordings that are still there.
+    ///
+    /// # Errors
+    /// When the database cannot be read.
+    pub fn page(&self, filter: &RecordingFilter) -> anyhow::Result<Vec<StoredRecording>> {
+        let of_phone = "AND recordings.call IN (SELECT call FROM calls WHERE caller = ?3
+                         UNION SELECT call FROM calls WHERE called = ?3)";
+        let of_phone = filter.phone.as_ref().map_or("AND ?3 IS NULL", |_| of_phone);
+        let mut statement = self.db.prepare_cached(&format!(
+            "SELECT {COLUMNS} WHERE deleted IS NULL AND recordings.call < ?1 {of_phone}
+             ORDER BY recordings.call DESC LIMIT ?2"
+        ))?;
+        // No id begins with a higher letter.
+        let before = filter.before.as_deref().unwrap_or("~");
+        let limit = i64::try_from(filter.limit).unwrap_or(i64::MAX);
+        let rows = statement.query_map(params![before, limit, filter.phone], stored)?;
         Ok(rows.collect::<rusqlite::Result<_>>()?)
     }
 
@@ -173,5 +225,9 @@ fn stored(row: &Row<'_>) -> rusqlite::Result<StoredRecording> {
         file: row.get(1)?,
         bytes: row.get::<_, i64>(2)?.unsigned_abs(),
         keep_until: row.get::<_, Option<i64>>(3)?.map(Wall::from_millis),
+        started: row.get::<_, Option<i64>>(4)?.map(Wall::from_millis),
+        ended: row.get::<_, Option<i64>>(5)?.map(Wall::from_millis),
+        from: row.get(6)?,
+        to: row.get(7)?,
     })
 }

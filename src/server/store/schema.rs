@@ -5,8 +5,9 @@ use std::path::Path;
 use anyhow::{Context as _, bail};
 use rusqlite::{Connection, OpenFlags};
 
-/// The version this program writes; a higher one belongs to a later program.
-const VERSION: u32 = 3;
+/// What makes each version of the one before it, the first of nothing. The last is the version this
+/// program writes; a higher one belongs to a later program.
+const STEPS: [&str; 4] = [TABLES, PATHS, WISHES, CALLS];
 
 /// The first version's tables. `STRICT`, so that a wrong type is an error at once.
 const TABLES: &str = "
@@ -91,6 +92,38 @@ ALTER TABLE bindings ADD COLUMN path TEXT NOT NULL DEFAULT '';
 ALTER TABLE bindings ADD COLUMN q INTEGER NOT NULL DEFAULT 1000;
 ";
 
+/// The third version keeps what is wanted of operators in place of what they were doing. Of the states
+/// before, only a pause was somebody's wish.
+const WISHES: &str = "
+ALTER TABLE operators ADD COLUMN owes TEXT;
+UPDATE operators SET state = 'available' WHERE state <> 'paused';
+";
+
+/// The fourth version knows calls that ended by number, operator, queue and outcome. Those of before are
+/// read from their events.
+const CALLS: &str = "
+CREATE TABLE calls (
+    call TEXT PRIMARY KEY,
+    caller TEXT,
+    called TEXT,
+    operator TEXT,
+    queue TEXT,
+    outcome TEXT,
+    data TEXT NOT NULL
+) STRICT, WITHOUT ROWID;
+INSERT OR IGNORE INTO calls
+    SELECT subject, data ->> 'from', data ->> 'to',
+        coalesce(data ->> 'operator', data ->> '$.legs[0].operator'), data ->> 'queue',
+        coalesce(data ->> 'outcome', data ->> 'result'), data
+    FROM (SELECT subject, json -> 'data' AS data FROM events
+        WHERE kind = 'call.ended' AND subject IS NOT NULL ORDER BY seq);
+CREATE INDEX calls_by_caller ON calls(caller, call) WHERE caller IS NOT NULL;
+CREATE INDEX calls_by_called ON calls(called, call) WHERE called IS NOT NULL;
+CREATE INDEX calls_by_operator ON calls(operator, call) WHERE operator IS NOT NULL;
+CREATE INDEX calls_by_queue ON calls(queue, call) WHERE queue IS NOT NULL;
+CREATE INDEX calls_by_outcome ON calls(outcome, call) WHERE outcome IS NOT NULL;
+";
+
 /// How safe a commit is.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub enum Sync {
@@ -121,13 +154,6 @@ pub(super) fn open_again(path: &Path, sync: Sync) -> anyhow::Result<Connection> 
     configure(&db, sync)?;
     Ok(db)
 }
-
-/// The third version keeps what is wanted of operators in place of what they were doing. Of the states
-/// before, only a pause was somebody's wish.
-const WISHES: &str = "
-ALTER TABLE operators ADD COLUMN owes TEXT;
-UPDATE operators SET state = 'available' WHERE state <> 'paused';
-";
 
 /// A connection that cannot write.
 pub(super) fn open_reader(path: &Path) -> anyhow::Result<Connection> {
@@ -163,23 +189,21 @@ fn migrate(db: &mut Connection, path: &Path) -> anyhow::Result<()> {
                 path.display()
             )
         })?;
-    if version > VERSION {
+    let known = STEPS.len();
+    let steps = usize::try_from(version).ok();
+    let Some(steps) = steps.and_then(|version| STEPS.get(version..)) else {
         bail!(
-            "{} was written by a later version (schema {version}, this one knows {VERSION}); \
+            "{} was written by a later version (schema {version}, this one knows {known}); \
              start that version, or give another data folder",
             path.display()
         );
-    }
-    if version < VERSION {
+    };
+    if !steps.is_empty() {
         let transaction = db.transaction()?;
-        if version == 0 {
-            transaction.execute_batch(TABLES)?;
+        for step in steps {
+            transaction.execute_batch(step)?;
         }
-        if version < 2 {
-            transaction.execute_batch(PATHS)?;
-        }
-        transaction.execute_batch(WISHES)?;
-        transaction.pragma_update(None, "user_version", VERSION)?;
+        transaction.pragma_update(None, "user_version", i64::try_from(known)?)?;
         transaction
             .commit()
             .with_context(|| format!("cannot write {}; check free space", path.display()))?;
@@ -202,6 +226,11 @@ mod tests {
             "INSERT INTO bindings VALUES ('olena', 'k', 'sip:a@b', 1, 'UDP', 'l', 'p', 'c', 1, 2, 'ua')",
         )
         .unwrap();
+        old.execute_batch(
+            r#"INSERT INTO events VALUES (1, 'e', 'call.ended', 'c', 0,
+                '{"data":{"from":"+380671112233","outcome":"missed","legs":[{"leg":"caller"}]}}')"#,
+        )
+        .unwrap();
         drop(old);
         for _ in 0..2 {
             let db = open(&path, Sync::Normal).unwrap();
@@ -210,6 +239,12 @@ mod tests {
             });
             let known: (String, String, u16) = row.unwrap();
             assert_eq!(known, ("olena".to_owned(), String::new(), 1_000));
+            let row = db.query_row("SELECT call, caller, outcome, data FROM calls", [], |row| {
+                Ok([row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?])
+            });
+            let [call, caller, outcome, data]: [String; 4] = row.unwrap();
+            assert_eq!([call, caller, outcome].join(" "), "c +380671112233 missed");
+            assert!(data.starts_with(r#"{"from":"#), "{data}");
         }
     }
 }

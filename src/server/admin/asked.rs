@@ -1,0 +1,97 @@
+//! What a request says: parts of its path, its query, its body; each strictly, and each fault a document.
+
+use axum::body::Bytes;
+use axum::extract::{FromRequest, FromRequestParts, Path, Query, Request};
+use axum::http::request::Parts;
+use axum::http::{StatusCode, header};
+use serde::de::DeserializeOwned;
+use serde_json::error::Category;
+
+use super::problem::Problem;
+use crate::id::CallId;
+
+/// The `{id}` of the path.
+pub(super) struct Named(pub(super) String);
+
+impl<S: Send + Sync> FromRequestParts<S> for Named {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
+        let path = Path::<String>::from_request_parts(parts, state).await;
+        let Path(id) = path.map_err(|_| {
+            Problem::new(StatusCode::BAD_REQUEST, "the path is no UTF-8 once decoded")
+        })?;
+        Ok(Self(id))
+    }
+}
+
+/// The `{id}` of the path, of a call.
+pub(super) struct Called(pub(super) CallId);
+
+impl<S: Send + Sync> FromRequestParts<S> for Called {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
+        let Named(id) = Named::from_request_parts(parts, state).await?;
+        let call = id.parse().map_err(|_| {
+            let why = "there is no such call: an id is 26 characters of 0-9 and A-Z";
+            Problem::new(StatusCode::NOT_FOUND, why)
+        })?;
+        Ok(Self(call))
+    }
+}
+
+/// The query, whose keys are all known.
+pub(super) struct Question<T>(pub(super) T);
+
+impl<S: Send + Sync, T: DeserializeOwned> FromRequestParts<S> for Question<T> {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
+        let query = Query::<T>::from_request_parts(parts, state).await;
+        let Query(query) = query.map_err(|rejection| {
+            let text = rejection.body_text();
+            let text = text
+                .rsplit_once("query string: ")
+                .map_or(text.as_str(), |it| it.1);
+            Problem::senseless(format!("the query cannot be read: {text}"))
+        })?;
+        Ok(Self(query))
+    }
+}
+
+/// The body: JSON whose keys are all known; nothing stands for `{}`.
+pub(super) struct Body<T>(pub(super) T);
+
+impl<S: Send + Sync, T: DeserializeOwned> FromRequest<S> for Body<T> {
+    type Rejection = Problem;
+
+    async fn from_request(request: Request, state: &S) -> Result<Self, Problem> {
+        let kind = request.headers().get(header::CONTENT_TYPE).cloned();
+        let body = Bytes::from_request(request, state).await;
+        let body = body.map_err(|rejection| {
+            if rejection.status() == StatusCode::PAYLOAD_TOO_LARGE {
+                let why = format!("a body is of {} bytes at most", crate::limits::HTTP_BODY);
+                Problem::said(StatusCode::PAYLOAD_TOO_LARGE, why)
+            } else {
+                Problem::new(StatusCode::BAD_REQUEST, "the body did not come whole")
+            }
+        })?;
+        let kind = kind.as_ref().and_then(|kind| kind.to_str().ok());
+        let kind = kind.and_then(|kind| kind.split(';').next()).map(str::trim);
+        let json = kind.is_some_and(|kind| kind.eq_ignore_ascii_case("application/json"));
+        if !json && !body.is_empty() {
+            let why = "send the body as `Content-Type: application/json`";
+            return Err(Problem::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, why));
+        }
+        let body: &[u8] = if body.is_empty() { b"{}" } else { &body };
+        let read = serde_json::from_slice(body).map_err(|error| match error.classify() {
+            Category::Data => Problem::senseless(format!("the body cannot be: {error}")),
+            Category::Syntax | Category::Eof | Category::Io => {
+                let why = format!("the body is no JSON: {error}");
+                Problem::said(StatusCode::BAD_REQUEST, why)
+            }
+        })?;
+        Ok(Self(read))
+    }
+}

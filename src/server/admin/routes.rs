@@ -1,0 +1,206 @@
+//! Every page of the API: its method, its path, who may use it. The router, the door and the description
+//! for programs (`/openapi.json`) are all made of this one table.
+
+use axum::http::Method;
+use axum::routing::{self, MethodRouter};
+use serde_json::{Value, json};
+
+use super::{Desk, calls, control, events, floor, openapi, recordings};
+use crate::words::Role::{self, Admin, Auditor, Integration, Operator, Supervisor};
+
+/// One page.
+pub(super) struct Route {
+    /// Names it, in the journal and for programs.
+    pub(super) name: &'static str,
+    /// By which method.
+    pub(super) method: Method,
+    /// Where.
+    pub(super) path: &'static str,
+    /// Who may.
+    pub(super) roles: &'static [Role],
+    /// What it does, in a sentence.
+    pub(super) does: &'static str,
+    /// What the query may say.
+    pub(super) query: &'static [(&'static str, &'static str)],
+    /// What the body may say.
+    pub(super) body: fn() -> Value,
+    /// What answers.
+    page: fn() -> MethodRouter<Desk>,
+}
+
+const EVERYBODY: &[Role] = &[Admin, Supervisor, Operator, Auditor, Integration];
+const SEES_EVENTS: &[Role] = &[Admin, Supervisor, Auditor, Integration];
+const HEARS: &[Role] = &[Admin, Supervisor, Auditor];
+const MOVES: &[Role] = &[Admin, Supervisor];
+const MOVES_OWN: &[Role] = &[Admin, Supervisor, Operator];
+const DESCRIBES: &[Role] = &[Admin, Supervisor, Operator, Integration];
+
+const PAGE: &[(&str, &str)] = &[
+    ("cursor", "`next` of the page before"),
+    ("limit", "items of a page, 200 at most"),
+];
+const CALLS: &[(&str, &str)] = &[
+    (
+        "since",
+        "a call's id or a time: the calls that came in after it, the earliest first; `next` is the following `since`",
+    ),
+    (
+        "cursor",
+        "`next` of the page before, when the latest come first, as they do without `since`",
+    ),
+    ("limit", "calls of a page, 200 at most, 50 unless said"),
+    ("phone", "calls with this number on either side"),
+    ("operator", "calls of this operator"),
+    ("queue", "calls in this queue, now or last"),
+    (
+        "outcome",
+        "answered, missed, blocked, test; busy, no_answer, failed, cancelled of calls out; live of those under way",
+    ),
+];
+const RECORDINGS: &[(&str, &str)] = &[
+    ("phone", "of calls with this number on either side"),
+    ("cursor", "`next` of the page before"),
+    ("limit", "recordings of a page, 200 at most, 50 unless said"),
+];
+const EVENTS: &[(&str, &str)] = &[
+    ("after", "the sequence of the last event that is known"),
+    ("limit", "events of a page, 200 at most, 50 unless said"),
+];
+
+fn nothing() -> Value {
+    Value::Null
+}
+
+fn text(what: &str) -> Value {
+    json!({ "type": "string", "maxLength": 64, "description": what })
+}
+
+fn body(needed: &[&str], fields: Value) -> Value {
+    json!({
+        "type": "object",
+        "additionalProperties": false,
+        "required": needed,
+        "properties": fields,
+    })
+}
+
+fn whose() -> Value {
+    let what = "whose phone rings; the token's own operator unless said";
+    body(&[], json!({ "operator": text(what) }))
+}
+
+macro_rules! route {
+    ($name:literal, $method:ident $path:literal, $roles:expr, $query:expr, $body:expr, $page:expr, $does:literal) => {
+        Route {
+            name: $name,
+            method: Method::$method,
+            path: $path,
+            roles: $roles,
+            does: $does,
+            query: $query,
+            body: $body,
+            page: $page,
+        }
+    };
+}
+
+/// The table.
+pub(super) static ROUTES: [Route; 22] = [
+    route!("queues", GET "/v1/queues", EVERYBODY, PAGE, nothing,
+        || routing::get(floor::queues), "Every queue, as it stands now"),
+    route!("queue", GET "/v1/queues/{id}", EVERYBODY, &[], nothing,
+        || routing::get(floor::queue), "One queue, as it stands now"),
+    route!("operators", GET "/v1/operators", EVERYBODY, PAGE, nothing,
+        || routing::get(floor::operators), "Every operator, and what they are doing"),
+    route!("operator", GET "/v1/operators/{id}", EVERYBODY, &[], nothing,
+        || routing::get(floor::operator), "One operator, and what they are doing"),
+    route!("state", PUT "/v1/operators/{id}/state", MOVES_OWN, &[], || {
+            let state = json!({ "type": "string", "enum": ["available", "paused", "logged_out"] });
+            let reason = text("why; a pause needs one");
+            body(&["state"], json!({ "state": state, "reason": reason }))
+        }, || routing::put(floor::set_state),
+        "Put an operator into a state; a token of role operator moves its own alone"),
+    route!("calls", GET "/v1/calls", EVERYBODY, CALLS, nothing,
+        || routing::get(calls::calls), "Calls under way and calls that ended"),
+    route!("call", GET "/v1/calls/{id}", EVERYBODY, &[], nothing,
+        || routing::get(calls::call), "One call with its legs, attempts and recordings"),
+    route!("describe", PATCH "/v1/calls/{id}", DESCRIBES, &[], || {
+            let tags = json!({ "type": "array", "maxItems": 16, "items": text("a tag") });
+            let comment = json!({ "type": "string", "maxLength": 2000 });
+            let priority = json!({ "type": "integer", "minimum": -1000, "maximum": 1000 });
+            body(&[], json!({
+                "disposition": text("one of the codes of the call's queue"),
+                "comment": comment,
+                "tags": tags,
+                "priority": priority,
+            }))
+        }, || routing::patch(calls::describe),
+        "Say how a call went, live or over: its disposition, a comment, tags"),
+    route!("hangup", POST "/v1/calls/{id}/hangup", MOVES, &[], || body(&[], json!({})),
+        || routing::post(control::hang_up), "End a call"),
+    route!("hold", POST "/v1/calls/{id}/hold", MOVES, &[], || {
+            body(&[], json!({ "held": { "type": "boolean", "default": true } }))
+        }, || routing::post(control::hold),
+        "Let the caller of a talk hear music, or take the caller back"),
+    route!("transfer", POST "/v1/calls/{id}/transfer", MOVES, &[], || {
+            body(&["to"], json!({ "to": text("a name or a number, as an operator dials it") }))
+        }, || routing::post(control::transfer),
+        "Send the caller of a talk to somebody else, as the operator could"),
+    route!("move", POST "/v1/calls/{id}/move", MOVES, &[], || {
+            body(&["queue"], json!({ "queue": text("the id of the queue") }))
+        }, || routing::post(control::move_to),
+        "Send a waiting caller to another queue; the time waited counts there"),
+    route!("pull", POST "/v1/calls/{id}/pull", MOVES, &[], whose,
+        || routing::post(control::pull), "Offer a waiting caller to this operator next"),
+    route!("priority", POST "/v1/calls/{id}/priority", MOVES, &[], || {
+            let priority = json!({ "type": "integer", "minimum": -1000, "maximum": 1000 });
+            body(&["priority"], json!({ "priority": priority }))
+        }, || routing::post(control::prioritise),
+        "Give a waiting caller another priority; higher is served first"),
+    route!("listen", POST "/v1/calls/{id}/listen", MOVES, &[], whose,
+        || routing::post(control::listen), "Hear a talk, heard by nobody"),
+    route!("coach", POST "/v1/calls/{id}/coach", MOVES, &[], whose,
+        || routing::post(control::coach), "Hear a talk, heard by the operator alone"),
+    route!("barge", POST "/v1/calls/{id}/barge", MOVES, &[], whose,
+        || routing::post(control::barge), "Hear a talk, heard by both"),
+    route!("takeover", POST "/v1/calls/{id}/takeover", MOVES, &[], whose,
+        || routing::post(control::take_over), "Take the caller over from the operator"),
+    route!("recordings", GET "/v1/recordings", HEARS, RECORDINGS, nothing,
+        || routing::get(recordings::recordings), "Recordings and messages, the latest first"),
+    route!("audio", GET "/v1/recordings/{id}/audio", HEARS, &[], nothing,
+        || routing::get(recordings::audio), "The sound of a recording; every access is journalled"),
+    route!("events", GET "/v1/events", SEES_EVENTS, EVENTS, nothing,
+        || routing::get(events::events), "Events in their sequence, gap-free"),
+    route!("openapi", GET "/openapi.json", EVERYBODY, &[], nothing,
+        || routing::get(openapi::page), "This description"),
+];
+
+impl Route {
+    /// What kind of page it is.
+    pub(super) fn gives(&self) -> &'static str {
+        if self.name == "audio" {
+            "audio/wav"
+        } else {
+            "application/json"
+        }
+    }
+}
+
+/// The page of a path and a method; HEAD goes where GET goes.
+pub(super) fn find(method: &Method, path: &str) -> Option<&'static Route> {
+    let method = if *method == Method::HEAD {
+        &Method::GET
+    } else {
+        method
+    };
+    ROUTES
+        .iter()
+        .find(|route| route.method == *method && route.path == path)
+}
+
+/// The router of the table.
+pub(super) fn router() -> axum::Router<Desk> {
+    ROUTES.iter().fold(axum::Router::new(), |router, route| {
+        router.route(route.path, (route.page)())
+    })
+}
