@@ -103,6 +103,28 @@ pub struct CallFacts {
     pub voicemail: Option<Left>,
     /// A caller who had spoken with somebody was sent on, and nobody took them: why.
     pub stranded: Option<MissedReason>,
+    /// What people said of it.
+    pub said: Description,
+}
+
+/// What people said of a call. What nobody said is left as it was.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct Description {
+    /// How it went: one of the queue's codes.
+    pub disposition: Option<String>,
+    /// In a person's words.
+    pub comment: Option<String>,
+    /// Words to find it by.
+    pub tags: Option<Vec<String>>,
+}
+
+impl Description {
+    /// Takes what was said now.
+    pub fn add(&mut self, said: Self) {
+        self.disposition = said.disposition.or(self.disposition.take());
+        self.comment = said.comment.or(self.comment.take());
+        self.tags = said.tags.or(self.tags.take());
+    }
 }
 
 impl CallFacts {
@@ -138,6 +160,7 @@ impl CallFacts {
             lead: false,
             voicemail: None,
             stranded: None,
+            said: Description::default(),
         }
     }
 

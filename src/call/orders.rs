@@ -4,8 +4,9 @@
 //! an order that crossed the end of what it was about changes nothing.
 
 use super::call::{Call, Effects};
-use super::facts::Tried;
+use super::facts::{Description, Tried};
 use super::message::World;
+use crate::acd::message::AcdInput;
 use crate::dialplan::plan::Target;
 use crate::id::OperatorName;
 use crate::sip::session::Cause;
@@ -18,6 +19,10 @@ pub enum Order {
     HangUp(Cause),
     /// A waiting caller goes there, and keeps the time of entry.
     Move(Target),
+    /// A waiting caller's priority is this one now, in the queues that follow too.
+    Priority(i32),
+    /// Somebody says how it went.
+    Describe(Description),
 }
 
 impl Call {
@@ -28,6 +33,14 @@ impl Call {
             Order::Move(target) => {
                 self.turn(&[target], LeftReason::Moved, fx);
             }
+            Order::Priority(priority) => {
+                self.decision.priority = priority;
+                if self.queued {
+                    let ticket = self.ticket;
+                    Self::acd(AcdInput::Prioritise { ticket, priority }, fx);
+                }
+            }
+            Order::Describe(said) => self.facts.said.add(said),
         }
     }
 

@@ -6,16 +6,20 @@
 
 use serde_json::{Map, Value, json};
 
-use super::command::{Actor, Command, Refused, WantedState};
+use super::command::{Actor, Command, Past, Refused, WantedState};
 use super::engine::Engine;
 use super::output::Output;
+use crate::acd::message::{AcdInput, Wanted};
 use crate::call::call::Call;
 use crate::call::cause;
+use crate::call::facts::Description;
 use crate::call::message::CallInput;
 use crate::call::orders::Order;
-use crate::id::{CallId, CommandId, OperatorName};
+use crate::call::phase::Phase;
+use crate::dialplan::plan::Target;
+use crate::id::{CallId, CommandId, OperatorName, QueueName};
 use crate::time::Now;
-use crate::words::Role;
+use crate::words::{OperatorState, Role};
 
 /// What a command that went well is answered with, once everything has settled.
 pub(super) enum Shown {
@@ -29,6 +33,10 @@ pub(super) enum Shown {
     Calls(super::command::Wanted),
     /// One call.
     Call(CallId),
+    /// One operator, for whom a state was wanted.
+    Set(OperatorName, WantedState),
+    /// One call, of which something was said.
+    Said(CallId, Description),
 }
 
 impl Engine {
@@ -54,10 +62,13 @@ impl Engine {
         command: Command,
     ) -> Result<Shown, Refused> {
         let deed = deed(&command);
+        let asks_again = matches!(&command, Command::Describe { past: None, .. });
         let done = self
             .permit(actor, &command)
             .and_then(|()| self.carry_command(now, actor, command));
-        if let Some(mut deed) = deed {
+        // A call that is forgotten here is asked for once more, with what the store knows of it.
+        let elsewhere = matches!(&done, Err(Refused { status: 404, .. })) && asks_again;
+        if let Some(mut deed) = deed.filter(|_| !elsewhere) {
             deed.insert("actor".into(), json!(actor.name));
             deed.insert("role".into(), json!(actor.role));
             match &done {
@@ -91,8 +102,9 @@ impl Engine {
             }
             (Role::Operator, Command::LiveCall(call)) => own_call(call),
             (Role::Operator, Command::SetState { operator, .. }) => own(operator),
-            (Role::Operator, Command::Describe { call, .. }) => {
-                own_call(call) || !self.calls.contains_key(call)
+            (Role::Operator, Command::Describe { call, past, .. }) => {
+                let past = past.as_ref().and_then(|past| past.operator.as_ref());
+                own_call(call) || past.map_or(!self.calls.contains_key(call), own)
             }
             (
                 Role::Operator | Role::Auditor | Role::Integration,
@@ -143,22 +155,131 @@ impl Engine {
                 self.step(now, call, CallInput::Ordered(order));
                 Ok(Shown::Call(call))
             }
-            Command::SetState { operator, .. } => {
+            Command::SetState {
+                operator, state, ..
+            } => {
                 self.known_operator(&operator)?;
-                Err(refused(409, "states cannot be set yet"))
+                let wanted = match &state {
+                    WantedState::Available => Wanted::Available,
+                    WantedState::Paused(reason) => Wanted::Paused(reason.clone()),
+                    WantedState::LoggedOut => Wanted::LoggedOut,
+                };
+                let set = AcdInput::SetState {
+                    operator: operator.clone(),
+                    state: wanted,
+                };
+                self.desk_input(now, set);
+                Ok(Shown::Set(operator, state))
+            }
+            Command::Pull { call, operator } => {
+                let ticket = self.waiting(call)?.ticket();
+                self.known_operator(&operator)?;
+                let state = self.desk.state(&operator);
+                if state != Some(OperatorState::Available) {
+                    let state = state.map_or("unknown", OperatorState::as_str);
+                    let why = format!(
+                        "{operator} is {state}; a caller is given to a free operator alone"
+                    );
+                    return Err(refused(409, &why));
+                }
+                self.desk_input(now, AcdInput::Assign { ticket, operator });
+                Ok(Shown::Call(call))
+            }
+            Command::Move { call, queue } => {
+                let waiting = self.waiting(call)?;
+                if !waiting.plan().queues.contains_key(&queue) {
+                    let why = "there is no such queue; GET /v1/queues lists them";
+                    return Err(refused(404, why));
+                }
+                if waiting.stands_in() == Some(&queue) {
+                    return Err(refused(409, "the caller waits in this queue already"));
+                }
+                let order = Order::Move(Target::Queue(queue));
+                self.step(now, call, CallInput::Ordered(order));
+                Ok(Shown::Call(call))
+            }
+            Command::Priority { call, priority } => {
+                self.waiting(call)?;
+                let order = Order::Priority(priority);
+                self.step(now, call, CallInput::Ordered(order));
+                Ok(Shown::Call(call))
+            }
+            Command::Describe {
+                call,
+                past,
+                disposition,
+                comment,
+                tags,
+            } => {
+                let said = Description {
+                    disposition,
+                    comment,
+                    tags,
+                };
+                self.describe(now, call, past, said)
             }
             Command::Hold { call, .. }
             | Command::Transfer { call, .. }
             | Command::Supervise { call, .. }
-            | Command::TakeOver { call, .. }
-            | Command::Move { call, .. }
-            | Command::Pull { call, .. }
-            | Command::Priority { call, .. }
-            | Command::Describe { call, .. } => {
+            | Command::TakeOver { call, .. } => {
                 self.live_call(call)?;
                 Err(refused(409, "this cannot be done with a call yet"))
             }
         }
+    }
+
+    /// What somebody says of a call, live or over. The codes are those of the live plan: one that it
+    /// forgot is no code any more.
+    fn describe(
+        &mut self,
+        now: Now,
+        call: CallId,
+        past: Option<Past>,
+        said: Description,
+    ) -> Result<Shown, Refused> {
+        let facts = self.calls.get(&call).map(Call::facts);
+        let known = facts.map(|facts| Past {
+            queue: facts.queue.clone(),
+            operator: facts.operator.clone(),
+        });
+        let known = known.or(past);
+        let known = known.ok_or_else(|| refused(404, "there is no such call"))?;
+        if let Some(code) = &said.disposition {
+            self.known_code(known.queue.as_ref(), code)?;
+        }
+        let order = Order::Describe(said.clone());
+        self.step(now, call, CallInput::Ordered(order));
+        if let (Some(operator), Some(_)) = (known.operator, &said.disposition) {
+            self.desk_input(now, AcdInput::Described { operator, call });
+        }
+        Ok(Shown::Said(call, said))
+    }
+
+    fn known_code(&self, queue: Option<&QueueName>, code: &str) -> Result<(), Refused> {
+        let queue = queue.and_then(|queue| self.plan.queues.get(queue));
+        let codes = queue.and_then(|queue| queue.disposition.as_ref());
+        let codes = codes.map(|disposition| &disposition.codes).ok_or_else(|| {
+            let why = "the call's queue has no `disposition` codes; add them to the plan";
+            refused(422, why)
+        })?;
+        if codes.contains_key(code) {
+            return Ok(());
+        }
+        let known: Vec<_> = codes.keys().map(String::as_str).collect();
+        let why = format!(
+            "there is no such disposition; the queue has {}",
+            known.join(", ")
+        );
+        Err(refused(422, &why))
+    }
+
+    /// A call whose caller stands in a queue.
+    fn waiting(&self, call: CallId) -> Result<&Call, Refused> {
+        let call = self.live_call(call)?;
+        if call.phase() == &Phase::Waiting && call.stands_in().is_some() {
+            return Ok(call);
+        }
+        Err(refused(409, "the caller waits in no queue"))
     }
 
     fn known_operator(&self, operator: &OperatorName) -> Result<(), Refused> {

@@ -29,7 +29,7 @@ pub struct Event {
 }
 
 /// Seconds with milliseconds.
-fn seconds(duration: Duration) -> Value {
+pub(super) fn seconds(duration: Duration) -> Value {
     let millis = u64::try_from(duration.as_millis()).unwrap_or(u64::MAX);
     #[expect(
         clippy::cast_precision_loss,
@@ -44,7 +44,7 @@ fn moment(wall: Option<Wall>) -> Value {
 }
 
 /// The names of [`call_fields`].
-pub const CALL_FIELDS: [&str; 22] = [
+pub const CALL_FIELDS: [&str; 25] = [
     "id",
     "direction",
     "trunk",
@@ -67,6 +67,9 @@ pub const CALL_FIELDS: [&str; 22] = [
     "legs",
     "recording",
     "voicemail",
+    "disposition",
+    "comment",
+    "tags",
 ];
 
 /// The call fields of the contract (section 8).
@@ -100,6 +103,12 @@ pub fn call_fields(facts: &CallFacts) -> Map<String, Value> {
     put("recording", json!(recording));
     let voicemail = facts.voicemail.as_ref();
     put("voicemail", json!(voicemail.map(|left| &left.voicemail)));
+    put("disposition", json!(facts.said.disposition));
+    put("comment", json!(facts.said.comment));
+    put(
+        "tags",
+        json!(facts.said.tags.as_deref().unwrap_or_default()),
+    );
     data
 }
 

@@ -7,7 +7,7 @@ use std::ops::Bound;
 
 use serde_json::{Map, Value, json};
 
-use super::command::Wanted;
+use super::command::{Wanted, WantedState};
 use super::commanding::Shown;
 use super::engine::Engine;
 use super::event;
@@ -31,6 +31,23 @@ impl Engine {
             }
             Shown::Operator(name) => self.one_operator(name),
             Shown::Calls(wanted) => self.some_calls(wanted),
+            Shown::Set(name, wanted) => {
+                let mut fields = self.one_operator(name);
+                let state = self.desk.state(name);
+                if let Some(fields) = fields.as_object_mut() {
+                    fields.insert("takes_effect".into(), json!(when(wanted, state)));
+                }
+                fields
+            }
+            Shown::Said(id, said) => match self.calls.get(id) {
+                Some(call) => live_fields(call),
+                None => json!({
+                    "id": id.to_string(),
+                    "disposition": said.disposition,
+                    "comment": said.comment,
+                    "tags": said.tags,
+                }),
+            },
             Shown::Call(id) => match self.calls.get(id) {
                 Some(call) => live_fields(call),
                 // It ended so fast that nothing is left of it here.
@@ -39,13 +56,13 @@ impl Engine {
         }
     }
 
-    fn all_queues(&self, _now: Now) -> Value {
+    fn all_queues(&self, now: Now) -> Value {
         let queues = self.plan.queues.values();
-        let queues: Vec<_> = queues.map(|queue| self.queue_fields(queue)).collect();
+        let queues: Vec<_> = queues.map(|queue| self.queue_fields(now, queue)).collect();
         json!({ "queues": queues })
     }
 
-    fn queue_fields(&self, queue: &plan::Queue) -> Value {
+    fn queue_fields(&self, now: Now, queue: &plan::Queue) -> Value {
         let mut operators = Map::new();
         for state in OperatorState::ALL {
             let count = queue
@@ -55,10 +72,26 @@ impl Engine {
                 .count();
             operators.insert(state.as_str().to_owned(), json!(count));
         }
+        let standing = self.desk.standing(now.mono, &queue.name);
+        let standing = standing.unwrap_or_default();
+        let level = queue.service_level.and(share(
+            standing.answered_in_time,
+            standing.answered + standing.abandoned,
+        ));
+        let kept = standing.answered + standing.abandoned - standing.abandoned_in_time;
+        let second = queue
+            .service_level
+            .and(share(standing.answered_in_time, kept));
         json!({
             "id": queue.name,
             "waiting": self.desk.waiting(&queue.name),
+            "longest_wait_s": event::seconds(standing.longest_wait),
             "operators": operators,
+            "service_level": level,
+            "service_level_2": second,
+            "service_level_s": queue.service_level.map(|it| it.as_secs()),
+            "answered": standing.answered,
+            "abandoned": standing.abandoned,
         })
     }
 
@@ -97,6 +130,28 @@ impl Engine {
             fit.take(wanted.limit).map(live_fields).collect()
         };
         json!({ "calls": calls })
+    }
+}
+
+/// A part of a whole, to a thousandth; nothing of nothing.
+fn share(part: u64, whole: u64) -> Option<f64> {
+    let thousandths = part.checked_mul(1_000)?.checked_div(whole)?;
+    Some(f64::from(u32::try_from(thousandths).ok()?) / 1_000.0)
+}
+
+/// When a state that somebody wants is there: a ringing phone and a talk are waited for, and a phone
+/// that is to ring.
+const fn when(wanted: &WantedState, state: Option<OperatorState>) -> &'static str {
+    match (wanted, state) {
+        (_, Some(OperatorState::Talking))
+        | (
+            WantedState::Paused(_) | WantedState::LoggedOut,
+            Some(OperatorState::Reserved | OperatorState::Ringing),
+        ) => "after_call",
+        (WantedState::Available | WantedState::Paused(_), Some(OperatorState::LoggedOut)) => {
+            "when_registered"
+        }
+        (_, _) => "now",
     }
 }
 

@@ -4,8 +4,7 @@ use axum::body::Bytes;
 use axum::extract::{FromRequest, FromRequestParts, Path, Query, Request};
 use axum::http::request::Parts;
 use axum::http::{StatusCode, header};
-use serde::de::DeserializeOwned;
-use serde_json::error::Category;
+use serde::de::{DeserializeOwned, IgnoredAny};
 
 use super::problem::Problem;
 use crate::id::CallId;
@@ -85,11 +84,14 @@ impl<S: Send + Sync, T: DeserializeOwned> FromRequest<S> for Body<T> {
             return Err(Problem::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, why));
         }
         let body: &[u8] = if body.is_empty() { b"{}" } else { &body };
-        let read = serde_json::from_slice(body).map_err(|error| match error.classify() {
-            Category::Data => Problem::senseless(format!("the body cannot be: {error}")),
-            Category::Syntax | Category::Eof | Category::Io => {
-                let why = format!("the body is no JSON: {error}");
-                Problem::said(StatusCode::BAD_REQUEST, why)
+        let read = serde_json::from_slice(body).map_err(|error| {
+            // What stands where something else belongs is JSON all the same.
+            match serde_json::from_slice::<IgnoredAny>(body) {
+                Ok(_) => Problem::senseless(format!("the body cannot be: {error}")),
+                Err(error) => {
+                    let why = format!("the body is no JSON: {error}");
+                    Problem::said(StatusCode::BAD_REQUEST, why)
+                }
             }
         })?;
         Ok(Self(read))

@@ -142,7 +142,7 @@ trace: { keep: 1s, size: 1MiB }
         "strowger.yaml:3:39: error: `listen` takes listeners like",
         "`digest` takes md5 or sha-256, not `md6`",
         "strowger.yaml:4:17: error: 0.0.0.0 can be reached from outside",
-        "`tokens` is not yet supported",
+        "`tokens` names no token",
         "`ports` takes a range of ports",
         "strowger.yaml:7:19: error: the webhook leads to a private or loopback address",
         "unknown key `typs` in `crm`",

@@ -50,7 +50,7 @@ pub(super) fn read(top: &Fields<'_>, problems: &mut Problems<'_>) -> Http {
     let parse = |text: &str| text.parse().ok();
     let listen: Option<SocketAddr> = fields.parsed("listen", takes, parse, problems);
     let outside = listen.filter(|address| !address.ip().is_loopback());
-    if let Some(address) = outside.filter(|_| fields.get("tokens").is_none()) {
+    if let Some(address) = outside.filter(|_| fields.one_or_many("tokens").is_empty()) {
         let at = fields.get("listen").map_or(fields.at, |node| node.at);
         problems.error_do(
             at,
