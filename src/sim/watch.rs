@@ -2,7 +2,7 @@
 //!
 //! It judges from two sides: the engine's own machines, and the events that the outside world gets.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::call::phase::Phase;
 use crate::engine::Engine;
@@ -15,8 +15,8 @@ use crate::words::OperatorState;
 struct Story {
     /// The queue the caller stands in.
     queue: Option<String>,
-    /// Operators that were assigned and have neither answered nor missed.
-    assigned: u32,
+    /// Operators who were assigned and have not missed.
+    assigned: BTreeSet<String>,
     joined: u32,
     left: u32,
     bridged: bool,
@@ -128,6 +128,7 @@ impl Watch {
         self.expect(late || !story.ended, || {
             format!("{call}: {kind} after call.ended")
         });
+        let operator = text(event, "operator").unwrap_or_default();
         match kind {
             "queue.joined" => {
                 self.expect(story.queue.is_none(), || {
@@ -148,13 +149,15 @@ impl Watch {
                 self.expect(story.queue.is_some(), || {
                     format!("{call}: operator assigned outside a queue")
                 });
-                story.assigned += 1;
+                story.assigned.insert(operator);
             }
-            "operator.answered" | "operator.missed" => {
-                self.expect(kind != "operator.answered" || story.assigned > 0, || {
-                    format!("{call}: {kind} without an assignment")
+            "operator.answered" => {
+                self.expect(story.assigned.contains(&operator), || {
+                    format!("{call}: {operator} answered without an assignment")
                 });
-                story.assigned = story.assigned.saturating_sub(1);
+            }
+            "operator.missed" => {
+                story.assigned.remove(&operator);
             }
             "call.bridged" => {
                 self.expect(!story.bridged, || format!("{call} bridged twice"));

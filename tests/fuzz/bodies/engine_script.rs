@@ -24,6 +24,7 @@ use strowger::sim::phone::{Phone, Temper};
 use strowger::sim::world::{SERVER, World, WorldSettings, engine_settings};
 use strowger::sip::flow::{Flow, Transport};
 use strowger::time::{Duration, Wall};
+use strowger::words::Phrase;
 
 const PLAN: &str = r#"
 version: 1
@@ -60,10 +61,9 @@ const MOODY: Temper = Temper {
 /// Checks one input.
 pub fn run(data: &[u8]) {
     let first = plan(PLAN);
-    let second = plan(&PLAN.replace(
-        "  olena: { name: Олена, password: b, skills: { odesa: 2 } }\n",
-        "",
-    ));
+    let olena = "  olena: { name: Олена, password: b, skills: { odesa: 2 } }\n";
+    let second = PLAN.replace(olena, "");
+    let second = plan(&second.replace("max: 4s", "max: 4s, accept: key"));
     let mut world = world(&first);
     let trunk = world.carrier("carrier", "203.0.113.10:5060".parse().unwrap());
     let mut phones = Vec::new();
@@ -135,7 +135,12 @@ fn happen(
         11 => world.tell(Input::Timeout),
         12 => {
             let plan = Arc::new(plans[usize::from(how % 2)].clone());
-            let prompts = Arc::new(strowger::sim::sound::prompts(&plan));
+            let mut prompts = strowger::sim::sound::prompts(&plan);
+            if how & 2 != 0 {
+                // Whispers are rendered while phones ring.
+                prompts.retain(|phrase, _| !matches!(phrase, Phrase::Spoken { .. }));
+            }
+            let prompts = Arc::new(prompts);
             world.tell(Input::Plan { plan, prompts });
         }
         13 => {
@@ -167,6 +172,9 @@ fn happen(
                 problems: 1,
                 first: String::new(),
             }),
+            4 => world.press(phones[usize::from(how >> 3) % phones.len()], '1'),
+            5 => world.render_within(None),
+            6 => world.render_within(Some(Duration::from_millis(10 * u64::from(how)))),
             _ => world.tell(Input::Media(MediaEvent::Digit { leg, digit: '1' })),
         },
     }
