@@ -9,6 +9,7 @@ use std::time::SystemTime;
 
 use super::plan_files;
 use super::prompts::PromptStore;
+use super::surroundings::Surroundings;
 use crate::dialplan::diagnose::{Problem, Severity};
 use crate::dialplan::plan::Dialplan;
 use crate::words::{Phrase, Prompt};
@@ -19,6 +20,8 @@ pub struct Loaded {
     pub plan: Arc<Dialplan>,
     /// Its prompts.
     pub prompts: Arc<BTreeMap<Phrase, Prompt>>,
+    /// The files of its lists.
+    pub lists: Vec<PathBuf>,
 }
 
 /// Why a plan is not taken.
@@ -90,7 +93,10 @@ pub fn load(
     if !missing.is_empty() {
         return Err(Refused::Sentences(missing));
     }
+    let beside = Surroundings::of(path);
+    let lists = plan.list_files.keys().map(|file| beside.beside(file));
     Ok(Loaded {
+        lists: lists.collect(),
         plan: Arc::new(plan),
         prompts: Arc::new(prompts),
     })
@@ -144,6 +150,20 @@ impl Look {
         Self { paths, live, seen }
     }
 
+    /// From now on these lists are looked at beside the plan, as they are now, and those of before no
+    /// more.
+    pub fn follow(&mut self, lists: &[PathBuf]) {
+        let old = self.paths.split_off(1.min(self.paths.len()));
+        if old != lists {
+            let now = Fingerprint::of_all(lists);
+            for print in [&mut self.live, &mut self.seen] {
+                print.0.retain(|(path, ..)| !old.contains(path));
+                print.0.extend(now.0.iter().cloned());
+            }
+        }
+        self.paths.extend(lists.iter().cloned());
+    }
+
     /// Whether they differ from what is live and have been quiet since the look before.
     pub fn changed(&mut self) -> bool {
         let now = Fingerprint::of_all(&self.paths);
@@ -153,5 +173,37 @@ impl Look {
         }
         self.seen = now;
         changed
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_list_that_changes_is_a_change_of_the_plan() {
+        let folder = tempfile::tempdir().unwrap();
+        let write = |name: &str, text: &str| {
+            let path = folder.path().join(name);
+            std::fs::write(&path, text).unwrap();
+            path
+        };
+        write("plan.yaml", "version: 1\n");
+        let lists = [write("spam.txt", "101\n"), write("vip.txt", "")];
+        let live = Fingerprint::of(folder.path());
+        let mut look = Look::at(vec![folder.path().to_owned()], live);
+        look.follow(&lists);
+        assert!(!look.changed());
+        look.follow(&lists);
+        assert!(!look.changed());
+        write("spam.txt", "101\n102\n");
+        assert!(!look.changed(), "it has not been quiet yet");
+        look.follow(&lists);
+        assert!(look.changed() && !look.changed());
+        look.follow(&lists[1..]);
+        write("spam.txt", "");
+        assert!(!look.changed() && !look.changed());
+        write("plan.yaml", "version: 1\ncountry: UA\n");
+        assert!(!look.changed() && look.changed());
     }
 }

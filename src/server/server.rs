@@ -4,8 +4,9 @@
 //! it. It says nothing to a terminal; whoever starts it does.
 
 use std::net::SocketAddr;
-use std::sync::Arc;
+use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
 
 use anyhow::{Result, anyhow};
@@ -75,6 +76,8 @@ pub struct Server {
     identity: Option<Identity>,
     /// What the dialplan's files looked like when they were first read.
     seen: Fingerprint,
+    /// The files of the live plan's lists.
+    lists: Mutex<Vec<PathBuf>>,
     addresses: Vec<(Transport, SocketAddr)>,
 }
 
@@ -126,6 +129,7 @@ impl Server {
         net.tasks
             .push(tokio::spawn(keep_figures(telemetry.clone())));
         rng.fill(&mut seed);
+        let lists = Mutex::new(loaded.lists.clone());
         let engine = Engine::new(
             engine_settings(&settings, loaded, stored),
             seed,
@@ -173,6 +177,7 @@ impl Server {
             board: net.board,
             identity: net.identity,
             seen,
+            lists,
             addresses: net.addresses,
         })
     }
@@ -223,7 +228,12 @@ impl Server {
                 ]))
             });
         match loaded {
-            Ok(Loaded { plan, prompts }) => {
+            Ok(Loaded {
+                plan,
+                prompts,
+                lists,
+            }) => {
+                *self.lists() = lists;
                 tracing::info!(plan = %plan.hash, "a new dialplan is live");
                 self.inbox.post(Word::Plan { plan, prompts });
                 Ok(())
@@ -242,6 +252,10 @@ impl Server {
         }
     }
 
+    fn lists(&self) -> MutexGuard<'_, Vec<PathBuf>> {
+        self.lists.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     /// Reloads whenever the files of the dialplan or of the certificate change and have been quiet for a
     /// look.
     pub async fn watch(&self) {
@@ -249,6 +263,7 @@ impl Server {
         let mut certificate = self.identity.as_ref().map(Identity::look);
         loop {
             tokio::time::sleep(WATCH).await;
+            plan.follow(&self.lists());
             if plan.changed() {
                 let _told_already = self.reload().await;
             }

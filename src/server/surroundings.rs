@@ -29,6 +29,12 @@ impl Surroundings {
             folder: folder.to_owned(),
         }
     }
+
+    /// Where a path of the plan leads.
+    #[must_use]
+    pub fn beside(&self, path: &str) -> PathBuf {
+        self.folder.join(path)
+    }
 }
 
 impl Secrets for Surroundings {
@@ -42,7 +48,7 @@ impl Secrets for Surroundings {
 
     fn file(&self, path: &str) -> Option<String> {
         let mut text = String::new();
-        let file = File::open(self.folder.join(path)).ok()?;
+        let file = File::open(self.beside(path)).ok()?;
         file.take(LONGEST).read_to_string(&mut text).ok()?;
         // An editor ends the last line; the secret does not.
         let end = text.trim_end_matches(['\r', '\n']).len();
@@ -52,7 +58,7 @@ impl Secrets for Surroundings {
 
     fn list(&self, path: &str) -> Result<String, NoList> {
         let mut text = String::new();
-        let file = File::open(self.folder.join(path)).map_err(|_| NoList::Unreadable)?;
+        let file = File::open(self.beside(path)).map_err(|_| NoList::Unreadable)?;
         let longest = limits::LIST_FILE_BYTES;
         let mut bounded = file.take(longest.saturating_add(1));
         bounded
@@ -80,6 +86,16 @@ mod tests {
             assert_eq!(surroundings.file("none"), None);
             assert_eq!(surroundings.file("a\0b"), None);
         }
+        let list = "0441112233\n".repeat(10_000);
+        std::fs::write(folder.path().join("list"), &list).unwrap();
+        std::fs::write(folder.path().join("no list"), [0xff]).unwrap();
+        let surroundings = Surroundings::of(folder.path());
+        assert_eq!(surroundings.list("list"), Ok(list));
+        assert_eq!(surroundings.list("no list"), Err(NoList::Unreadable));
+        assert_eq!(surroundings.list("none"), Err(NoList::Unreadable));
+        let long = File::create(folder.path().join("long")).unwrap();
+        long.set_len(limits::LIST_FILE_BYTES + 1).unwrap();
+        assert_eq!(surroundings.list("long"), Err(NoList::TooLong));
         assert_eq!(Surroundings::of(Path::new("")).env("A=B"), None);
         assert!(Surroundings::of(Path::new("")).env("PATH").is_some());
     }
