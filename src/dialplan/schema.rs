@@ -92,23 +92,41 @@ pub const NUMBER: Words = Words {
 
 /// One of `operators`.
 pub const OPERATOR: Words = Words {
-    known: &["name", "number", "password", "site", "skills", "srtp"],
-    later: &["max_no_answer", "wrap_up"],
+    known: &[
+        "name",
+        "number",
+        "password",
+        "site",
+        "skills",
+        "srtp",
+        "wrap_up",
+        "max_no_answer",
+    ],
+    later: &[],
 };
 
 /// One of `queues`.
 pub const QUEUE: Words = Words {
     known: &[
+        "number",
         "operators",
         "strategy",
+        "step",
+        "widen",
+        "weight",
         "ring",
+        "retry",
+        "after",
         "wrap_up",
         "max_wait",
+        "max_size",
+        "join_empty",
+        "leave_empty",
         "overflow",
+        "service_level",
+        "resume_within",
         "music",
         "answer",
-        "after",
-        "number",
     ],
     later: &[
         "announce",
@@ -117,16 +135,7 @@ pub const QUEUE: Words = Words {
         "closed",
         "disposition",
         "exit",
-        "join_empty",
-        "leave_empty",
-        "max_size",
-        "resume_within",
-        "retry",
-        "service_level",
-        "step",
         "sticky",
-        "weight",
-        "widen",
     ],
 };
 
@@ -312,16 +321,6 @@ pub const EXPECT: Words = Words {
 
 /// The kinds of things a call can go to; the later ones are refused as such.
 pub const TARGETS_LATER: [&str; 5] = ["menu", "voicemail", "group", "split", "lookup"];
-
-/// The strategies of the contract that come later.
-pub const STRATEGIES_LATER: [&str; 6] = [
-    "round_robin",
-    "fewest_calls",
-    "least_talk_time",
-    "progressive",
-    "linear",
-    "random",
-];
 
 /// One entry of `tests:`.
 #[derive(Clone, PartialEq, Eq, Debug)]

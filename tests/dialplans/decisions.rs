@@ -3,7 +3,7 @@
 use strowger::dialplan::decide::{Decision, Facts};
 use strowger::dialplan::diagnose::Severity;
 use strowger::dialplan::dial::{Barred, Dialled};
-use strowger::dialplan::plan::{Answer, Dialplan, Target, Whisper};
+use strowger::dialplan::plan::{Answer, Dialplan, Need, Target, Whisper};
 use strowger::dialplan::plan::{Called, CallerId};
 use strowger::dialplan::whisper::utterance::Spoken;
 use strowger::id::{OperatorName, QueueName, TrunkName};
@@ -396,4 +396,78 @@ fn the_first_route_that_fits_decides_and_the_first_priority_counts() {
     assert_eq!(krasnodar, ("queue.night queue.all:19".to_owned(), 0, None));
     let unrouted = kyivstar(Some("050 000 00 01"), "0800 999 999", day);
     assert_eq!(unrouted, (":0".to_owned(), 0, None));
+}
+
+#[test]
+fn the_words_of_the_floor_are_what_the_plan_says() {
+    let text = include_str!("good/floor.yaml");
+    let compiled = compiled(&[("floor.yaml", text)], Severity::Error);
+    assert!(compiled.problems.is_empty(), "{:?}", compiled.problems);
+    let plan = compiled.plan.unwrap();
+    let queue = |name: &str| plan.queues[&QueueName::from(name)].clone();
+    let seconds = Duration::from_secs;
+    let odesa = queue("odesa");
+    assert_eq!(odesa.strategy, Strategy::Progressive);
+    let steps = odesa.widen.iter().map(|step| (step.after, step.level));
+    assert_eq!(
+        steps.collect::<Vec<_>>(),
+        [(seconds(20), 2), (seconds(40), 3)]
+    );
+    assert_eq!(
+        (odesa.step, odesa.retry, odesa.weight),
+        (seconds(8), seconds(2), -3)
+    );
+    assert_eq!((odesa.wrap_up, odesa.ring), (seconds(20), seconds(15)));
+    assert_eq!(
+        (odesa.max_wait, odesa.max_size),
+        (Some(seconds(90)), Some(30))
+    );
+    assert_eq!(odesa.service_level, Some(seconds(20)));
+    assert_eq!(odesa.resume_within, Some(seconds(300)));
+    let usual = Need::default();
+    let join = Need {
+        available: 1,
+        wait: Some(seconds(600)),
+        ..usual
+    };
+    assert_eq!(odesa.join_empty, join);
+    assert_eq!(
+        odesa.leave_empty,
+        Need {
+            logged_in: 0,
+            working: 1,
+            ..usual
+        }
+    );
+    let silent = queue("few");
+    assert_eq!(
+        (silent.step, silent.retry, silent.weight),
+        (seconds(5), Duration::ZERO, 0)
+    );
+    assert_eq!((silent.join_empty, silent.leave_empty), (usual, usual));
+    assert_eq!(
+        (silent.service_level, silent.resume_within, silent.max_size),
+        (None, None, None)
+    );
+    let olena = &plan.operators[&OperatorName::from("olena")];
+    assert_eq!((olena.wrap_up, olena.max_no_answer), (None, Some(3)));
+    let taras = &plan.operators[&OperatorName::from("taras")];
+    assert_eq!(
+        (taras.wrap_up, taras.max_no_answer),
+        (Some(seconds(30)), None)
+    );
+    // The plan's order, not that of the alphabet.
+    let members = |name: &str| {
+        let mut members = queue(name).operators.into_iter().collect::<Vec<_>>();
+        members.sort_by_key(|(_, member)| member.order);
+        let members = members
+            .iter()
+            .map(|(name, member)| format!("{name}{}", member.level));
+        members.collect::<Vec<_>>().join(" ")
+    };
+    assert_eq!(members("odesa"), "taras3 olena1 iryna2");
+    assert_eq!(members("here"), "olena1 iryna1");
+    assert_eq!(members("listed"), "iryna1 taras1 olena1");
+    assert_eq!(members("everyone"), "taras1 olena1 iryna1");
+    assert_eq!(members("dental"), "taras1 olena1 iryna2");
 }

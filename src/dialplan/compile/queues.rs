@@ -65,12 +65,7 @@ fn queue(
     operators: &Operators,
     problems: &mut Problems<'_>,
 ) -> Queue {
-    let later = &schema::STRATEGIES_LATER;
-    let known = Strategy::ALL
-        .into_iter()
-        .filter(|(word, _)| !later.contains(word));
-    let known = known.collect::<Vec<_>>();
-    let strategy = fields.choice("strategy", &known, later, problems);
+    let strategy = fields.choice("strategy", &Strategy::ALL, &[], problems);
     let answers = [("queue", Answer::Queue), ("operator", Answer::Operator)];
     let answer = fields.choice("answer", &answers, &[], problems);
     let most = u64::try_from(limits::QUEUE_WAITING).unwrap_or(u64::MAX);
