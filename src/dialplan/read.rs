@@ -101,6 +101,11 @@ impl<'n> Fields<'n> {
                 problems.error(entry.at, format!("`{key}` is not yet supported"));
             } else {
                 let message = format!("unknown key `{}` in {name}", cut(key));
+                if key.contains(' ') && matches!(entry.value.value, Value::Null) {
+                    let help = "a text with a comma stands in quotes";
+                    problems.error_do(entry.at, message, help);
+                    continue;
+                }
                 problems.error_near(entry.at, message, key, words.known.iter().copied());
             }
         }

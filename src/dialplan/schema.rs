@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use super::plan::{Position, Target};
 use super::read::Words;
-use crate::id::{OperatorName, QueueName, SiteName, TrunkName};
+use crate::id::{OperatorName, QueueName, SiteName, TrunkName, VoicemailName};
 use crate::time::{Duration, Wall};
 use crate::words::{MissedReason, OperatorState, Outcome};
 
@@ -29,6 +29,7 @@ pub const PLAN: Words = Words {
         "lists",
         "routes",
         "calendars",
+        "voicemail",
         "tests",
     ],
     later: &[
@@ -36,7 +37,6 @@ pub const PLAN: Words = Words {
         "groups",
         "splits",
         "lookups",
-        "voicemail",
         "callbacks",
         "feature_codes",
     ],
@@ -127,16 +127,12 @@ pub const QUEUE: Words = Words {
         "resume_within",
         "music",
         "answer",
-    ],
-    later: &[
-        "announce",
         "calendar",
-        "callback",
         "closed",
-        "disposition",
+        "announce",
         "exit",
-        "sticky",
     ],
+    later: &["callback", "disposition", "sticky"],
 };
 
 /// `outbound`.
@@ -300,27 +296,44 @@ pub const TEST: Words = Words {
 
 /// `given` of a test.
 pub const GIVEN: Words = Words {
-    known: &["operators"],
+    known: &["operators", "callers_waiting"],
     later: &[],
 };
 
 /// `call` of a test.
 pub const CALL: Words = Words {
-    known: &["from", "to", "at", "patience", "trunk"],
+    known: &["from", "to", "at", "patience", "trunk", "keys"],
+    later: &[],
+};
+
+/// One of `call.keys` of a test.
+pub const PRESSED: Words = Words {
+    known: &["after", "press"],
     later: &[],
 };
 
 /// `expect` of a test.
 pub const EXPECT: Words = Words {
     known: &[
-        "queue", "path", "operator", "whisper", "outcome", "reason", "callback", "to", "site",
-        "source", "campaign", "priority",
+        "queue",
+        "path",
+        "operator",
+        "whisper",
+        "outcome",
+        "reason",
+        "callback",
+        "to",
+        "site",
+        "source",
+        "campaign",
+        "priority",
+        "voicemail",
     ],
-    later: &["voicemail", "menu", "result"],
+    later: &["menu", "result"],
 };
 
 /// The kinds of things a call can go to; the later ones are refused as such.
-pub const TARGETS_LATER: [&str; 5] = ["menu", "voicemail", "group", "split", "lookup"];
+pub const TARGETS_LATER: [&str; 4] = ["menu", "group", "split", "lookup"];
 
 /// One entry of `tests:`.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -331,6 +344,8 @@ pub struct PlanTest {
     pub position: Position,
     /// The operators that are not simply available when the call comes.
     pub given: BTreeMap<OperatorName, OperatorState>,
+    /// How many callers wait in a queue already.
+    pub waiting: BTreeMap<QueueName, u32>,
     /// The call.
     pub call: TestCall,
     /// What must come of it.
@@ -348,6 +363,8 @@ pub struct TestCall {
     pub at: Option<Wall>,
     /// How long the caller waits; none is for ever.
     pub patience: Option<Duration>,
+    /// The keys that the caller presses, each so long after the call began.
+    pub keys: Vec<(Duration, char)>,
     /// The carrier that brings it; the plan's first where none is named, none where it has none.
     pub trunk: Option<TrunkName>,
 }
@@ -377,6 +394,8 @@ pub struct Expect {
     pub source: Option<String>,
     /// The campaign.
     pub campaign: Option<String>,
+    /// The box in which the caller can leave a message.
+    pub voicemail: Option<VoicemailName>,
     /// How urgent it is.
     pub priority: Option<i32>,
 }

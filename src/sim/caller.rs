@@ -67,6 +67,14 @@ impl Callers {
         &self.stories
     }
 
+    /// The leg of a call that is under way.
+    #[must_use]
+    pub fn leg_of(&self, call: usize) -> Option<LegId> {
+        let mut legs = self.legs.iter();
+        let found = legs.find(|(_, index)| **index == call);
+        found.map(|(leg, _)| *leg)
+    }
+
     /// Calls that were planned and are not over.
     #[must_use]
     pub fn open(&self) -> usize {

@@ -1,8 +1,9 @@
 //! One test of a dialplan, on the real engine in virtual time.
 //!
 //! Operators register, are brought into the states the test gives (whoever talks does talk, with a
-//! caller of our own in a queue of our own), then the call comes, and what the outside world is told
-//! of it is compared with what the test expects.
+//! caller of our own in a queue of our own), those who wait already come into their queues, then the
+//! call comes, its caller presses the keys of the test, and what the outside world is told of it is
+//! compared with what the test expects.
 
 use std::collections::BTreeMap;
 use std::fmt::Display;
@@ -33,6 +34,10 @@ use crate::words::{OperatorState, Phrase, Strategy};
 const CARRIER: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::new(203, 0, 113, 10)), 5060);
 /// Phones register and operators get busy in this time before the call.
 const BEFORE: Duration = Duration::from_secs(60);
+/// Those who wait already have come in this long before the call.
+const WAITING_SINCE: Duration = Duration::from_secs(20);
+/// A talk lasts this long.
+const TALK: Duration = Duration::from_secs(30);
 /// Longer than any test lasts.
 const FOR_EVER: Duration = Duration::from_secs(24 * 3600);
 /// A caller without a patience of their own waits this long.
@@ -94,6 +99,8 @@ struct Stage {
     phones: Vec<(OperatorName, Vec<Manner>)>,
     /// Numbers that keep somebody busy.
     busy: Vec<String>,
+    /// Numbers that lead into a queue, one for each caller who waits there.
+    waiting: Vec<String>,
 }
 
 impl Stage {
@@ -103,6 +110,7 @@ impl Stage {
             paused: Vec::new(),
             phones: Vec::new(),
             busy: Vec::new(),
+            waiting: Vec::new(),
         };
         stage.connect(test.call.trunk.as_ref());
         for operator in stage.plan.operators.values_mut() {
@@ -113,6 +121,13 @@ impl Stage {
         for name in plan.operators.keys() {
             let given = test.given.get(name).copied();
             stage.place(name, given.unwrap_or(OperatorState::Available));
+        }
+        for (index, (queue, count)) in test.waiting.iter().enumerate() {
+            let digits = format!("+88854321{index:03}");
+            if stage.number(&digits, queue) {
+                let callers = std::iter::repeat_n(digits, usize::try_from(*count).unwrap_or(0));
+                stage.waiting.extend(callers);
+            }
         }
         stage
     }
@@ -198,14 +213,22 @@ impl Stage {
                 no_answer: FOR_EVER,
             },
         };
+        if self.number(&digits, &queue_name) {
+            self.plan.queues.insert(queue_name, queue);
+            self.busy.push(digits);
+        }
+    }
+
+    /// A number of our own that leads into a queue.
+    fn number(&mut self, digits: &str, queue: &QueueName) -> bool {
         let number = Number {
-            written: digits.clone(),
+            written: digits.to_owned(),
             name: None,
             site: None,
             city: None,
             source: None,
             campaign: None,
-            to: vec![Target::Queue(queue_name.clone())],
+            to: vec![Target::Queue(queue.clone())],
             language: self.plan.language,
             whisper: Whisper::default(),
             position: Position {
@@ -214,13 +237,8 @@ impl Stage {
                 column: 0,
             },
         };
-        let added = Pattern::read(&digits, self.plan.country)
-            .ok()
-            .and_then(|pattern| self.plan.numbers.add(&pattern, number).ok());
-        if added.is_some() {
-            self.plan.queues.insert(queue_name, queue);
-            self.busy.push(digits);
-        }
+        let pattern = Pattern::read(digits, self.plan.country).ok();
+        pattern.is_some_and(|pattern| self.plan.numbers.add(&pattern, number).is_ok())
     }
 
     const fn carrier_index(&self) -> usize {
@@ -252,14 +270,30 @@ impl Stage {
             world.call(carrier, at, plan);
             at = at + Duration::from_millis(100);
         }
+        let mut at = Instant::START + BEFORE - WAITING_SINCE;
+        for (number, caller) in self.waiting.iter().zip(1_u32..) {
+            let plan = CallPlan {
+                to: number.clone(),
+                from: Some(format!("+380671000{caller:03}")),
+                patience: FOR_EVER,
+                talk: TALK,
+            };
+            world.call(carrier, at, plan);
+            at = at + Duration::from_millis(100);
+        }
         let plan = CallPlan {
             to: test.call.to.clone(),
             from: test.call.from.clone(),
             patience: test.call.patience.unwrap_or(PATIENCE),
-            talk: Duration::from_secs(30),
+            talk: TALK,
         };
-        world.call(carrier, Instant::START + BEFORE, plan);
-        self.busy.len()
+        let index = self.busy.len() + self.waiting.len();
+        let begins = Instant::START + BEFORE;
+        world.call(carrier, begins, plan);
+        for (after, key) in &test.call.keys {
+            world.press_at(carrier, index, begins + *after, *key);
+        }
+        index
     }
 }
 
@@ -274,6 +308,10 @@ fn judge(expect: &Expect, events: &[Event]) -> Rehearsed {
             expected.insert(key.to_owned(), value);
         }
     };
+    want(
+        "voicemail",
+        expect.voicemail.as_ref().map(|name| json!(name)),
+    );
     want("queue", expect.queue.as_ref().map(|queue| json!(queue)));
     want(
         "path",
@@ -324,7 +362,18 @@ fn told(call: Option<CallId>, events: &[Event]) -> Map<String, Value> {
                 told.insert("operator".to_owned(), field("operator"));
             }
             "call.ended" => {
-                for key in ["outcome", "reason", "to", "site", "source", "campaign"] {
+                if let Some(name) = field("voicemail").as_str() {
+                    path.push(format!("voicemail.{name}"));
+                }
+                for key in [
+                    "outcome",
+                    "reason",
+                    "to",
+                    "site",
+                    "source",
+                    "campaign",
+                    "voicemail",
+                ] {
                     told.insert(key.to_owned(), field(key));
                 }
                 told.insert("callback".to_owned(), json!(!field("callback").is_null()));

@@ -68,6 +68,8 @@ enum Happening {
     Media(MediaEvent),
     Ends(LegId, PlayId),
     Answer(AskId, Answer),
+    /// A caller of a carrier presses a key.
+    Press(usize, usize, char),
     /// Nothing comes from an address: a party that is gone, or nobody ever.
     Silence(Option<usize>, SocketAddr),
 }
@@ -284,6 +286,25 @@ impl World {
         }
     }
 
+    /// The caller of a carrier's call presses a key, if the line is up by then.
+    pub fn press_at(&mut self, carrier: usize, call: usize, at: Instant, key: char) {
+        self.schedule(at, Happening::Press(carrier, call, key));
+    }
+
+    fn pressed(&mut self, carrier: usize, call: usize, digit: char) {
+        let leg = match self.parties.get(carrier).map(|party| &party.role) {
+            Some(Role::Callers(callers)) => callers.leg_of(call),
+            Some(Role::Phone(_)) | None => None,
+        };
+        let ear = leg.map(|leg| (carrier, leg));
+        let mut ears = self.ears.iter();
+        let address = ears.find(|(_, of)| Some(**of) == ear);
+        let heard = address.and_then(|(address, _)| self.sound.leg_at(*address));
+        if let Some(leg) = heard {
+            self.tell(Input::Media(MediaEvent::Digit { leg, digit }));
+        }
+    }
+
     /// What became of a carrier's calls.
     #[must_use]
     pub fn call_stories(&self, carrier: usize) -> &[CallStory] {
@@ -368,7 +389,7 @@ impl World {
         self.kept.restore(&mut settings.restored);
         self.sound = Sound::new(self.ports, &settings.prompts);
         self.happenings.retain(|_, happening| match happening {
-            Happening::ToServer(..) | Happening::ToParty(..) => true,
+            Happening::ToServer(..) | Happening::ToParty(..) | Happening::Press(..) => true,
             Happening::Media(_)
             | Happening::Ends(..)
             | Happening::Answer(..)
@@ -469,6 +490,7 @@ impl World {
                 self.after_party(index);
             }
             Happening::Media(event) => self.tell(Input::Media(event)),
+            Happening::Press(carrier, call, key) => self.pressed(carrier, call, key),
             Happening::Answer(id, answer) => self.tell(Input::Answer { id, answer }),
             Happening::Ends(leg, play) => {
                 let ended = self.sound.ends(self.now, leg, play);

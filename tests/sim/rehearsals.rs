@@ -14,6 +14,9 @@ fn the_tests_of_every_shipped_plan_pass() {
     for folder in [
         "dialplans",
         "dialplans/demo",
+        "dialplans/cookbook/one-city.yaml",
+        "dialplans/cookbook/branches.yaml",
+        "dialplans/cookbook/everyone.yaml",
         "tests/dialplans/good/routes.yaml",
     ] {
         let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(folder);

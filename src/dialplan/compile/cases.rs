@@ -9,10 +9,10 @@ use super::{Names, position, refer};
 use crate::dialplan::decide::Facts;
 use crate::dialplan::diagnose::Problems;
 use crate::dialplan::plan::{Dialplan, Target};
-use crate::dialplan::read::{Fields, Name, choice, entries, scalar};
+use crate::dialplan::read::{Fields, Name, choice, cut, entries, parsed, scalar};
 use crate::dialplan::schema::{self, Expect, PlanTest, TestCall};
 use crate::dialplan::yaml::{Node, Value};
-use crate::id::{OperatorName, QueueName, SiteName, TrunkName};
+use crate::id::{OperatorName, QueueName, SiteName, TrunkName, VoicemailName};
 use crate::limits;
 use crate::number::normalised_or_kept;
 use crate::time::{Duration, Wall};
@@ -42,6 +42,9 @@ const REASONS: [(&str, MissedReason); 8] = [
     ("refused", MissedReason::Refused),
     ("unrouted", MissedReason::Unrouted),
 ];
+
+/// How many callers a test can have waiting in a queue.
+const CALLERS_WAITING: std::ops::RangeInclusive<u32> = 1..=50;
 
 pub(super) fn tests(
     top: &Fields<'_>,
@@ -85,6 +88,7 @@ fn test(
     }
     let name = fields.text("name", problems);
     let given = fields.section("given", &schema::GIVEN, problems);
+    let waiting = waiting(&given, names, problems);
     let given = states(&given, names, problems);
     let call = fields.section("call", &schema::CALL, problems);
     let call = call_of(&call, fields.entry("call").is_some(), names, plan, problems);
@@ -97,6 +101,7 @@ fn test(
         name: name?,
         position: position(node.at, problems),
         given,
+        waiting,
         call: call?,
         expect,
     })
@@ -122,6 +127,45 @@ fn states(
         }
     }
     states
+}
+
+fn waiting(
+    given: &Fields<'_>,
+    names: &Names<'_>,
+    problems: &mut Problems<'_>,
+) -> BTreeMap<QueueName, u32> {
+    let mut waiting = BTreeMap::new();
+    let Some(node) = given.get("callers_waiting") else {
+        return waiting;
+    };
+    for entry in entries(node, "callers_waiting", problems) {
+        if !names.queues.contains_key(entry.key.as_str()) && names.whole {
+            let message = format!("unknown queue `{}`", cut(&entry.key));
+            let known = names.queues.keys().copied();
+            problems.error_near(entry.at, message, &entry.key, known);
+        }
+        let count = |text: &str| text.parse().ok().filter(|it| CALLERS_WAITING.contains(it));
+        let takes = "a number of callers from 1 to 50";
+        if let Some(count) = parsed(&entry.value, &entry.key, takes, count, problems) {
+            waiting.insert(QueueName::from(entry.key.as_str()), count);
+        }
+    }
+    waiting
+}
+
+/// `keys: { after: 5s, press: "1" }`, or a list of them.
+fn pressed(fields: &Fields<'_>, problems: &mut Problems<'_>) -> Vec<(Duration, char)> {
+    let mut keys = Vec::new();
+    for node in fields.one_or_many("keys") {
+        let name = Name::Phrase("a key of a test");
+        let one = Fields::open(node, node.at, name, &schema::PRESSED, problems);
+        one.need("after", problems);
+        let day = Duration::from_secs(86_400);
+        let after = one.duration("after", Duration::ZERO..=day, problems);
+        let press = super::waiting::key(&one, "press", problems);
+        keys.extend(after.zip(press));
+    }
+    keys
 }
 
 fn call_of(
@@ -154,6 +198,7 @@ fn call_of(
         to: normalised_or_kept(&to, country),
         at,
         patience,
+        keys: pressed(fields, problems),
         trunk,
     })
 }
@@ -205,6 +250,7 @@ fn expect(
     let queue = name("queue", &names.queues).map(QueueName::from);
     let operator = name("operator", &names.operators).map(OperatorName::from);
     let site = name("site", &names.sites).map(SiteName::from);
+    let boxed = name("voicemail", &names.voicemail).map(VoicemailName::from);
     let to = fields.text("to", problems);
     Expect {
         queue,
@@ -218,6 +264,7 @@ fn expect(
         site,
         source: fields.text("source", problems),
         campaign: fields.text("campaign", problems),
+        voicemail: boxed,
         priority: fields.between("priority", limits::PRIORITIES, problems),
     }
 }

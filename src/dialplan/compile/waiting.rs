@@ -66,7 +66,7 @@ pub(super) fn callback(fields: &Fields<'_>, problems: &mut Problems<'_>) -> Opti
         problems.warning(entry.at, message);
     }
     Some(QueueCallback {
-        key: key(&fields, problems)?,
+        key: key(&fields, "key", problems)?,
         offer_after,
         offer_over,
     })
@@ -81,24 +81,24 @@ pub(super) fn exit(
     let fields = Fields::of(entry, &schema::EXIT, problems);
     let to = some_targets(&fields, "to", names, problems);
     Some(Exit {
-        key: key(&fields, problems)?,
+        key: key(&fields, "key", problems)?,
         to,
     })
 }
 
 /// A key of a telephone.
-fn key(fields: &Fields<'_>, problems: &mut Problems<'_>) -> Option<char> {
-    fields.need("key", problems);
+pub(super) fn key(fields: &Fields<'_>, name: &str, problems: &mut Problems<'_>) -> Option<char> {
+    fields.need(name, problems);
     let one = |text: &str| {
         let mut keys = text.chars();
         let key = keys.next().filter(|key| is_key(*key))?;
         keys.next().is_none().then_some(key)
     };
-    fields.parsed("key", "one key: a digit, * or #", one, problems)
+    fields.parsed(name, "one key: a digit, * or #", one, problems)
 }
 
 /// Whether a telephone has this key.
-pub(super) const fn is_key(key: char) -> bool {
+const fn is_key(key: char) -> bool {
     matches!(key, '0'..='9' | '*' | '#')
 }
 
