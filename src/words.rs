@@ -272,6 +272,8 @@ pub enum TransferKind {
     Blind,
     /// After a talk with whoever gets it.
     Attended,
+    /// A supervisor took it from the operator.
+    Takeover,
 }
 
 /// What an operator is doing.

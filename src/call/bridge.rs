@@ -44,6 +44,7 @@ impl Call {
             },
             fx,
         );
+        self.join_supervisor(world.now.mono, fx);
     }
 
     /// Tells of the first bridge of a call.

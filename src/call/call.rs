@@ -19,6 +19,7 @@ use super::path::Path;
 use super::phase::{Notice, Phase};
 use super::replace::Replacement;
 use super::seat::Seat;
+use super::supervise::Supervisor;
 use super::transfer::Transfer;
 use super::whisper::Rendered;
 use crate::acd::message::AcdInput;
@@ -68,6 +69,8 @@ pub struct Call {
     pub(super) transfer: Option<Transfer>,
     /// A transferor who is about to hang up.
     pub(super) parting: Option<Leg>,
+    /// Who hears the talk besides the parties, or is rung to.
+    pub(super) supervisor: Option<Supervisor>,
     /// A phone that takes another one's place as soon as it has its port.
     pub(super) replacement: Option<Replacement>,
     pub(super) music: Option<Phrase>,
@@ -132,7 +135,8 @@ impl Call {
     /// none of them.
     pub fn seats(&self) -> impl Iterator<Item = &Seat> {
         let rung = self.dial.iter().filter_map(|dial| dial.seat.as_ref());
-        self.seats.values().chain(rung)
+        let supervisor = self.supervisor.iter().map(|it| &it.seat);
+        self.seats.values().chain(rung).chain(supervisor)
     }
 
     /// Whose leg it is, when an operator talks on it.
@@ -220,7 +224,9 @@ impl Call {
                 }
             }
             SessionEvent::Answered { leg, answer, peer } => {
-                if self.dials_on(leg) {
+                if self.rings_supervisor(leg) {
+                    self.supervisor_answered(world, leg, answer.as_deref(), peer, fx);
+                } else if self.dials_on(leg) {
                     self.try_answered(world, leg, answer.as_deref(), peer, fx);
                 } else {
                     self.phone_answered(world, leg, answer.as_deref(), peer, fx);
@@ -231,7 +237,10 @@ impl Call {
                 code,
                 contacts,
             } => {
-                if self.dials_on(leg) {
+                if self.rings_supervisor(leg) {
+                    Self::media(MediaCommand::Close { leg }, fx);
+                    self.supervisor_phone_failed(world.now.mono, leg, code, fx);
+                } else if self.dials_on(leg) {
                     Self::media(MediaCommand::Close { leg }, fx);
                     if !self.redirected(world, leg, code, &contacts, fx) {
                         self.try_failed(world, leg, code, fx);
@@ -305,6 +314,7 @@ impl Call {
             CallTimer::Voicemail => self.voicemail_late(world, fx),
             CallTimer::TrunkSilent(leg) => self.trunk_silent(world, leg, fx),
             CallTimer::Transferor => self.hang_up_transferor(fx),
+            CallTimer::Supervisor => self.supervisor_rang_out(world.now.mono, fx),
             CallTimer::Dial => self.rang_out(world, fx),
             CallTimer::Length => {
                 self.hang_up(world, super::cause::TOO_LONG, MissedReason::Timeout, fx);
@@ -340,7 +350,8 @@ impl Call {
         let transfer = self.transfer.as_ref().and_then(|it| it.leg.as_ref());
         let transferor = transfer.is_some_and(|it| it.id == leg);
         let waiting = self.rung(leg).is_some() || self.dials_on(leg) || self.replaces_with(leg);
-        caller || operator || parting || transferor || waiting
+        let supervisor = self.rings_supervisor(leg) || self.is_supervisor(leg);
+        caller || operator || parting || transferor || supervisor || waiting
     }
 
     fn finish_if_over(&self, fx: &mut Effects) {

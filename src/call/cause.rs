@@ -17,6 +17,12 @@ pub const ELSEWHERE: Cause = Cause {
     q850: Some(26),
     text: "Call completed elsewhere",
 };
+/// A supervisor took the caller over.
+pub const TAKEN_OVER: Cause = Cause {
+    sip: 200,
+    q850: Some(16),
+    text: "A supervisor took the call over",
+};
 /// The caller left while the phone rang.
 pub const CALLER_LEFT: Cause = Cause {
     sip: 487,

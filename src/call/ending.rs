@@ -6,6 +6,7 @@ use super::leg::Sip;
 use super::message::{CallEffect, CallTimer, Gate, News, World};
 use super::phase::Phase;
 use super::seat::Seat;
+use super::supervise::Part;
 use crate::acd::message::AcdInput;
 use crate::id::LegId;
 use crate::limits;
@@ -102,6 +103,7 @@ impl Call {
         self.drop_dial(&gone, fx);
         self.drop_transfer(fx);
         self.drop_replacement(481, fx);
+        self.drop_supervisor(Part::Ended, &gone, world.now.mono, fx);
         if let Some(leg) = self.operator.take() {
             self.end_leg(leg.id, leg.sip, gone, fx);
         }
@@ -278,7 +280,7 @@ impl Call {
     }
 
     fn operator_gone(&mut self, world: &mut World<'_>, leg: LegId, fx: &mut Effects) {
-        if self.transferor_gone(leg, fx) {
+        if self.transferor_gone(leg, fx) || self.supervisor_gone(world.now.mono, leg, fx) {
             return;
         }
         if self.replaces_with(leg) {

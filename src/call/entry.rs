@@ -13,6 +13,7 @@ use super::message::{CallEffect, CallTimer, Gate, Measured, News, World};
 use super::path::Path;
 use super::phase::{Notice, Phase};
 use super::seat::Seat;
+use super::supervise::{Part, Supervisor};
 use super::whisper::Rendered;
 use crate::dialplan::decide::{Decision, Reject};
 use crate::dialplan::dial::Dialled;
@@ -187,6 +188,7 @@ impl Call {
             dial: None,
             transfer: None,
             parting: None,
+            supervisor: None,
             replacement: None,
             music: None,
             rendered: Rendered::default(),
@@ -229,6 +231,8 @@ impl Call {
             self.replacement_ready(world, port, fx);
         } else if self.dials_on(leg) {
             self.try_port_open(world, leg, port, fx);
+        } else if self.rings_supervisor(leg) {
+            self.supervisor_port_open(leg, port, fx);
         } else if self.leg_mut(leg).is_none() {
             self.phone_port_open(world, leg, port, fx);
         }
@@ -241,6 +245,8 @@ impl Call {
             self.drop_replacement(503, fx);
         } else if self.dials_on(leg) {
             self.try_lost_port(world, leg, fx);
+        } else if self.rings_supervisor(leg) {
+            self.supervisor_lost_port(world.now.mono, leg, fx);
         } else if leg != self.caller.id {
             self.phone_lost_port(world, leg, fx);
         } else if matches!(self.phase, Phase::Opening { .. }) {
@@ -417,6 +423,8 @@ impl Call {
                 Self::media(MediaCommand::Connect { leg, remote }, fx);
             }
             self.follow_hold(world, leg, held, now_held, fx);
+        } else if self.is_supervisor(leg) {
+            self.drop_supervisor(Part::Ended, &cause::MEDIA, world.now.mono, fx);
         } else {
             // Whoever does not say where to send the sound has not come to talk.
             if self.facts.direction != Direction::Inbound {
@@ -490,7 +498,9 @@ impl Call {
     /// The leg of that id, among those that were answered, and the caller's.
     pub(super) fn leg_mut(&mut self, leg: LegId) -> Option<&mut Leg> {
         let transferor = self.transfer.as_mut().and_then(|it| it.leg.as_mut());
-        let others = [self.operator.as_mut(), transferor, self.parting.as_mut()];
+        let supervisor = self.supervisor.as_mut().and_then(Supervisor::leg_mut);
+        let parting = self.parting.as_mut();
+        let others = [self.operator.as_mut(), transferor, parting, supervisor];
         std::iter::once(&mut self.caller)
             .chain(others.into_iter().flatten())
             .find(|of| of.id == leg)

@@ -84,6 +84,9 @@ impl Call {
         held: bool,
         fx: &mut Effects,
     ) {
+        if self.is_supervisor(leg) {
+            return;
+        }
         let Some((left, right)) = self.sides().filter(|_| self.phase == Phase::Talking) else {
             // Whoever is sent on hears music anyway; the bridge asks who holds then.
             if before != held && self.transfer.is_some() {

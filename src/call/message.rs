@@ -8,6 +8,7 @@ use bytes::Bytes;
 use super::facts::CallFacts;
 use super::merge::Party;
 use super::orders::Order;
+use super::supervise::Overseen;
 use crate::acd::message::AcdInput;
 use crate::dialplan::dial::Dialled;
 use crate::id::{
@@ -195,6 +196,8 @@ pub enum CallTimer {
     Dial,
     /// A transferor has not hung up.
     Transferor,
+    /// The phones of a supervisor have rung long enough.
+    Supervisor,
     /// The longest call is over.
     Length,
     /// The recording's last word has not come: forget the call without it.
@@ -203,7 +206,7 @@ pub enum CallTimer {
 
 impl CallTimer {
     /// The timers that are not a leg's.
-    pub const OF_A_CALL: [Self; 11] = [
+    pub const OF_A_CALL: [Self; 12] = [
         Self::Gate(Gate::Offered),
         Self::Gate(Gate::Ended),
         Self::Whisper,
@@ -213,6 +216,7 @@ impl CallTimer {
         Self::Voicemail,
         Self::Dial,
         Self::Transferor,
+        Self::Supervisor,
         Self::Length,
         Self::Recording,
     ];
@@ -232,6 +236,7 @@ impl CallTimer {
             Self::Voicemail => "voicemail at its longest",
             Self::Dial => "rung long enough",
             Self::Transferor => "transferor still there",
+            Self::Supervisor => "supervisor rung long enough",
             Self::Length => "call at its longest",
             Self::Recording => "recording not finished",
         }
@@ -285,6 +290,8 @@ pub enum CallEffect {
         /// Whose place it takes there.
         instead: LegId,
     },
+    /// The journal shall know of a supervisor's part in the call.
+    Overseen(Box<Overseen>),
     /// A measured time.
     Measured(Measured),
     /// Something an admin may want to read.

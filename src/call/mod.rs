@@ -31,6 +31,7 @@ pub mod replace;
 pub mod ringing;
 pub mod screen;
 pub mod seat;
+pub mod supervise;
 pub mod talking;
 pub mod transfer;
 pub mod voicemail;

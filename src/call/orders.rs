@@ -6,6 +6,7 @@
 use super::call::{Call, Effects};
 use super::facts::{Description, Tried};
 use super::message::World;
+use super::supervise::Oversight;
 use crate::acd::message::AcdInput;
 use crate::dialplan::plan::Target;
 use crate::id::OperatorName;
@@ -23,6 +24,8 @@ pub enum Order {
     Priority(i32),
     /// Somebody says how it went.
     Describe(Description),
+    /// A supervisor takes part in the talk, or takes the caller over.
+    Supervise(Box<Oversight>),
 }
 
 impl Call {
@@ -41,6 +44,7 @@ impl Call {
                 }
             }
             Order::Describe(said) => self.facts.said.add(said),
+            Order::Supervise(oversight) => self.supervise(world, *oversight, fx),
         }
     }
 

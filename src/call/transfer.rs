@@ -71,6 +71,7 @@ impl Call {
             returning: false,
         });
         self.entertain(world, self.caller.id, fx);
+        self.entertain_supervisor(world, fx);
         if let Dialled::Queues(queues) = &dialled {
             self.ticket = world.minted.ticket();
             self.music = None;

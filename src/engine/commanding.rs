@@ -16,6 +16,7 @@ use crate::call::facts::Description;
 use crate::call::message::CallInput;
 use crate::call::orders::Order;
 use crate::call::phase::Phase;
+use crate::call::supervise::Aim;
 use crate::dialplan::plan::Target;
 use crate::id::{CallId, CommandId, OperatorName, QueueName};
 use crate::time::Now;
@@ -134,7 +135,7 @@ impl Engine {
     fn carry_command(
         &mut self,
         now: Now,
-        _actor: &Actor,
+        actor: &Actor,
         command: Command,
     ) -> Result<Shown, Refused> {
         match command {
@@ -148,6 +149,14 @@ impl Engine {
             Command::LiveCall(call) => {
                 self.known_call(call)?;
                 Ok(Shown::Call(call))
+            }
+            Command::Supervise {
+                call,
+                supervisor,
+                mode,
+            } => self.supervise(now, actor, call, supervisor, Aim::TakePart(mode)),
+            Command::TakeOver { call, supervisor } => {
+                self.supervise(now, actor, call, supervisor, Aim::TakeOver)
             }
             Command::HangUp(call) => {
                 self.live_call(call)?;
@@ -218,10 +227,7 @@ impl Engine {
                 };
                 self.describe(now, call, past, said)
             }
-            Command::Hold { call, .. }
-            | Command::Transfer { call, .. }
-            | Command::Supervise { call, .. }
-            | Command::TakeOver { call, .. } => {
+            Command::Hold { call, .. } | Command::Transfer { call, .. } => {
                 self.live_call(call)?;
                 Err(refused(409, "this cannot be done with a call yet"))
             }
@@ -282,7 +288,7 @@ impl Engine {
         Err(refused(409, "the caller waits in no queue"))
     }
 
-    fn known_operator(&self, operator: &OperatorName) -> Result<(), Refused> {
+    pub(super) fn known_operator(&self, operator: &OperatorName) -> Result<(), Refused> {
         if self.desk.operator(operator).is_some() {
             return Ok(());
         }

@@ -493,6 +493,7 @@ impl Engine {
                 }
                 self.hand_over(now, party, to, instead);
             }
+            CallEffect::Overseen(overseen) => self.tell_overseen(now, id, &overseen),
             CallEffect::Measured(measured) => {
                 let observation = match measured {
                     Measured::Setup(time) => Observation::Setup(time),

@@ -128,7 +128,10 @@ impl Engine {
         for work in std::mem::take(&mut self.work) {
             match work {
                 Work::Call(call, effect) if call == id => {
-                    if matches!(effect, CallEffect::Tell(_) | CallEffect::Measured(_)) {
+                    if matches!(
+                        effect,
+                        CallEffect::Tell(_) | CallEffect::Measured(_) | CallEffect::Overseen(_)
+                    ) {
                         said.push(effect);
                     }
                 }

@@ -25,6 +25,7 @@ pub(crate) mod sabotage;
 pub mod settings;
 mod signalling;
 mod story;
+mod supervising;
 mod toll;
 mod transfers;
 mod trunks;

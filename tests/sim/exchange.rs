@@ -6,10 +6,11 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 
 use strowger::engine::Engine;
+use strowger::engine::command::{Actor, Command, Reply};
 use strowger::engine::event::Event;
 use strowger::engine::input::{Answer, Input};
 use strowger::engine::output::{Output, Question, Record};
-use strowger::id::FlowId;
+use strowger::id::{CommandId, FlowId};
 use strowger::media::command::{MediaCommand, MediaEvent};
 use strowger::sim::ladder::Ladder;
 use strowger::sim::world::{SERVER, engine_settings};
@@ -17,7 +18,7 @@ use strowger::sip::auth::digest::response;
 use strowger::sip::endpoint::{Algorithm, Credentials};
 use strowger::sip::flow::{Flow, Transport};
 use strowger::time::{Duration, Instant, Now, Wall};
-use strowger::words::Supervision;
+use strowger::words::{Role, Supervision};
 
 /// A dialog as one party sees it.
 #[derive(Clone, Default)]
@@ -49,8 +50,12 @@ pub struct Exchange {
     pub notified: Vec<(&'static str, String)>,
     pub events: Vec<Event>,
     pub media: Vec<MediaCommand>,
+    /// What commands were answered with.
+    replies: Vec<Reply>,
     /// Requests that came to the parties: who, and the method.
     pub heard: Vec<(&'static str, String)>,
+    /// The same as they came.
+    requests: Vec<(&'static str, String)>,
     /// Invited and not answered yet.
     ringing: BTreeSet<(&'static str, String)>,
     /// Dialogs that stand.
@@ -111,7 +116,9 @@ impl Exchange {
             notified: Vec::new(),
             events: Vec::new(),
             media: Vec::new(),
+            replies: Vec::new(),
             heard: Vec::new(),
+            requests: Vec::new(),
             ringing: BTreeSet::new(),
             talking: BTreeSet::new(),
             open: BTreeSet::new(),
@@ -209,8 +216,8 @@ impl Exchange {
                     self.note(&event);
                     self.events.push(*event);
                 }
+                Output::Reply { reply, .. } => self.replies.push(reply),
                 Output::Leg { .. }
-                | Output::Reply { .. }
                 | Output::Ask { .. }
                 | Output::Record(_)
                 | Output::Observe(_)
@@ -289,6 +296,20 @@ impl Exchange {
             }
         }
         self.chart.note(self.now.mono, column, label);
+    }
+
+    /// A supervisor wants something by the API; the one answer to it.
+    pub fn order(&mut self, command: Command) -> Reply {
+        let actor = Actor {
+            name: "head".to_owned(),
+            role: Role::Supervisor,
+            operator: None,
+        };
+        let id = CommandId(1);
+        self.tell(Input::Command { id, actor, command });
+        let reply = self.replies.pop().expect("a command is answered");
+        assert!(self.replies.is_empty());
+        reply
     }
 
     pub fn say(&mut self, party: &'static str, text: &str) {
@@ -429,6 +450,7 @@ impl Exchange {
     fn hear_request(&mut self, party: &'static str, call: &str, text: &str) {
         let method = text.split(' ').next().unwrap();
         self.heard.push((party, method.to_owned()));
+        self.requests.push((party, text.to_owned()));
         let key = (party, call.to_owned());
         match method {
             "INVITE" => {
@@ -610,6 +632,13 @@ impl Exchange {
         heard
             .filter(|(who, what)| *who == party && what == method)
             .count()
+    }
+
+    /// The last request with a method that came to a party.
+    pub fn last_heard(&self, party: &str, method: &str) -> String {
+        let mut requests = self.requests.iter().rev();
+        let found = requests.find(|(who, text)| *who == party && text.starts_with(method));
+        found.map(|(_, text)| text.clone()).unwrap_or_default()
     }
 
     /// Everybody who still talks hangs up, and the server knows of every talk.

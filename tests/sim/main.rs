@@ -30,4 +30,5 @@ mod script;
 mod sessions;
 mod soak;
 mod strangers;
+mod supervising;
 mod whispers;

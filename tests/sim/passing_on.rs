@@ -7,7 +7,7 @@ use strowger::media::command::MediaCommand;
 use crate::exchange::{Exchange, sdp};
 use crate::ladders::compare;
 
-const PLAN: &str = r#"
+pub const PLAN: &str = r#"
 version: 1
 country: UA
 timezone: Europe/Kyiv
@@ -37,7 +37,7 @@ operators:
 const PHONES: [&str; 3] = ["iryna", "olena", "serhii"];
 
 /// Ирина talks with the caller of 0800 301 231: the exchange, the caller's call and hers.
-fn talking() -> (Exchange, String, String) {
+pub fn talking() -> (Exchange, String, String) {
     let mut exchange = Exchange::new(PLAN, &PHONES);
     let caller = exchange.dial("carrier", "0800301231");
     exchange.respond("iryna", 200);
@@ -48,7 +48,7 @@ fn talking() -> (Exchange, String, String) {
     (exchange, caller, iryna)
 }
 
-fn state(exchange: &Exchange, operator: &str) -> String {
+pub fn state(exchange: &Exchange, operator: &str) -> String {
     let state = exchange.engine.desk().state(&operator.into());
     format!("{:?}", state.unwrap())
 }
@@ -58,7 +58,7 @@ fn ended(exchange: &Exchange) -> (&Value, &Value, &Value) {
     (&data["direction"], &data["outcome"], &data["result"])
 }
 
-fn transfer(exchange: &Exchange) -> [String; 4] {
+pub fn transfer(exchange: &Exchange) -> [String; 4] {
     let data = &exchange.event("call.transferred").data["transfer"];
     ["kind", "from", "to", "result"].map(|key| data[key].as_str().unwrap().to_owned())
 }
@@ -374,7 +374,7 @@ fn a_queue_that_takes_nobody_leaves_the_caller_with_the_transferor() {
 }
 
 /// Holds the caller and talks with Олена; the REFER goes out in one of the two calls.
-fn consults(exchange: &mut Exchange, iryna: &str, in_second: bool) {
+pub fn consults(exchange: &mut Exchange, iryna: &str, in_second: bool) {
     exchange.hold("iryna", iryna, "sendonly");
     let second = exchange.dial("iryna", "202");
     exchange.respond("olena", 200);

@@ -256,7 +256,7 @@ impl Bench {
                 CallEffect::Media(MediaCommand::Close { leg }) => {
                     self.ports.remove(&leg);
                 }
-                CallEffect::Media(_) => {}
+                CallEffect::Media(_) | CallEffect::Overseen(_) => {}
                 CallEffect::Acd(input) => self.desk(input),
                 CallEffect::Tell(told) => {
                     let ended = self.heard.contains(&News::Ended);
