@@ -38,14 +38,14 @@ impl Abandoned {
     }
 
     /// A caller comes: when they had entered, if they gave up within this time.
-    pub(super) fn comes_back(
-        &mut self,
-        caller: &str,
-        within: Duration,
-        now: Instant,
-    ) -> Option<Instant> {
-        let gone = self.by_caller.remove(caller)?;
+    pub(super) fn before(&self, caller: &str, within: Duration, now: Instant) -> Option<Instant> {
+        let gone = self.by_caller.get(caller)?;
         (now.since(gone.at) <= within).then_some(gone.entered)
+    }
+
+    /// The caller has the place of before, which is given back once.
+    pub(super) fn comes_back(&mut self, caller: &str) {
+        self.by_caller.remove(caller);
     }
 }
 
@@ -59,12 +59,11 @@ mod tests {
         let within = Duration::from_secs(60);
         let mut abandoned = Abandoned::default();
         abandoned.gives_up("+380441112233".into(), at(5), at(30));
-        let back = abandoned.comes_back("+380441112233", within, at(90));
-        assert_eq!(back, Some(at(5)));
-        let again = abandoned.comes_back("+380441112233", within, at(91));
-        assert_eq!(again, None, "the place is given back once");
-        abandoned.gives_up("late".into(), at(5), at(30));
-        assert_eq!(abandoned.comes_back("late", within, at(91)), None);
+        let before = |abandoned: &Abandoned, now| abandoned.before("+380441112233", within, now);
+        assert_eq!(before(&abandoned, at(90)), Some(at(5)));
+        assert_eq!(before(&abandoned, at(91)), None, "too late");
+        abandoned.comes_back("+380441112233");
+        assert_eq!(before(&abandoned, at(90)), None, "given back once");
         for n in 0..2 * limits::ABANDONED_CALLERS {
             abandoned.gives_up(n.to_string().into(), at(5), at(30));
         }

@@ -81,6 +81,8 @@ pub(super) struct Ticket {
     pub(super) stage: Stage,
     /// `max_wait` was over during a whisper: the caller moves on if the whisper fails.
     pub(super) overdue: bool,
+    /// It was told that the queue should have answered by now.
+    pub(super) breached: bool,
     /// Who is not offered this caller, and until when.
     pub(super) excluded: Excluded,
     /// After a miss no phone is asked before this.

@@ -40,6 +40,9 @@ impl Desk {
         };
         if let (Some(queue), None) = (queue, refused) {
             queue.admit(turn, now.mono);
+            if let Some(caller) = &ticket.caller {
+                queue.abandoned.comes_back(caller);
+            }
         }
         effects.push_back(AcdEffect::Joined {
             ticket: id,
@@ -67,12 +70,12 @@ impl Desk {
 
     fn new_ticket(&mut self, now: Now, joining: Joining) -> Ticket {
         let excluded = self.former.returns(joining.ticket);
-        let queue = self.queue_mut(&joining.queue);
+        let queue = self.queue(&joining.queue);
         let weight = queue.as_ref().map_or(0, |queue| queue.rules.weight);
         let before = queue.and_then(|queue| {
             let within = queue.rules.resume_within?;
             let caller = joining.caller.as_deref()?;
-            queue.abandoned.comes_back(caller, within, now.mono)
+            queue.abandoned.before(caller, within, now.mono)
         });
         let entered = before.map_or(joining.entered, |before| before.min(joining.entered));
         Ticket {
@@ -86,6 +89,7 @@ impl Desk {
             joined: now.mono,
             stage: Stage::Waiting(Offers::new()),
             overdue: false,
+            breached: false,
             excluded,
             rests_until: Instant::START,
             steps_at: Instant::START,
@@ -95,17 +99,20 @@ impl Desk {
 
     /// Starts, or starts anew, what a caller's time in the queue is measured by.
     pub(super) fn arm(&mut self, now: Now, id: TicketId) {
-        let Some(ticket) = self.tickets.get(&id) else {
+        let Some(ticket) = self.tickets.get_mut(&id) else {
             return;
         };
-        let rules = self.rules_of(&ticket.queue);
-        let (longest, level) = rules.map_or((None, None), |it| (it.max_wait, it.service_level));
-        for (timer, after) in [(Timer::MaxWait(id), longest), (Timer::Breach(id), level)] {
-            let at = after.map(|after| ticket.joined + after);
-            let due = self.timers.due(&timer);
-            // What has come to pass does not do so again.
-            let passed = due.is_none() && at.is_some_and(|at| at < now.mono);
-            if at == due || passed {
+        let number = self.numbers.get(&ticket.queue);
+        let queue = number.and_then(|number| self.queues.get(*number));
+        let after = |time: Option<Duration>| time.map(|time| ticket.joined + time);
+        let leaves = after(queue.and_then(|queue| queue.rules.max_wait));
+        let breaches = after(queue.and_then(|queue| queue.rules.service_level));
+        ticket.overdue &= leaves.is_some_and(|at| at <= now.mono);
+        // What has come to pass does not do so again.
+        let leaves = leaves.filter(|_| !ticket.overdue);
+        let breaches = breaches.filter(|_| !ticket.breached);
+        for (timer, at) in [(Timer::MaxWait(id), leaves), (Timer::Breach(id), breaches)] {
+            if at == self.timers.due(&timer) {
                 continue;
             }
             self.timers.cancel(&timer);
@@ -250,9 +257,10 @@ impl Desk {
     }
 
     /// The time in which the queue should have answered is over.
-    pub(super) fn breached(&self, id: TicketId, effects: &mut VecDeque<AcdEffect>) {
-        let ticket = self.tickets.get(&id).filter(|ticket| ticket.stands());
+    pub(super) fn breached(&mut self, id: TicketId, effects: &mut VecDeque<AcdEffect>) {
+        let ticket = self.tickets.get_mut(&id).filter(|ticket| ticket.stands());
         if let Some(ticket) = ticket {
+            ticket.breached = true;
             effects.push_back(AcdEffect::Breached {
                 ticket: id,
                 call: ticket.call,

@@ -4,6 +4,7 @@
 )]
 
 mod order;
+mod reload;
 mod service;
 mod states;
 mod strategies;
@@ -11,7 +12,7 @@ mod strategies;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use super::*;
-use crate::acd::message::{Floor, Member, OperatorRules, QueueRules, Wanted};
+use crate::acd::message::{Floor, Member, OperatorRules, QueueRules, Wanted, Widen};
 use crate::acd::ticket::Stage;
 use crate::id::Ulid;
 use crate::limits;
@@ -380,9 +381,18 @@ impl Hall {
 }
 
 fn two_operators(strategy: Strategy) -> Hall {
-    let odesa = rules(&[("iryna", 2), ("olena", 1), ("serhii", 1)], strategy);
+    Hall::new(floor_of(strategy, false))
+}
+
+fn floor_of(strategy: Strategy, widens: bool) -> Floor {
+    let mut odesa = rules(&[("iryna", 2), ("olena", 1), ("serhii", 1)], strategy);
     let all = rules(&[("iryna", 1), ("olena", 1), ("serhii", 1)], strategy);
-    Hall::new(floor(&[("all", all), ("odesa", odesa)]))
+    if widens {
+        let (after, level) = (ms(7_000), 2);
+        odesa.widen = vec![Widen { after, level }];
+        odesa.retry = ms(1_500);
+    }
+    floor(&[("all", all), ("odesa", odesa)])
 }
 
 #[test]
@@ -687,10 +697,7 @@ fn any_words_in_any_order_leave_the_house_in_order() {
     const NAMES: [&str; 4] = ["iryna", "olena", "serhii", "nobody"];
     for seed in 0..60 {
         let mut rng = Rng::new([seed; 32]);
-        let strategy = match rng.chance(500) {
-            true => Strategy::RingAll,
-            false => Strategy::LongestIdle,
-        };
+        let (_, strategy) = Strategy::ALL[usize::from(seed) % Strategy::ALL.len()];
         let mut hall = two_operators(strategy);
         for _ in 0..400 {
             hall.now = hall.now + ms(rng.below(3_000));
@@ -709,7 +716,20 @@ fn any_words_in_any_order_leave_the_house_in_order() {
                 MissReason::Withdrawn,
             ];
             let reason = reasons[usize::try_from(rng.below(3)).unwrap()];
-            match rng.below(14) {
+            let floor = floor_of(strategy, seed % 3 == 0);
+            match rng.below(18) {
+                14 => hall.tell(AcdInput::Assign { ticket, operator }),
+                15 => hall.tell(AcdInput::Prioritise {
+                    ticket,
+                    priority: i32::try_from(rng.below(3)).unwrap(),
+                }),
+                16 if rng.chance(100) => hall.tell(AcdInput::Floor(Box::new(floor))),
+                17 => hall.tell(AcdInput::Engage {
+                    operator,
+                    ticket: TicketId(50 + ticket.0),
+                    call: CallId(Ulid::new(Wall::default(), &mut rng)),
+                }),
+                16 => hall.released(operator.as_str(), 50 + ticket.0),
                 0..3 => hall.join(ticket.0, &["odesa", "gone", "all"], 0),
                 3 => hall.abandons(ticket.0),
                 4 => hall.tell(AcdInput::Ringing { operator, ticket }),
@@ -738,7 +758,7 @@ fn any_words_in_any_order_leave_the_house_in_order() {
             }
         }
         for name in NAMES {
-            for ticket in 0..12 {
+            for ticket in (0..12).chain(50..62) {
                 hall.released(name, ticket);
             }
         }
