@@ -64,6 +64,12 @@ impl Path {
         }
     }
 
+    /// Since when the caller waits.
+    #[must_use]
+    pub const fn entered(&self) -> Instant {
+        self.entered
+    }
+
     /// Takes the next step.
     pub fn step(&mut self, plan: &Dialplan, site: Option<&SiteName>, wall: Wall) -> Step {
         while let Some(target) = self.ahead.pop_front() {

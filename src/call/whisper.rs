@@ -67,7 +67,7 @@ impl Call {
     pub(super) fn spoken(&self, world: &World<'_>) -> Spoken {
         Spoken {
             repeat: self.facts.repeat,
-            wait: world.now.mono.since(self.since),
+            wait: world.now.mono.since(self.path.entered()),
             lead: self.facts.lead,
             callback: false,
         }

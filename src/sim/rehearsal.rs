@@ -75,6 +75,7 @@ pub fn rehearse(plan: &Dialplan, test: &PlanTest) -> Rehearsed {
     };
     settings.engine.restored.wishes = stage.paused.clone();
     let mut world = World::new(settings);
+    world.accept_calls();
     let caller = stage.enter(&mut world, test);
     let end = Instant::START + BEFORE + FOR_EVER;
     world.run_until(Instant::START + BEFORE);

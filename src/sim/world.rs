@@ -32,6 +32,8 @@ use crate::time::{Duration, Instant, Now, Timers, Wall};
 
 /// A silent bridged leg is reported after this.
 const RTP_TIMEOUT: Duration = Duration::from_secs(60);
+/// An operator who accepts calls by a key has listened this long before.
+const ACCEPTED_AFTER: Duration = Duration::from_secs(1);
 /// Where the server listens.
 pub const SERVER: SocketAddr = SocketAddr::new(
     std::net::IpAddr::V4(std::net::Ipv4Addr::new(192, 0, 2, 1)),
@@ -70,6 +72,8 @@ enum Happening {
     Answer(AskId, Answer),
     /// A caller of a carrier presses a key.
     Press(usize, usize, char),
+    /// An operator who has heard a whisper presses the key.
+    Accept(usize),
     /// Nothing comes from an address: a party that is gone, or nobody ever.
     Silence(Option<usize>, SocketAddr),
 }
@@ -107,6 +111,8 @@ pub struct World {
     happenings: BTreeMap<(Instant, u64), Happening>,
     happened: u64,
     wakeups: Timers<usize>,
+    /// Whether operators press the key that accepts a call.
+    accepting: bool,
     /// How long a phrase of a call takes to be rendered; none is never done.
     rendering: Option<Duration>,
     rng: Rng,
@@ -161,6 +167,7 @@ impl World {
             happenings: BTreeMap::new(),
             happened: 0,
             wakeups: Timers::default(),
+            accepting: false,
             rendering: Some(Duration::ZERO),
             rng,
             inputs: 0,
@@ -332,6 +339,11 @@ impl World {
         }
     }
 
+    /// From now on operators press 1 when a whisper begins, whether or not the plan asks for a key.
+    pub const fn accept_calls(&mut self) {
+        self.accepting = true;
+    }
+
     /// Keeps what the server sends from now on, for [`Self::sent`].
     pub fn keep_sent(&mut self) {
         self.sent.get_or_insert_default();
@@ -393,6 +405,7 @@ impl World {
             Happening::Media(_)
             | Happening::Ends(..)
             | Happening::Answer(..)
+            | Happening::Accept(_)
             | Happening::Silence(..) => false,
         });
         self.watch.restart();
@@ -491,6 +504,12 @@ impl World {
             }
             Happening::Media(event) => self.tell(Input::Media(event)),
             Happening::Press(carrier, call, key) => self.pressed(carrier, call, key),
+            Happening::Accept(index) => {
+                let party = self.parties.get(index);
+                if party.is_some_and(|party| matches!(party.role, Role::Phone(_))) {
+                    self.press(index, '1');
+                }
+            }
             Happening::Answer(id, answer) => self.tell(Input::Answer { id, answer }),
             Happening::Ends(leg, play) => {
                 let ended = self.sound.ends(self.now, leg, play);

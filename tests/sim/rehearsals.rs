@@ -78,6 +78,19 @@ fn what_is_given_of_the_operators_comes_true() {
 }
 
 #[test]
+fn operators_of_a_rehearsal_press_the_key_that_accepts() {
+    let call = "call: { from: 067 111 22 33, to: 0800 301 231 }";
+    let given = "given: { operators: { iryna: talking } }";
+    let expect = "expect: { operator: olena, outcome: answered, whisper: Дзвінок з Одеси }";
+    let accepting = PLAN.replace("{from}]\"", "{from}]\", accept: key");
+    let plan = plan(&format!(
+        "{accepting}  - {{ name: it, {given}, {call}, {expect} }}\n"
+    ));
+    let rehearsed = rehearse(&plan, plan.tests.first().unwrap());
+    assert!(rehearsed.ok, "{rehearsed:#?}");
+}
+
+#[test]
 fn what_does_not_come_true_is_told() {
     let call = "call: { from: 067 111 22 33, to: 0800 301 231 }";
     let expect = "expect: { operator: olena, whisper: Дзвінок, queue: odesa }";

@@ -224,9 +224,12 @@ fn whisper(operator: &str, data: &Value) -> String {
         Some(false) => ", not to its end",
         Some(true) | None => "",
     };
+    let heard = match data["tone"].as_str() {
+        Some(_) => "a tone",
+        None => text(data, "text"),
+    };
     format!(
-        "{operator} hears: {} ({}{cut})",
-        text(data, "text"),
+        "{operator} hears: {heard} ({}{cut})",
         given(data, "played_s")
     )
 }

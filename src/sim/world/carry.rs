@@ -2,11 +2,11 @@
 
 use bytes::Bytes;
 
-use super::{Happening, RTP_TIMEOUT, World, way_to};
+use super::{ACCEPTED_AFTER, Happening, RTP_TIMEOUT, World, way_to};
 use crate::engine::event::Event;
 use crate::engine::input::Answer;
 use crate::engine::output::{Output, Question, Record};
-use crate::sim::sound::Sounding;
+use crate::sim::sound::{Heard, Sounding};
 use crate::sip::flow::Flow;
 
 impl World {
@@ -132,6 +132,9 @@ impl World {
                         self.schedule(at, Happening::Silence(None, address));
                         continue;
                     };
+                    if self.accepting && matches!(heard, Heard::Phrases(_)) {
+                        self.schedule(self.now + ACCEPTED_AFTER, Happening::Accept(index));
+                    }
                     if let Some(party) = self.parties.get_mut(index) {
                         if party.reachable() {
                             party.hears(now, leg, heard);
