@@ -332,6 +332,41 @@ pub const EXPECT: Words = Words {
     later: &["menu", "result"],
 };
 
+/// Every mapping of a plan, by its heading in the reference, `docs/dialplan.md`.
+pub const SECTIONS: &[(&str, Words)] = &[
+    ("plan", PLAN),
+    ("sites.NAME", SITE),
+    ("trunks.NAME", TRUNK),
+    ("trunks.NAME.register", REGISTER),
+    ("pools.NAME", POOL),
+    ("numbers.PATTERN", NUMBER),
+    ("lists.NAME", LIST),
+    ("routes", ROUTE),
+    ("routes.when", WHEN),
+    ("routes.reject", REJECT),
+    ("calendars.NAME", CALENDAR),
+    ("operators.NAME", OPERATOR),
+    ("queues.NAME", QUEUE),
+    ("queues.NAME.operators", SERVED_BY),
+    ("queues.NAME.widen", WIDEN),
+    ("queues.NAME.after", AFTER),
+    ("queues.NAME.join_empty and leave_empty", NEED),
+    ("queues.NAME.announce", ANNOUNCED),
+    ("queues.NAME.exit", EXIT),
+    ("voicemail.NAME", VOICEMAIL),
+    ("outbound", OUTBOUND),
+    ("outbound.show", SHOW),
+    ("whisper", WHISPER),
+    ("screen", SCREEN),
+    ("recording", RECORDING),
+    ("recording.announce", ANNOUNCE),
+    ("tests", TEST),
+    ("tests.given", GIVEN),
+    ("tests.call", CALL),
+    ("tests.call.keys", PRESSED),
+    ("tests.expect", EXPECT),
+];
+
 /// The kinds of things a call can go to; the later ones are refused as such.
 pub const TARGETS_LATER: [&str; 4] = ["menu", "group", "split", "lookup"];
 

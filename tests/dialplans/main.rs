@@ -10,6 +10,7 @@
 mod bad;
 mod decisions;
 mod mutation;
+mod reference;
 mod shipped;
 
 #[path = "../fuzz/bodies/dialplan.rs"]

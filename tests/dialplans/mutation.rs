@@ -101,6 +101,7 @@ fn mutated_plans_get_problems_or_a_plan() {
     let folders = [
         "dialplans",
         "dialplans/demo",
+        "dialplans/cookbook",
         "tests/dialplans/bad",
         "tests/dialplans/good",
     ];

@@ -99,7 +99,13 @@ fn every_phrase_of_the_shipped_plans_can_be_said_with_nothing_installed() {
     let data = tempfile::tempdir().expect("a folder can be made");
     let chain = vec![Engine::Recorded(shipped("prompts")), Engine::Embedded];
     let store = PromptStore::open(data.path(), chain).expect("the prompts are there");
-    for plan in ["dialplans", "dialplans/demo"] {
+    for plan in [
+        "dialplans",
+        "dialplans/demo",
+        "dialplans/cookbook/one-city.yaml",
+        "dialplans/cookbook/branches.yaml",
+        "dialplans/cookbook/everyone.yaml",
+    ] {
         let plan = plan_files::load(&shipped(plan), Severity::Warning)
             .plan
             .expect("it compiles");
