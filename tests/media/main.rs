@@ -12,6 +12,8 @@
 mod encrypted;
 mod hall;
 mod message;
+#[path = "../fuzz/bodies/mixer.rs"]
+mod mixer_body;
 mod mutation;
 mod passed_on;
 mod phone;

@@ -1,11 +1,12 @@
-//! The fuzz body of RTP over a call's packets and seeded mutations of them, on stable Rust.
+//! The fuzz bodies of RTP and of the mixer over a call's packets and seeded mutations of them, on stable
+//! Rust.
 
 use strowger::rng::Rng;
 use strowger::rtp::telephone_event::TelephoneEvent;
 use strowger::words::Codec;
 
 use crate::phone::packet;
-use crate::rtp_body;
+use crate::{mixer_body, rtp_body};
 
 const MUTATIONS: u32 = 10_000;
 
@@ -38,12 +39,40 @@ fn script() -> Vec<u8> {
 
 #[test]
 fn a_call_survives_any_packet() {
-    let script = script();
-    rtp_body::run(&script);
+    mutate(&script(), MUTATIONS, rtp_body::run);
+}
+
+/// A supervised call: all three talk, and the mode changes.
+fn supervised() -> Vec<u8> {
+    let mut script = Vec::new();
+    for index in 0..24 {
+        let codecs = [Codec::Pcma, Codec::Pcmu, Codec::Pcma];
+        for (who, codec) in (0_u8..).zip(codecs) {
+            let mut bytes = packet(codec, 440.0 + 100.0 * f64::from(who), index);
+            bytes.resize(bytes.len().next_multiple_of(8), 0xd5);
+            let pause = if who == 2 { 5 << 2 } else { 0 };
+            script.extend([who | pause, u8::try_from(bytes.len() / 8).unwrap()]);
+            script.extend(bytes);
+        }
+        if index % 6 == 0 {
+            let mode = u8::try_from(index / 6).unwrap();
+            script.extend([3, 1, mode, 0, 0, 0, 0, 0, 0, 0]);
+        }
+    }
+    script
+}
+
+#[test]
+fn a_caller_whom_nobody_barges_in_on_hears_no_supervisor_whatever_comes() {
+    mutate(&supervised(), MUTATIONS / 40, mixer_body::run);
+}
+
+fn mutate(script: &[u8], mutations: u32, run: impl Fn(&[u8])) {
+    run(script);
     let mut rng = Rng::new([7; 32]);
     let mut below = |bound: usize| usize::try_from(rng.below(bound as u64)).unwrap();
-    for _ in 0..MUTATIONS {
-        let mut bytes = script.clone();
+    for _ in 0..mutations {
+        let mut bytes = script.to_vec();
         for _ in 0..=below(12) {
             let at = below(bytes.len());
             match below(20) {
@@ -58,6 +87,6 @@ fn a_call_survives_any_packet() {
             }
         }
         bytes.truncate(100_000);
-        rtp_body::run(&bytes);
+        run(&bytes);
     }
 }

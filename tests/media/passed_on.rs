@@ -165,3 +165,33 @@ fn assert_two_segments(hall: &Hall) {
     // A packet that came before the pause may sound into it.
     assert!(silent(&left[paused + 400..again]) && silent(&right[paused + 400..again]));
 }
+
+/// Legs that change their calls again before they have come to the first one: no thread waits for what
+/// waits for itself.
+#[test]
+fn legs_that_go_back_and_forth_arrive() {
+    let hall = Hall::open(33);
+    let calls: Vec<_> = (0..6).map(|index| call(120 + index)).collect();
+    let legs: Vec<_> = (0..6_u64).map(|index| leg(400 + index)).collect();
+    for (leg, call) in legs.iter().zip(&calls) {
+        hall.open_leg(*leg, *call);
+    }
+    for round in 0..400 {
+        for (index, leg) in legs.iter().enumerate() {
+            let call = calls[(index * 5 + round * (index + 1)) % calls.len()];
+            hall.media.command(MediaCommand::Adopt { leg: *leg, call });
+        }
+    }
+    for call in calls {
+        hall.settle(call);
+    }
+    for leg in legs {
+        hall.close(leg);
+    }
+    hall.settle(call(120));
+    let deadline = std::time::Instant::now() + std::time::Duration::from_secs(20);
+    while hall.media.counters().ports_open > 0 {
+        assert!(std::time::Instant::now() < deadline, "a leg never arrived");
+        std::thread::yield_now();
+    }
+}

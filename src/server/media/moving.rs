@@ -6,7 +6,9 @@
 //! ```
 //!
 //! No thread ever waits for another one. What waits is a few orders, for as long as the old thread
-//! needs to come to the one that gives the leg away.
+//! needs to come to the one that gives the leg away. An order waits only for legs that were on their way
+//! when it came: so it depends on what the engine said before it, and never, by any number of threads,
+//! on itself.
 
 use std::collections::VecDeque;
 use std::os::fd::OwnedFd;
@@ -38,21 +40,29 @@ impl Mailbox {
 /// The legs that are on their way to a thread.
 #[derive(Default, Debug)]
 pub(super) struct Arrivals {
-    /// Each with its call; a handful at most, and none nearly always.
-    legs: Vec<(LegId, CallId)>,
-    /// What is said of those calls meanwhile, in order.
-    waiting: VecDeque<(CallId, Order)>,
+    /// As the how manieth each was announced, and its call; a handful at most, and none nearly always.
+    legs: Vec<(u64, LegId, CallId)>,
+    announced: u64,
+    /// What is said of those calls meanwhile, in order, and how many legs were announced by then.
+    waiting: VecDeque<(CallId, u64, Order)>,
 }
 
 impl Arrivals {
     /// The call that a leg on its way belongs to.
     pub(super) fn call_of(&self, leg: LegId) -> Option<CallId> {
         let mut newest = self.legs.iter().rev();
-        newest.find(|(known, _)| *known == leg).map(|found| found.1)
+        newest.find(|(_, known, _)| *known == leg).map(|it| it.2)
     }
 
-    fn awaits(&self, call: CallId) -> bool {
-        self.legs.iter().any(|(_, of)| *of == call)
+    fn expect(&mut self, leg: LegId, call: CallId) {
+        self.announced += 1;
+        self.legs.push((self.announced, leg, call));
+    }
+
+    /// Whether a leg of the call is still on its way that was among the first so many.
+    fn awaits(&self, call: CallId, announced: u64) -> bool {
+        let mut legs = self.legs.iter();
+        legs.any(|(number, _, of)| *of == call && *number <= announced)
     }
 }
 
@@ -62,14 +72,19 @@ impl MediaThread {
     pub(super) fn order(&mut self, now: Instant, order: Order) {
         if !self.arrivals.legs.is_empty()
             && let Some(call) = self.subject(&order)
-            && self.arrivals.awaits(call)
+            && self.arrivals.awaits(call, self.arrivals.announced)
         {
-            self.arrivals.waiting.push_back((call, order));
+            let announced = self.arrivals.announced;
+            self.arrivals.waiting.push_back((call, announced, order));
             return;
         }
+        self.carry_out(now, order);
+    }
+
+    fn carry_out(&mut self, now: Instant, order: Order) {
         match order {
             Order::Command(command) => self.obey(now, command),
-            Order::Expect { leg, call } => self.arrivals.legs.push((leg, call)),
+            Order::Expect { leg, call } => self.arrivals.expect(leg, call),
             Order::Give { leg, call, to } => self.give(now, leg, call, &to),
             Order::Arrived { leg, call, moved } => self.arrived(now, leg, call, moved),
             Order::Stop => {}
@@ -139,8 +154,8 @@ impl MediaThread {
     }
 
     fn arrived(&mut self, now: Instant, id: LegId, call: CallId, moved: Option<Box<Leg>>) {
-        let first = self.arrivals.legs.iter();
-        if let Some(at) = first.clone().position(|known| *known == (id, call)) {
+        let mut announced = self.arrivals.legs.iter();
+        if let Some(at) = announced.position(|(_, leg, of)| (*leg, *of) == (id, call)) {
             self.arrivals.legs.remove(at);
         }
         if let Some(leg) = moved
@@ -149,8 +164,12 @@ impl MediaThread {
             self.no_port(id, call, &error);
         }
         // What still has to wait is put back at the end, in the same order.
-        for (_, order) in std::mem::take(&mut self.arrivals.waiting) {
-            self.order(now, order);
+        for (call, announced, order) in std::mem::take(&mut self.arrivals.waiting) {
+            if self.arrivals.awaits(call, announced) {
+                self.arrivals.waiting.push_back((call, announced, order));
+            } else {
+                self.carry_out(now, order);
+            }
         }
     }
 }
