@@ -231,9 +231,20 @@ mod tests {
                 '{"data":{"from":"+380671112233","outcome":"missed","legs":[{"leg":"caller"}]}}')"#,
         )
         .unwrap();
+        old.execute_batch(
+            "INSERT INTO operators VALUES ('a', 'paused', 'tea'), ('b', 'logged_out', 'unregistered')",
+        )
+        .unwrap();
         drop(old);
         for _ in 0..2 {
             let db = open(&path, Sync::Normal).unwrap();
+            let state = |operator: &str| {
+                let query = "SELECT state FROM operators WHERE operator = ?1";
+                db.query_row(query, [operator], |row| row.get::<_, String>(0))
+            };
+            assert_eq!(state("a").unwrap(), "paused");
+            // The phone was gone; nobody had asked for it.
+            assert_eq!(state("b").unwrap(), "available");
             let row = db.query_row("SELECT user, path, q FROM bindings", [], |row| {
                 Ok((row.get(0)?, row.get(1)?, row.get(2)?))
             });
