@@ -329,6 +329,21 @@ pub const RETRY_AFTER_SECONDS: u32 = 5;
 pub const RECORDING_LAST_WORD: Duration = Duration::from_secs(30);
 /// Open callbacks kept in memory to fold repeated calls; one more is opened without folding.
 pub const OPEN_CALLBACKS: usize = 100_000;
+/// Callbacks at once that were asked for in a queue and keep a place there; whoever asks for one more
+/// hears that it is refused, and waits on.
+pub const RECALLS: usize = 1_000;
+/// A recall that cannot begin now, as its queue is closed or has nobody at work, is looked at again
+/// after this.
+pub const RECALL_AGAIN: Duration = Duration::from_secs(15);
+/// After a restart nobody is rung back for so long, as a phone that the last run left ringing may ring
+/// on, and operators' phones are still on their way.
+pub const RECALL_AFTER_RESTART: Duration = Duration::from_secs(60);
+/// A patient's phone rings this long when we call back.
+pub const RECALL_RINGS: Duration = Duration::from_secs(40);
+/// Numbers whose past is remembered; past it the one unseen for longest is forgotten.
+pub const NUMBERS_REMEMBERED: usize = 200_000;
+/// Whoever called within this calls again; later they are new.
+pub const REPEAT_WITHIN: Duration = Duration::from_secs(183 * 86_400);
 /// A caller who left sooner than this, before anybody could have answered, gets no callback.
 pub const CALLBACK_IGNORES: Duration = Duration::from_secs(3);
 /// A callback is due this long after the call was missed.

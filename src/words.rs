@@ -67,6 +67,23 @@ pub enum MissedReason {
     Unrouted,
 }
 
+impl MissedReason {
+    /// The reason by its word; one that nobody knows any more reads as an interruption.
+    #[must_use]
+    pub fn of(word: &str) -> Self {
+        match word {
+            "abandoned" => Self::Abandoned,
+            "timeout" => Self::Timeout,
+            "no_operators" => Self::NoOperators,
+            "off_hours" => Self::OffHours,
+            "queue_full" => Self::QueueFull,
+            "refused" => Self::Refused,
+            "unrouted" => Self::Unrouted,
+            _ => Self::Interrupted,
+        }
+    }
+}
+
 /// Why a missed call opened no callback.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Serialize)]
 #[serde(rename_all = "snake_case")]

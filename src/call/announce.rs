@@ -78,6 +78,10 @@ fn rounded(wait: Duration) -> u32 {
 impl Call {
     /// The caller stands in a queue now.
     pub(super) fn begin_announcing(&mut self, world: &World<'_>, fx: &mut Effects) {
+        // Nobody listens until the patient answers.
+        if self.rings_back() {
+            return;
+        }
         let now = world.now.mono;
         let told = self.announcing;
         self.announcing = Announcing {

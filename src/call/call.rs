@@ -17,6 +17,7 @@ use super::message::{CallEffect, CallInput, CallTimer, Gate, News, Told, World};
 use super::offer::Offer;
 use super::path::Path;
 use super::phase::{Notice, Phase};
+use super::recall::Recall;
 use super::replace::Replacement;
 use super::seat::Seat;
 use super::supervise::Supervisor;
@@ -26,7 +27,7 @@ use crate::acd::message::AcdInput;
 use crate::dialplan::decide::Decision;
 use crate::dialplan::dial::Dialled;
 use crate::dialplan::plan::Dialplan;
-use crate::id::{CallId, LegId, OperatorName, QueueName, TicketId};
+use crate::id::{CallId, LegId, OperatorName, PlayId, QueueName, TicketId};
 use crate::media::command::{MediaCommand, MediaEvent};
 use crate::sip::session::{SessionCommand, SessionEvent};
 use crate::time::Instant;
@@ -73,6 +74,12 @@ pub struct Call {
     pub(super) supervisor: Option<Supervisor>,
     /// A phone that takes another one's place as soon as it has its port.
     pub(super) replacement: Option<Replacement>,
+    /// The place of an earlier call of the same caller: the queue, and since when.
+    pub(super) place: Option<(QueueName, Instant)>,
+    /// We ring a patient back.
+    pub(super) recall: Option<Recall>,
+    /// A tone that answers a key of the caller's.
+    pub(super) tone: Option<PlayId>,
     pub(super) music: Option<Phrase>,
     /// What was rendered for its operators.
     pub(super) rendered: Rendered,
@@ -205,6 +212,7 @@ impl Call {
                 self.take_rendered(world, &asked, prompts, fx);
             }
             CallInput::Timer(timer) => self.handle_timer(world, timer, fx),
+            CallInput::Recede => self.recede(world, fx),
             CallInput::HangUp(cause) => {
                 self.hang_up(world, cause, MissedReason::Interrupted, fx);
             }
@@ -218,7 +226,7 @@ impl Call {
             SessionEvent::Cancelled { leg, .. } => self.caller_cancelled(world, leg, fx),
             SessionEvent::Progress { leg, code, answer } => {
                 if self.dials_on(leg) {
-                    self.try_heard(leg, code, answer.as_deref(), fx);
+                    self.try_heard(world, leg, code, answer.as_deref(), fx);
                 } else if code >= 180 {
                     self.phone_rings(world, leg, fx);
                 }
@@ -309,6 +317,9 @@ impl Call {
             CallTimer::MediaOpen(leg) => self.port_failed(world, leg, fx),
             CallTimer::Whisper => self.whisper_due(world, fx),
             CallTimer::Accept => self.not_accepted(world, fx),
+            CallTimer::Notice if matches!(self.phase, Phase::Confirming(_)) => {
+                self.confirmed_callback(world, fx);
+            }
             CallTimer::Notice => self.notice_over(world, fx),
             CallTimer::Announce => self.announcement_due(world, fx),
             CallTimer::Voicemail => self.voicemail_late(world, fx),

@@ -252,6 +252,9 @@ impl Call {
 
     /// The number that a call out of this call shows: that of the operator's branch.
     fn shown(&self) -> Option<&str> {
+        if self.rings_back() {
+            return self.recall_shows();
+        }
         let operator = self.payer();
         operator.and_then(|operator| self.plan.shown_for(operator))
     }
@@ -275,12 +278,14 @@ impl Call {
     /// A provisional response.
     pub(super) fn try_heard(
         &mut self,
+        world: &World<'_>,
         leg: LegId,
         code: u16,
         answer: Option<&[u8]>,
         fx: &mut Effects,
     ) {
         fx.push_back(CallEffect::StopTimer(CallTimer::TrunkSilent(leg)));
+        self.patient_rings(world, code);
         let early = self.passes_early_media();
         let Some(dial) = &mut self.dial else {
             return;
@@ -305,7 +310,7 @@ impl Call {
     /// Sound before the answer is for whoever placed the call and offered to hear it. An INVITE
     /// without an offer hears it after the answer only.
     fn passes_early_media(&self) -> bool {
-        self.caller.sip == Sip::Open && self.caller_offer.is_some()
+        self.rings_back() || self.caller.sip == Sip::Open && self.caller_offer.is_some()
     }
 
     fn pass_early_media(
@@ -320,17 +325,22 @@ impl Call {
         }
         let answer = self.caller_answer.clone();
         let (leg, code, record) = (leg, 183, None);
-        Self::session(
-            SessionCommand::Progress {
-                leg: caller,
-                code,
-                answer,
-            },
-            fx,
-        );
-        let (caller, operator) = match self.facts.placed_by {
-            Some(_) => (leg, caller),
-            None => (caller, leg),
+        let waits = self.operator.as_ref().filter(|_| self.rings_back());
+        let (caller, operator) = if let Some(operator) = waits {
+            (leg, operator.id)
+        } else {
+            Self::session(
+                SessionCommand::Progress {
+                    leg: caller,
+                    code,
+                    answer,
+                },
+                fx,
+            );
+            match self.facts.placed_by {
+                Some(_) => (leg, caller),
+                None => (caller, leg),
+            }
         };
         Self::media(
             MediaCommand::Bridge {
@@ -382,9 +392,13 @@ impl Call {
         if let Some(seat) = dial.seat.take() {
             self.seats.insert(leg, seat);
         }
+        let heard_early = dial.early == Some(leg);
         self.end_tries(dial, &cause::ELSEWHERE, fx);
         if let Some(remote) = winner.leg.remote() {
             Self::media(MediaCommand::Connect { leg, remote }, fx);
+        }
+        if self.rings_back() {
+            return self.patient_answered(world, winner.leg, heard_early, fx);
         }
         self.operator = Some(winner.leg);
         self.answer_caller(fx);
@@ -440,7 +454,8 @@ impl Call {
         fx: &mut Effects,
     ) -> bool {
         let followed = self.dial.as_ref().map_or(0, |dial| dial.redirections);
-        if !(300..400).contains(&code) || followed >= limits::REDIRECTIONS {
+        let refused = followed >= limits::REDIRECTIONS || self.rings_back();
+        if !(300..400).contains(&code) || refused {
             return false;
         }
         let target = contacts.iter().find_map(|contact| {
@@ -493,6 +508,9 @@ impl Call {
     /// Nobody is left to ring.
     fn dial_failed(&mut self, world: &mut World<'_>, code: u16, fx: &mut Effects) {
         self.drop_dial(&cause::RANG_OUT, fx);
+        if self.rings_back() {
+            return self.patient_missed(world, code, fx);
+        }
         if self.transfer.is_some() {
             return self.transfer_failed(world, code, fx);
         }

@@ -107,12 +107,14 @@ impl Call {
         if let Some(leg) = self.operator.take() {
             self.end_leg(leg.id, leg.sip, gone, fx);
         }
-        Self::media(
-            MediaCommand::Close {
-                leg: self.caller.id,
-            },
-            fx,
-        );
+        if !self.caller.is_nobody() || self.recall.is_none() {
+            Self::media(
+                MediaCommand::Close {
+                    leg: self.caller.id,
+                },
+                fx,
+            );
+        }
         self.leave_floor(fx);
         self.farewell = Some(farewell);
         self.tell(News::Ended, fx);
@@ -135,7 +137,11 @@ impl Call {
             Self::acd(
                 AcdInput::Leave {
                     ticket: self.ticket,
-                    reason: LeftReason::Abandoned,
+                    reason: match self.recall {
+                        // Nobody gave up: the callback stays what it was.
+                        Some(_) if self.bridged.is_none() => LeftReason::Callback,
+                        Some(_) | None => LeftReason::Abandoned,
+                    },
                 },
                 fx,
             );
@@ -262,7 +268,11 @@ impl Call {
     fn caller_left(&mut self, world: &World<'_>, farewell: Farewell, fx: &mut Effects) {
         match self.phase {
             Phase::Talking => self.end(world, Outcome::Answered, None, farewell, fx),
-            Phase::Opening { .. } | Phase::Waiting | Phase::Whispering(_) | Phase::Dialling => {
+            Phase::Opening { .. }
+            | Phase::Waiting
+            | Phase::Confirming(_)
+            | Phase::Whispering(_)
+            | Phase::Dialling => {
                 self.end(
                     world,
                     Outcome::Missed,
@@ -304,8 +314,12 @@ impl Call {
                 let farewell = self.farewell_for(cause::NORMAL);
                 self.end(world, Outcome::Answered, None, farewell, fx);
             }
+            Phase::Dialling if self.rings_back() => {
+                self.give_up_patient(world, false, fx);
+            }
             Phase::Opening { .. }
             | Phase::Waiting
+            | Phase::Confirming(_)
             | Phase::Voicemail(_)
             | Phase::Dialling
             | Phase::Ended => {}
@@ -323,6 +337,11 @@ impl Call {
         let farewell = self.farewell_for(cause);
         match self.phase {
             Phase::Talking => self.end(world, Outcome::Answered, None, farewell, fx),
+            // Asked for, and promised: the callback is what became of this caller.
+            Phase::Confirming(_) => {
+                let reason = Some(MissedReason::Abandoned);
+                self.end(world, Outcome::Missed, reason, farewell, fx);
+            }
             Phase::Opening { .. } | Phase::Waiting | Phase::Whispering(_) | Phase::Dialling => {
                 self.end(world, Outcome::Missed, Some(reason), farewell, fx);
             }

@@ -137,7 +137,10 @@ impl Call {
             None => rules.map(|rules| rules.srtp),
         }
         .unwrap_or_default();
+        let past = decision.from.as_deref();
+        let past = past.and_then(|from| world.history.past(from));
         let facts = CallFacts {
+            repeat: placed_by.is_none() && past.is_some_and(|past| past.repeats(world.now.wall)),
             direction: direction(placed_by.is_some(), dials.as_ref()),
             trunk,
             placed_by,
@@ -190,6 +193,9 @@ impl Call {
             parting: None,
             supervisor: None,
             replacement: None,
+            place: None,
+            recall: None,
+            tone: None,
             music: None,
             rendered: Rendered::default(),
             pressed: std::collections::BTreeMap::new(),
@@ -338,7 +344,7 @@ impl Call {
         self.end(world, Outcome::Blocked, None, farewell, fx);
     }
 
-    fn tell_routed(&self, targets: Vec<String>, fx: &mut Effects) {
+    pub(super) fn tell_routed(&self, targets: Vec<String>, fx: &mut Effects) {
         let rule = self.decision.rule.as_ref();
         let rule = rule.map(|rule| format!("{}:{}", rule.file, rule.line));
         let priority = self.decision.priority;
@@ -351,7 +357,7 @@ impl Call {
     }
 
     /// Where the call goes, in the words of its event.
-    fn targets(&self) -> Vec<String> {
+    pub(super) fn targets(&self) -> Vec<String> {
         match &self.dials {
             Some(Dialled::Operator(operator)) => vec![format!("operator.{operator}")],
             Some(Dialled::Outside { number, .. }) => vec![number.clone()],
@@ -481,6 +487,7 @@ impl Call {
         let prompt = self
             .music
             .as_ref()
+            .filter(|_| !self.caller.is_nobody())
             .and_then(|music| world.prompts.get(music));
         if let Some(prompt) = prompt {
             Self::media(

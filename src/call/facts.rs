@@ -46,6 +46,21 @@ pub enum AttemptResult {
     Missed(MissReason),
 }
 
+/// How a patient was rung back.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct PatientTry {
+    /// When.
+    pub at: Wall,
+    /// For whom.
+    pub operator: Option<OperatorName>,
+    /// The final response, or 487 when we gave up.
+    pub sip_code: u16,
+    /// How long the phone was heard ringing.
+    pub ring: Duration,
+    /// We gave up because the patient called in.
+    pub receded: bool,
+}
+
 /// What is known of a call.
 #[derive(Clone, Debug)]
 pub struct CallFacts {
@@ -103,6 +118,10 @@ pub struct CallFacts {
     pub voicemail: Option<Left>,
     /// A caller who had spoken with somebody was sent on, and nobody took them: why.
     pub stranded: Option<MissedReason>,
+    /// The caller hung up to be called back.
+    pub callback_requested: bool,
+    /// How the patient was rung, when this is a call back.
+    pub patient: Option<PatientTry>,
     /// What people said of it.
     pub said: Description,
 }
@@ -161,6 +180,8 @@ impl CallFacts {
             voicemail: None,
             stranded: None,
             said: Description::default(),
+            callback_requested: false,
+            patient: None,
         }
     }
 

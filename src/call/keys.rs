@@ -87,6 +87,7 @@ impl Call {
             Phase::Whispering(_) if first && operator => self.operator_key(world, digit, fx),
             Phase::Opening { .. }
             | Phase::Waiting
+            | Phase::Confirming(_)
             | Phase::Whispering(_)
             | Phase::Dialling
             | Phase::Voicemail(_)
@@ -96,7 +97,7 @@ impl Call {
     }
 
     /// A caller in a queue pressed a key.
-    fn caller_key(&mut self, _world: &mut World<'_>, digit: char, fx: &mut Effects) {
+    fn caller_key(&mut self, world: &mut World<'_>, digit: char, fx: &mut Effects) {
         let queue = self
             .stands_in
             .as_ref()
@@ -106,6 +107,8 @@ impl Call {
         };
         if let Some(exit) = queue.exit.clone().filter(|exit| exit.key == digit) {
             self.turn(&exit.to, LeftReason::ExitKey, fx);
+        } else if queue.callback.as_ref().is_some_and(|it| it.key == digit) {
+            self.ask_callback(world, fx);
         }
     }
 

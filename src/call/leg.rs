@@ -1,6 +1,7 @@
 //! One leg of a call: a SIP session and a media port, and what has been agreed between them.
 
-use std::net::{IpAddr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::sync::Arc;
 
 use bytes::Bytes;
 
@@ -70,6 +71,29 @@ impl Leg {
             agreed: None,
             updated: None,
         }
+    }
+
+    /// Where nobody stands yet: it has neither session nor port, and never gets them.
+    #[must_use]
+    pub fn nobody(id: LegId) -> Self {
+        Self {
+            id,
+            sip: Sip::Over,
+            local: None,
+            learn: Learn::Trunk(Arc::from([])),
+            codecs: Vec::new(),
+            address: IpAddr::V4(Ipv4Addr::UNSPECIFIED),
+            session: 0,
+            encryption: None,
+            agreed: None,
+            updated: None,
+        }
+    }
+
+    /// Whether nobody stands here.
+    #[must_use]
+    pub fn is_nobody(&self) -> bool {
+        self.sip == Sip::Over && !self.is_open()
     }
 
     /// Encrypts as the plan says, with keys of the leg's own.

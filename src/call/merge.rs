@@ -53,7 +53,7 @@ impl Call {
         let seat = self.seats.remove(&given.id);
         let outside = match self.facts.placed_by {
             Some(_) => Some(self.facts.to.to_string()),
-            None => self.facts.from.as_deref().map(str::to_owned),
+            None => self.patient().map(str::to_owned),
         };
         let name = match &seat {
             Some(seat) => seat.operator.to_string(),

@@ -14,13 +14,14 @@ use crate::dialplan::dial::Dialled;
 use crate::id::{
     CallId, LegId, OperatorName, PlayId, QueueName, TicketId, TrunkName, VoicemailName,
 };
+use crate::ledger::history::History;
 use crate::media::command::{MediaCommand, MediaEvent, Recorded};
 use crate::net::Net;
 use crate::rng::Rng;
 use crate::sip::flow::Flow;
 use crate::sip::session::{Cause, IncomingInvite, SessionCommand, SessionEvent};
 use crate::sip::uri::Uri;
-use crate::time::{Duration, Instant, Now};
+use crate::time::{Duration, Instant, Now, Wall};
 use crate::words::{CallResult, LeftReason, MissReason, Phrase, Prompt, TransferKind};
 
 /// Where one phone of an operator is reached.
@@ -160,6 +161,8 @@ pub enum CallInput {
     },
     /// One of its timers is due.
     Timer(CallTimer),
+    /// By the engine: the patient whom this call rings back calls in.
+    Recede,
     /// The server wants the call to end.
     HangUp(Cause),
 }
@@ -352,6 +355,13 @@ pub enum News {
         /// How long it will take, where that can be told.
         wait: Option<Duration>,
     },
+    /// `callback.opened`, or `callback.repeated`: the caller asked for it in the queue.
+    CallbackAsked {
+        /// When the caller came into the queue.
+        entered: Wall,
+        /// The priority there.
+        priority: i32,
+    },
     /// `queue.left`.
     QueueLeft {
         /// The queue.
@@ -492,6 +502,10 @@ pub struct World<'a> {
     pub settings: &'a CallSettings,
     /// Prompts that are ready.
     pub prompts: &'a BTreeMap<Phrase, Prompt>,
+    /// Who called before.
+    pub history: &'a History,
+    /// One more caller can be promised to be called back.
+    pub takes_recalls: bool,
     /// Where ids come from.
     pub minted: &'a mut Minted,
     /// Where keys come from.

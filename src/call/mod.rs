@@ -11,7 +11,9 @@ pub mod bridge;
     reason = "the noun of this room is the call itself"
 )]
 pub mod call;
+pub mod callback;
 pub mod cause;
+pub mod comeback;
 pub mod dial;
 pub mod dialling;
 pub mod ending;
@@ -27,6 +29,7 @@ pub mod offer;
 pub mod orders;
 pub mod path;
 pub mod phase;
+pub mod recall;
 pub mod replace;
 pub mod ringing;
 pub mod screen;

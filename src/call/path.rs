@@ -152,7 +152,7 @@ impl Call {
                     let targets = self.path.names();
                     self.tell(News::Closed { queue, targets }, fx);
                 }
-                Step::Join(queue) => return self.join(queue, fx),
+                Step::Join(queue) => return self.join(world, queue, fx),
                 // A talk that can go on is better than a message.
                 Step::Voicemail(_) | Step::Over if self.awaits_transferor() => {
                     return self.transfer_failed(world, 480, fx);
@@ -164,7 +164,7 @@ impl Call {
     }
 
     /// Takes a place in a queue.
-    fn join(&mut self, queue: QueueName, fx: &mut Effects) {
+    pub(super) fn join(&mut self, world: &World<'_>, queue: QueueName, fx: &mut Effects) {
         if let Some(rules) = self.plan.queues.get(&queue) {
             self.greet(rules.answer, fx);
         }
@@ -179,11 +179,11 @@ impl Call {
             AcdInput::Join {
                 ticket: self.ticket,
                 call: self.id(),
+                entered: self.entered_in(&queue),
+                prefer: self.prefers(world, &queue),
                 queue,
-                entered: self.path.entered,
                 priority: self.decision.priority,
                 caller,
-                prefer: None,
             },
             fx,
         );
@@ -203,7 +203,7 @@ impl Call {
         fx.push_back(CallEffect::Measured(measured));
         self.tell(
             News::QueueLeft {
-                queue,
+                queue: queue.clone(),
                 reason,
                 wait,
             },
@@ -217,7 +217,9 @@ impl Call {
             | LeftReason::EstimatedWait
             | LeftReason::ExitKey
             | LeftReason::Moved => {
-                if self.phase == Phase::Waiting {
+                if self.phase == Phase::Waiting && self.rings_back() {
+                    self.recall_left(world, queue, reason, fx);
+                } else if self.phase == Phase::Waiting {
                     self.queued = false;
                     self.stop_announcing(world, fx);
                     self.path.note(reason);

@@ -12,7 +12,9 @@
 //! ```
 //!
 //! A call that no queue takes may come from Waiting, or from Opening, to Voicemail (see
-//! [`super::voicemail`]). From everywhere the way leads to Ended: the outcome is known, legs are being closed.
+//! [`super::voicemail`]). Whoever asks to be called back goes from Waiting by Confirming to Ended (see
+//! [`super::callback`]); whoever is called back begins in Waiting (see [`super::recall`]). From
+//! everywhere the way leads to Ended: the outcome is known, legs are being closed.
 
 use super::voicemail::Message;
 use crate::dialplan::plan::Spoken;
@@ -30,6 +32,8 @@ pub enum Phase {
     },
     /// In a queue; phones may be ringing.
     Waiting,
+    /// The caller is to be called back, has left the queue and hears so.
+    Confirming(PlayId),
     /// An operator answered and hears the whisper; the caller hears music, or the notice.
     Whispering(Whispering),
     /// Somebody is rung outside any queue (see [`super::dial`]).
@@ -48,7 +52,7 @@ impl Phase {
     pub const fn seeks_somebody(&self) -> bool {
         match self {
             Self::Waiting | Self::Whispering(_) | Self::Dialling | Self::Voicemail(_) => true,
-            Self::Opening { .. } | Self::Talking | Self::Ended => false,
+            Self::Opening { .. } | Self::Confirming(_) | Self::Talking | Self::Ended => false,
         }
     }
 }

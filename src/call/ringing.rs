@@ -176,7 +176,7 @@ impl Call {
     ) {
         let operator = self.rung(leg);
         let shown = operator.map_or_else(Shown::default, |operator| self.shown_to(&operator));
-        let from_user = self.facts.from.as_deref().unwrap_or("anonymous").to_owned();
+        let from_user = self.patient().unwrap_or("anonymous").to_owned();
         let Some(offer) = self
             .offers
             .values_mut()
@@ -324,7 +324,8 @@ impl Call {
             AcdInput::Answered {
                 operator: operator.clone(),
                 ticket: self.ticket,
-                keep_others: self.plan.whisper_accept == Accept::Key,
+                // A patient is rung for one operator alone.
+                keep_others: self.plan.whisper_accept == Accept::Key && !self.rings_back(),
             },
             fx,
         );
@@ -431,7 +432,7 @@ impl Call {
         };
         let cause = match (reason, &self.phase) {
             (MissReason::NoAnswer, _) => cause::NO_ANSWER,
-            (_, Phase::Ended) => cause::CALLER_LEFT,
+            (_, Phase::Ended | Phase::Confirming(_)) => cause::CALLER_LEFT,
             (
                 _,
                 Phase::Opening { .. }

@@ -64,8 +64,8 @@ impl Call {
             "site" => decision.site.as_ref().map(|site| site.as_str()),
             "queue" => self.facts.queue.as_ref().map(|queue| queue.as_str()),
             "operator" => Some(operator.as_str()),
-            "from" => self.facts.from.as_deref(),
-            "to" => Some(&*self.facts.to),
+            "from" => self.patient(),
+            "to" => Some(self.decision.to.as_str()),
             "call_id" => return self.facts.id.to_string(),
             _ => None,
         };

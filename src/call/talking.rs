@@ -15,7 +15,7 @@ use crate::words::Outcome;
 impl Call {
     /// The caller hears that the call is recorded, while the phone rings or the whisper plays.
     pub(super) fn play_notice(&mut self, world: &mut World<'_>, fx: &mut Effects) {
-        if self.notice != Notice::Due {
+        if self.notice != Notice::Due || self.caller.is_nobody() {
             return;
         }
         let Some(prompt) = self
@@ -71,6 +71,12 @@ impl Call {
             self.notice_over(world, fx);
             return;
         }
+        if self.tone_heard(world, play, fx) {
+            return;
+        }
+        if self.phase == Phase::Confirming(play) {
+            return self.confirmed_callback(world, fx);
+        }
         if leg == self.caller.id
             && (self.announced(world, play, fx) || self.voicemail_heard(world, play, fx))
         {
@@ -86,6 +92,9 @@ impl Call {
         };
         if whispering.stage != Stage::Over || matches!(self.notice, Notice::Playing(_)) {
             return;
+        }
+        if self.rings_back() {
+            return self.ring_patient(world, fx);
         }
         let operator = whispering.operator.clone();
         self.answer_caller(fx);

@@ -116,6 +116,7 @@ impl Call {
             Phase::Voicemail(_)
             | Phase::Opening { .. }
             | Phase::Waiting
+            | Phase::Confirming(_)
             | Phase::Whispering(_)
             | Phase::Dialling
             | Phase::Talking

@@ -115,6 +115,7 @@ impl Call {
             Phase::Opening { .. }
             | Phase::Waiting
             | Phase::Voicemail(_)
+            | Phase::Confirming(_)
             | Phase::Dialling
             | Phase::Talking
             | Phase::Ended => false,

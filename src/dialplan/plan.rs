@@ -302,6 +302,11 @@ impl Dialplan {
             let boxes = self.voicemail.values();
             all.extend(boxes.filter_map(|voicemail| voicemail.say.clone()));
         }
+        if self.queues.values().any(|queue| queue.callback.is_some()) {
+            let languages = self.numbers.iter().map(|number| number.language);
+            all.extend(languages.map(super::speech::callback_confirmed));
+            all.extend([Tone::Done, Tone::Refused].map(Phrase::Tone));
+        }
         all
     }
 

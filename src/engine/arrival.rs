@@ -54,6 +54,8 @@ impl Engine {
             now,
             settings: &self.settings.call,
             prompts: &self.prompts,
+            history: &self.history,
+            takes_recalls: self.callbacks.takes_recalls(),
             minted: &mut self.minted,
             rng: &mut self.rng,
         };
@@ -107,6 +109,7 @@ impl Engine {
         self.active += usize::from(!call.ended());
         self.calls.insert(id, call);
         self.queue_effects(id, effects);
+        self.recognise(now, id);
     }
 
     pub(super) fn reject(&mut self, now: Now, leg: LegId, code: u16, retry_after: Option<u32>) {

@@ -15,7 +15,6 @@ use super::output::{Level, LogLine, Observation, Output, Question, Record};
 use super::sabotage;
 use super::settings::EngineSettings;
 use super::toll::Toll;
-use super::view::View;
 use crate::acd::desk::{Desk, Place};
 use crate::acd::message::{AcdEffect, AcdInput};
 use crate::call::call::{Call, Effects};
@@ -24,6 +23,7 @@ use crate::call::message::{CallEffect, CallInput, CallTimer, Gate, Measured, Min
 use crate::dialplan::plan::Dialplan;
 use crate::id::{AskId, CallId, FlowId, LegId};
 use crate::ledger::callbacks::Callbacks;
+use crate::ledger::history::History;
 use crate::ledger::outcomes::Outcomes;
 use crate::limits;
 use crate::media::command::{MediaCommand, MediaEvent};
@@ -32,7 +32,7 @@ use crate::sip::endpoint::{Endpoint, EndpointEvent, HoldId, Transmit};
 use crate::sip::resolve::Query;
 use crate::sip::trunk::{TargetKey, Trunks};
 use crate::time::{Instant, Now, Timers, Wakeup};
-use crate::words::{OperatorState, Phrase, Prompt};
+use crate::words::{Phrase, Prompt};
 
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
 pub(super) enum EngineTimer {
@@ -40,6 +40,8 @@ pub(super) enum EngineTimer {
     Call(CallId, CallTimer),
     /// A packet has waited long enough for the disk.
     Hold(HoldId),
+    /// Somebody may be rung back.
+    Recalls,
 }
 
 #[derive(Clone, Debug)]
@@ -66,6 +68,7 @@ pub struct Engine {
     pub(super) trunks: Trunks,
     pub(super) desk: Desk,
     pub(super) callbacks: Callbacks,
+    pub(super) history: History,
     pub(super) outcomes: Outcomes,
     pub(super) plan: Arc<Dialplan>,
     pub(super) prompts: Arc<BTreeMap<Phrase, Prompt>>,
@@ -75,9 +78,9 @@ pub struct Engine {
     pub(super) active: usize,
     pub(super) legs: BTreeMap<LegId, CallId>,
     pub(super) minted: Minted,
-    asks: BTreeMap<AskId, Asked>,
+    pub(super) asks: BTreeMap<AskId, Asked>,
     last_ask: u64,
-    held: BTreeMap<HoldId, Vec<Transmit>>,
+    pub(super) held: BTreeMap<HoldId, Vec<Transmit>>,
     pub(super) timers: Timers<EngineTimer>,
     pub(super) work: VecDeque<Work>,
     pub(super) outputs: VecDeque<Output>,
@@ -97,12 +100,14 @@ impl Engine {
         let mut rng = Rng::new(seed);
         let endpoint = Endpoint::new(settings.endpoint.clone(), rng.fork(), now);
         let restored = settings.restored.clone();
+        let not_before = now.wall + limits::RECALL_AFTER_RESTART;
         let mut engine = Self {
             endpoint,
             // A stream of its own, so that carriers do not move the ids of calls.
             trunks: Trunks::new(Rng::new(seed.map(|byte| !byte))),
             desk: Desk::new(Rng::new(seed.map(|byte| byte.rotate_left(3)))),
-            callbacks: Callbacks::restore(restored.callbacks),
+            callbacks: Callbacks::restore(restored.callbacks, not_before),
+            history: History::restore(restored.numbers),
             outcomes: Outcomes::default(),
             plan: Arc::clone(&settings.plan),
             prompts: Arc::clone(&settings.prompts),
@@ -144,6 +149,7 @@ impl Engine {
             }
         }
         engine.settle(now);
+        engine.arm_recalls(now);
         engine
     }
 
@@ -233,43 +239,6 @@ impl Engine {
         refused.limited + refused.silenced
     }
 
-    /// Counts for metrics and invariants.
-    #[must_use]
-    pub fn view(&self) -> View {
-        View {
-            calls_active: self.active,
-            calls_kept: self.calls.len(),
-            calls_unsettled: self.calls().filter(|call| !call.is_settled()).count(),
-            legs: self.legs.len(),
-            offered: self.outcomes.total(),
-            outcomes: self.outcomes.by_outcome().collect(),
-            turned_away: self.turned_away,
-            faults: self.faults,
-            waiting: self
-                .plan
-                .queues
-                .keys()
-                .map(|queue| (queue.clone(), self.desk.waiting(queue)))
-                .collect(),
-            operators: OperatorState::ALL
-                .into_iter()
-                .map(|state| (state, self.desk.count(state)))
-                .collect(),
-            tickets: self.desk.ticket_count(),
-            registrations: self.endpoint.registrations(),
-            trunks: self
-                .trunks
-                .standings()
-                .map(|(name, up)| (name.clone(), up))
-                .collect(),
-            callbacks: self.callbacks.open(),
-            messages: self.endpoint.messages().collect(),
-            live: self.endpoint.live(),
-            held: self.held.len(),
-            questions: self.asks.len(),
-        }
-    }
-
     fn apply_plan(&mut self, now: Now) {
         self.apply_trunks(now);
         self.apply_directory();
@@ -308,6 +277,7 @@ impl Engine {
                     self.log(Level::Error, None, "the store is slow: a registration is confirmed before it is on disk; check the disk of the data folder");
                     self.release_hold(hold);
                 }
+                EngineTimer::Recalls => self.ring_back(now),
             }
             self.settle(now);
         }
@@ -419,6 +389,8 @@ impl Engine {
             now,
             settings: &self.settings.call,
             prompts: &self.prompts,
+            history: &self.history,
+            takes_recalls: self.callbacks.takes_recalls(),
             minted: &mut self.minted,
             rng: &mut self.rng,
         };

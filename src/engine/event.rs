@@ -8,9 +8,10 @@ use crate::call::facts::{AttemptResult, CallFacts, Tried};
 use crate::call::message::News;
 use crate::id::{CallId, EventId, OperatorName, QueueName, VoicemailName};
 use crate::ledger::callbacks::Callback;
+use crate::ledger::recalls::Recall;
 use crate::media::command::Recorded;
 use crate::time::{Duration, Wall};
-use crate::words::Phrase;
+use crate::words::{Direction, MissedReason, Phrase};
 
 /// One event. The store adds `sequence` when it commits; `source` and `specversion` are the same for
 /// every event of a node.
@@ -44,7 +45,7 @@ fn moment(wall: Option<Wall>) -> Value {
 }
 
 /// The names of [`call_fields`].
-pub const CALL_FIELDS: [&str; 25] = [
+pub const CALL_FIELDS: [&str; 27] = [
     "id",
     "direction",
     "trunk",
@@ -70,6 +71,8 @@ pub const CALL_FIELDS: [&str; 25] = [
     "disposition",
     "comment",
     "tags",
+    "repeat",
+    "callback_requested",
 ];
 
 /// The call fields of the contract (section 8).
@@ -109,6 +112,8 @@ pub fn call_fields(facts: &CallFacts) -> Map<String, Value> {
         "tags",
         json!(facts.said.tags.as_deref().unwrap_or_default()),
     );
+    put("repeat", json!(facts.repeat));
+    put("callback_requested", json!(facts.callback_requested));
     data
 }
 
@@ -119,7 +124,9 @@ fn legs(facts: &CallFacts) -> Vec<Value> {
     if let Some(operator) = &facts.placed_by {
         caller.insert("operator".into(), json!(operator));
     }
-    let caller = Value::Object(caller);
+    // Whom we call back is no caller: only the attempts are legs.
+    let rung_back = facts.direction == Direction::Outbound && facts.placed_by.is_none();
+    let caller = (!rung_back).then_some(Value::Object(caller));
     let attempts = facts.attempts.iter().map(|attempt| {
         let result = match attempt.result {
             None => Value::Null,
@@ -140,7 +147,7 @@ fn legs(facts: &CallFacts) -> Vec<Value> {
             }
         }
     });
-    std::iter::once(caller).chain(attempts).collect()
+    caller.into_iter().chain(attempts).collect()
 }
 
 /// The type of an event and its data: the call's fields, and what the news adds.
@@ -167,6 +174,8 @@ pub fn call_event(news: &News, facts: &CallFacts) -> (&'static str, Map<String, 
             position,
             wait,
         } => ("queue.joined", joined(queue, *position, *wait)),
+        // Told by its own fields, see [`callback_fields`].
+        News::CallbackAsked { .. } => ("callback.opened", json!({})),
         News::QueueLeft {
             queue,
             reason,
@@ -296,6 +305,57 @@ fn finished(recorded: &Recorded) -> Value {
     })
 }
 
+fn recall_fields(recall: Option<&Recall>) -> Value {
+    recall.map_or(Value::Null, |recall| {
+        json!({
+            "queue": recall.queue,
+            "entered_at": recall.entered.to_string(),
+            "priority": recall.priority,
+            "to": recall.dialled,
+            "rung": recall.rung,
+            "next_at": recall.next_at.to_string(),
+        })
+    })
+}
+
+/// Reads what [`callback_fields`] wrote; none when it is something else.
+#[must_use]
+pub fn callback_of(data: &Map<String, Value>) -> Option<Callback> {
+    let text = |field: &str| data.get(field).and_then(Value::as_str);
+    let reason = text("reason")?;
+    Some(Callback {
+        id: text("id")?.parse().ok()?,
+        call: text("call_id")?.parse().ok()?,
+        phone: text("phone")?.to_owned(),
+        site: text("site").map(Into::into),
+        reason: MissedReason::of(reason),
+        opened_at: wall(text("opened_at")?)?,
+        due_at: wall(text("due_at")?)?,
+        count: u32::try_from(data.get("count")?.as_u64()?).ok()?,
+        recall: data.get("recall").and_then(recall_of),
+    })
+}
+
+/// Reads the recall of a callback.
+#[must_use]
+pub fn recall_of(fields: &Value) -> Option<Recall> {
+    let text = |field: &str| fields.get(field).and_then(Value::as_str);
+    let number = |field: &str| fields.get(field).and_then(Value::as_i64);
+    Some(Recall {
+        queue: text("queue")?.into(),
+        entered: wall(text("entered_at")?)?,
+        priority: number("priority").and_then(|it| i32::try_from(it).ok())?,
+        dialled: text("to")?.to_owned(),
+        rung: number("rung").and_then(|it| u32::try_from(it).ok())?,
+        next_at: wall(text("next_at")?)?,
+    })
+}
+
+fn wall(text: &str) -> Option<Wall> {
+    let stamp: jiff::Timestamp = text.parse().ok()?;
+    Some(Wall::from_millis(stamp.as_millisecond()))
+}
+
 /// The fields of a callback.
 #[must_use]
 pub fn callback_fields(callback: &Callback, state: &str) -> Map<String, Value> {
@@ -309,6 +369,7 @@ pub fn callback_fields(callback: &Callback, state: &str) -> Map<String, Value> {
         "opened_at": moment(Some(callback.opened_at)),
         "due_at": moment(Some(callback.due_at)),
         "count": callback.count,
+        "recall": recall_fields(callback.recall.as_ref()),
     });
     match fields {
         Value::Object(map) => map,

@@ -60,6 +60,7 @@ impl Before {
             | CallInput::Committed(_)
             | CallInput::Rendered { .. }
             | CallInput::Timer(_)
+            | CallInput::Recede
             | CallInput::HangUp(_) => None,
         };
         Self {

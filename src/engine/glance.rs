@@ -176,6 +176,7 @@ const fn standing(phase: &Phase) -> &'static str {
     match phase {
         Phase::Opening { .. } => "opening",
         Phase::Waiting => "waiting",
+        Phase::Confirming(_) => "confirming",
         Phase::Whispering(_) => "whispering",
         Phase::Dialling => "dialling",
         Phase::Voicemail(_) => "voicemail",

@@ -20,6 +20,7 @@ pub mod input;
 pub mod output;
 mod placing;
 mod reaching;
+mod recalling;
 #[cfg(test)]
 pub(crate) mod sabotage;
 pub mod settings;

@@ -84,10 +84,15 @@ impl Engine {
     /// carrier that the call's plan does not know could not be spoken to by its rules.
     pub(super) fn ways_of(&mut self, now: Now, call: CallId, number: &str) -> Vec<Way> {
         let allowed = self.plan.dialled(number, now.wall);
-        if !matches!(allowed, Ok(Dialled::Outside { .. })) {
+        if !matches!(&allowed, Ok(Dialled::Outside { .. })) {
             return Vec::new();
         }
-        if !self.toll.counts(call) {
+        // A call back is nobody's call out, and never one for help.
+        let rings_back = self.calls.get(&call).is_some_and(Call::rings_back);
+        if rings_back && allowed.is_ok_and(|dialled| dialled.is_emergency()) {
+            return Vec::new();
+        }
+        if !rings_back && !self.toll.counts(call) {
             let of_call = self.calls.get(&call).filter(|call| !call.ended());
             let payer = of_call.and_then(Call::payer);
             let Some(operator) = payer.cloned() else {

@@ -8,6 +8,7 @@ use crate::call::message::CallSettings;
 use crate::dialplan::plan::Dialplan;
 use crate::id::OperatorName;
 use crate::ledger::callbacks::Callback;
+use crate::ledger::history::Past;
 use crate::sip::endpoint::EndpointConfig;
 use crate::sip::registrar::Binding;
 use crate::words::{Phrase, Prompt};
@@ -40,4 +41,6 @@ pub struct Restored {
     pub wishes: Vec<(OperatorName, Wish)>,
     /// Callbacks that are still open.
     pub callbacks: Vec<Callback>,
+    /// The past of the numbers that called, those seen last.
+    pub numbers: Vec<(String, Past)>,
 }

@@ -7,7 +7,7 @@ use super::event::{self, Event};
 use super::output::{Level, Output, Record};
 use crate::acd::message::AcdEffect;
 use crate::call::facts::CallFacts;
-use crate::call::message::{News, Told};
+use crate::call::message::{CallInput, News, Told};
 use crate::id::{CallId, EventId, OperatorName, QueueName, TrunkName, Ulid};
 use crate::ledger::callbacks::{Missed, Verdict};
 use crate::media::command::MediaEvent;
@@ -28,8 +28,12 @@ impl Engine {
                 if let Some(outcome) = facts.outcome {
                     self.outcomes.ended(outcome);
                 }
+                self.note_ended(now, facts);
                 self.settle_callback(now, facts, &mut data);
                 self.log_call(facts);
+            }
+            News::CallbackAsked { entered, priority } => {
+                return self.callback_asked(now, facts, entered, priority);
             }
             News::Started
             | News::Routed { .. }
@@ -62,6 +66,10 @@ impl Engine {
         }
         match facts.outcome {
             Some(Outcome::Missed) => {
+                if let Some(callback) = self.asked_before(facts) {
+                    data.insert("callback".into(), json!(callback.to_string()));
+                    return;
+                }
                 let reason = facts.reason.unwrap_or(MissedReason::Interrupted);
                 self.open_callback(now, facts, reason, data);
             }
@@ -84,11 +92,9 @@ impl Engine {
             Direction::Internal => return,
         };
         let missed = Missed {
-            call: facts.id,
             phone,
-            site: facts.site.as_ref(),
-            reason,
             stayed: facts.wait.unwrap_or_default() + facts.talk.unwrap_or_default(),
+            ..self.missed_of(facts, reason)
         };
         let verdict = self.callbacks.missed(now, &missed, &mut self.rng);
         let (kind, callback) = match &verdict {
@@ -108,9 +114,15 @@ impl Engine {
     }
 
     fn close_callback(&mut self, now: Now, facts: &CallFacts, phone: Option<&str>) {
+        let live = phone.and_then(|phone| self.callbacks.rung_back_by(phone));
         let Some(callback) = phone.and_then(|phone| self.callbacks.answered(phone)) else {
             return;
         };
+        // Whoever has been reached is rung by nobody else.
+        if let Some(live) = live.filter(|live| *live != facts.id) {
+            self.step(now, live, CallInput::Recede);
+        }
+        self.arm_recalls(now);
         self.show_callbacks(now, callback.site.as_ref());
         let mut fields = event::callback_fields(&callback, "closed");
         fields.insert("closed_by".into(), json!(facts.id.to_string()));
@@ -295,7 +307,7 @@ impl Engine {
         self.record(now, "dialplan.rejected", None, data);
     }
 
-    fn record(
+    pub(super) fn record(
         &mut self,
         now: Now,
         kind: &'static str,

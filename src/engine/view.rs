@@ -1,5 +1,6 @@
 //! What the engine shows of itself, for metrics and for the invariants of tests.
 
+use super::engine::Engine;
 use crate::id::{QueueName, TrunkName};
 use crate::sip::endpoint::Live;
 use crate::words::{OperatorState, Outcome};
@@ -43,4 +44,43 @@ pub struct View {
     pub held: usize,
     /// Questions to the shell that have no answer yet.
     pub questions: usize,
+}
+
+impl Engine {
+    /// Counts for metrics and invariants.
+    #[must_use]
+    pub fn view(&self) -> View {
+        View {
+            calls_active: self.active,
+            calls_kept: self.calls.len(),
+            calls_unsettled: self.calls().filter(|call| !call.is_settled()).count(),
+            legs: self.legs.len(),
+            offered: self.outcomes.total(),
+            outcomes: self.outcomes.by_outcome().collect(),
+            turned_away: self.turned_away,
+            faults: self.faults,
+            waiting: self
+                .plan
+                .queues
+                .keys()
+                .map(|queue| (queue.clone(), self.desk.waiting(queue)))
+                .collect(),
+            operators: OperatorState::ALL
+                .into_iter()
+                .map(|state| (state, self.desk.count(state)))
+                .collect(),
+            tickets: self.desk.ticket_count(),
+            registrations: self.endpoint.registrations(),
+            trunks: self
+                .trunks
+                .standings()
+                .map(|(name, up)| (name.clone(), up))
+                .collect(),
+            callbacks: self.callbacks.open(),
+            messages: self.endpoint.messages().collect(),
+            live: self.endpoint.live(),
+            held: self.held.len(),
+            questions: self.asks.len(),
+        }
+    }
 }

@@ -5,10 +5,12 @@
 //!                  │
 //!                  └── a later call from or to the number is answered ──► Closed
 //! ```
-//! A callback closes on signalling evidence alone. Who rings back, and when, is not decided here.
+//! A callback closes on signalling evidence alone. One that was asked for in a queue keeps its place
+//! there and is rung back by itself, see [`super::recalls`]; the others are people's work.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
+use super::recalls::{Recall, Standing};
 use crate::id::{CallId, CallbackId, SiteName, Ulid};
 use crate::limits;
 use crate::rng::Rng;
@@ -34,6 +36,8 @@ pub struct Callback {
     pub due_at: Wall,
     /// Missed calls folded into it, the first included.
     pub count: u32,
+    /// The place in a queue, while we ring back by ourselves.
+    pub recall: Option<Recall>,
 }
 
 /// A missed call, as far as callbacks care.
@@ -49,6 +53,10 @@ pub struct Missed<'a> {
     pub reason: MissedReason,
     /// How long the caller was there.
     pub stayed: Duration,
+    /// A callback of it is due this long after.
+    pub due: Duration,
+    /// A caller who left sooner gets none.
+    pub ignores: Duration,
 }
 
 /// What becomes of a missed call.
@@ -65,18 +73,27 @@ pub enum Verdict {
 /// All open callbacks, by number.
 #[derive(Clone, Debug, Default)]
 pub struct Callbacks {
-    open: BTreeMap<String, Callback>,
+    pub(super) open: BTreeMap<String, Callback>,
     /// How many of them each branch has.
     by_site: BTreeMap<SiteName, usize>,
+    /// What becomes of those that keep a place, by number.
+    pub(super) standing: BTreeMap<String, Standing>,
+    /// When to look at them, the earliest place first among those of one moment.
+    pub(super) agenda: BTreeSet<(Wall, Wall, String)>,
 }
 
 impl Callbacks {
-    /// Takes up what was open before a restart.
+    /// Takes up what was open before a restart. A phone that the last run left ringing may ring on for
+    /// a while: nobody is rung back before `not_before`.
     #[must_use]
-    pub fn restore(callbacks: Vec<Callback>) -> Self {
+    pub fn restore(callbacks: Vec<Callback>, not_before: Wall) -> Self {
         let mut restored = Self::default();
         for callback in callbacks {
+            let (phone, recall) = (callback.phone.clone(), callback.recall.clone());
             restored.keep(callback);
+            if let Some(recall) = recall {
+                restored.schedule(&phone, &recall, recall.next_at.max(not_before));
+            }
         }
         restored
     }
@@ -89,7 +106,7 @@ impl Callbacks {
         let Some(phone) = missed.phone else {
             return Verdict::None(NoCallback::Anonymous);
         };
-        if missed.reason == MissedReason::Abandoned && missed.stayed < limits::CALLBACK_IGNORES {
+        if missed.reason == MissedReason::Abandoned && missed.stayed < missed.ignores {
             return Verdict::None(NoCallback::Short);
         }
         if let Some(open) = self.open.get_mut(phone) {
@@ -103,8 +120,9 @@ impl Callbacks {
             site: missed.site.cloned(),
             reason: missed.reason,
             opened_at: now.wall,
-            due_at: now.wall + limits::CALLBACK_DUE,
+            due_at: now.wall + missed.due,
             count: 1,
+            recall: None,
         };
         if self.open.len() < limits::OPEN_CALLBACKS {
             self.keep(callback.clone());
@@ -116,10 +134,17 @@ impl Callbacks {
     pub fn answered(&mut self, phone: &str) -> Option<Callback> {
         let closed = self.open.remove(phone)?;
         self.leave_site(&closed);
+        self.forget_standing(phone);
         Some(closed)
     }
 
-    fn keep(&mut self, callback: Callback) {
+    /// The open callback of a number.
+    #[must_use]
+    pub fn of(&self, phone: &str) -> Option<&Callback> {
+        self.open.get(phone)
+    }
+
+    pub(super) fn keep(&mut self, callback: Callback) {
         if let Some(site) = &callback.site {
             *self.by_site.entry(site.clone()).or_default() += 1;
         }
@@ -166,6 +191,8 @@ mod tests {
             site: None,
             reason,
             stayed: Duration::from_secs(stayed),
+            due: limits::CALLBACK_DUE,
+            ignores: limits::CALLBACK_IGNORES,
         }
     }
 
@@ -212,7 +239,7 @@ mod tests {
         callbacks.answered("1");
         assert_eq!((callbacks.open_at(&odesa), callbacks.open()), (1, 2));
         let kept = callbacks.open.into_values().collect();
-        let restored = Callbacks::restore(kept);
+        let restored = Callbacks::restore(kept, Wall::default());
         assert_eq!(
             (restored.open_at(&odesa), restored.open_at(&kharkiv)),
             (1, 1)

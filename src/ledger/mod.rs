@@ -1,4 +1,6 @@
-//! What must never be lost: outcomes and callbacks, as a state machine over records.
+//! What must never be lost: outcomes, callbacks and who called before, as state machines over records.
 
 pub mod callbacks;
+pub mod history;
 pub mod outcomes;
+pub mod recalls;

@@ -436,6 +436,7 @@ fn restored(stored: Stored) -> Restored {
         bindings: stored.bindings,
         wishes: stored.wishes,
         callbacks: stored.callbacks,
+        numbers: stored.numbers,
     }
 }
 

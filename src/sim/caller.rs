@@ -1,8 +1,9 @@
 //! Callers behind a carrier's trunk: they call, wait as long as they can bear, talk, hang up.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 
 use super::party::{Cue, Todo};
+use super::phone::Manner;
 use super::sound::Heard;
 use crate::id::LegId;
 use crate::sip::session::{Cause, SessionCommand, SessionEvent};
@@ -45,6 +46,23 @@ pub struct Callers {
     stories: Vec<CallStory>,
     legs: BTreeMap<LegId, usize>,
     over: usize,
+    /// What those do who are called back, one after the other; further ones cannot be reached.
+    script: VecDeque<Manner>,
+    rung: BTreeMap<LegId, Manner>,
+    answered: BTreeMap<LegId, Manner>,
+    /// What became of those calls.
+    pub reached: Reached,
+}
+
+/// Calls to people outside.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct Reached {
+    /// Phones that rang, or were busy at once.
+    pub rang: usize,
+    /// Those that rang while another one was.
+    pub twice: usize,
+    /// Talks.
+    pub talks: usize,
 }
 
 const TIRED: Cause = Cause {
@@ -59,6 +77,36 @@ impl Callers {
         self.plans.push(plan);
         self.stories.push(CallStory::default());
         self.plans.len() - 1
+    }
+
+    /// Those who are called from now on do this, one after the other.
+    pub fn follow(&mut self, script: impl IntoIterator<Item = Manner>) {
+        self.script.extend(script);
+    }
+
+    fn called(&mut self, leg: LegId, now: Now, todo: &mut Todo) {
+        self.reached.rang += 1;
+        self.reached.twice += usize::from(!self.rung.is_empty());
+        let manner = self.script.pop_front().unwrap_or(Manner::Decline {
+            after: Duration::ZERO,
+            code: 480,
+        });
+        let (after, cue) = match manner {
+            Manner::Answer { after, .. } | Manner::Regret { after, .. } => {
+                (after, Some(Cue::Answer(leg)))
+            }
+            Manner::Decline { after, code } => (after, Some(Cue::Decline(leg, code))),
+            Manner::Silent | Manner::Vanish { .. } => (Duration::ZERO, None),
+        };
+        self.rung.insert(leg, manner);
+        if after > Duration::ZERO || cue.is_none() {
+            todo.say(SessionCommand::Progress {
+                leg,
+                code: 180,
+                answer: None,
+            });
+        }
+        todo.cues.extend(cue.map(|cue| (now.mono + after, cue)));
     }
 
     /// What became of every call, in the order of planning.
@@ -91,17 +139,38 @@ impl Callers {
                 self.legs.insert(leg, index);
                 todo.cues.push((now.mono + plan.patience, Cue::HangUp(leg)));
             }
+            Cue::HangUp(leg) if self.answered.remove(&leg).is_some() => {
+                todo.say(SessionCommand::HangUp { leg, cause: TIRED });
+            }
             Cue::HangUp(leg) => {
                 if let Some(story) = self.story(leg) {
                     story.gave_up = true;
                     todo.say(SessionCommand::HangUp { leg, cause: TIRED });
                 }
             }
-            Cue::Answer(_) | Cue::Decline(..) | Cue::Vanish | Cue::Return => {}
+            Cue::Answer(leg) => {
+                if let Some(manner) = self.rung.remove(&leg) {
+                    self.answered.insert(leg, manner);
+                    if let Manner::Regret { listen, .. } = manner {
+                        todo.cues.push((now.mono + listen, Cue::HangUp(leg)));
+                    }
+                    todo.accept(leg);
+                }
+            }
+            Cue::Decline(leg, code) => {
+                if self.rung.remove(&leg).is_some() {
+                    todo.say(SessionCommand::Reject {
+                        leg,
+                        code,
+                        retry_after: None,
+                    });
+                }
+            }
+            Cue::Vanish | Cue::Return => {}
         }
     }
 
-    pub(super) fn handle_session(&mut self, event: &SessionEvent, todo: &mut Todo) {
+    pub(super) fn handle_session(&mut self, now: Now, event: &SessionEvent, todo: &mut Todo) {
         match event {
             SessionEvent::Answered { leg, .. } => {
                 if let Some(story) = self.story(*leg) {
@@ -113,7 +182,10 @@ impl Callers {
                     story.refused = Some(*code);
                 }
             }
-            SessionEvent::Bye { leg } => todo.say(SessionCommand::ConfirmBye { leg: *leg }),
+            SessionEvent::Bye { leg } => {
+                self.answered.remove(leg);
+                todo.say(SessionCommand::ConfirmBye { leg: *leg });
+            }
             SessionEvent::Reoffer { leg, .. } => {
                 let (leg, answer) = (*leg, Err(488));
                 todo.say(SessionCommand::AnswerReoffer { leg, answer });
@@ -124,19 +196,24 @@ impl Callers {
             }
             SessionEvent::Closed { leg } => {
                 todo.stop(Cue::HangUp(*leg));
+                self.rung.remove(leg);
+                self.answered.remove(leg);
                 if let Some(story) = self.story(*leg) {
                     story.over = true;
                     self.over += 1;
                 }
                 self.legs.remove(leg);
             }
-            SessionEvent::Incoming { leg, .. } => todo.say(SessionCommand::Reject {
-                leg: *leg,
-                code: 480,
-                retry_after: None,
-            }),
-            SessionEvent::Cancelled { .. }
-            | SessionEvent::Progress { .. }
+            SessionEvent::Incoming { leg, .. } => self.called(*leg, now, todo),
+            SessionEvent::Cancelled { leg, .. } => {
+                self.rung.remove(leg);
+                todo.say(SessionCommand::Reject {
+                    leg: *leg,
+                    code: 487,
+                    retry_after: None,
+                });
+            }
+            SessionEvent::Progress { .. }
             | SessionEvent::Confirmed { .. }
             | SessionEvent::ReofferAnswered { .. }
             | SessionEvent::Digit { .. }
@@ -145,6 +222,12 @@ impl Callers {
     }
 
     pub(super) fn hears(&mut self, now: Now, leg: LegId, heard: &Heard, todo: &mut Todo) {
+        if let (Heard::Party, Some(manner)) = (heard, self.answered.get(&leg)) {
+            self.reached.talks += 1;
+            if let Manner::Answer { talk, .. } = manner {
+                todo.cues.push((now.mono + *talk, Cue::HangUp(leg)));
+            }
+        }
         let Some(talk) = self
             .legs
             .get(&leg)

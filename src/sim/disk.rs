@@ -2,10 +2,14 @@
 
 use std::collections::BTreeMap;
 
+use serde_json::Value;
+
 use crate::acd::message::Wish;
+use crate::engine::event::{self, Event};
 use crate::engine::output::Record;
 use crate::engine::settings::Restored;
 use crate::id::{AskId, OperatorName};
+use crate::ledger::callbacks::Callback;
 use crate::rng::Rng;
 use crate::sip::registrar::Binding;
 use crate::time::{Duration, Instant};
@@ -54,9 +58,10 @@ impl Disk {
     }
 }
 
-/// What the store knows of phones and pauses.
+/// What the store knows of phones, pauses and callbacks.
 #[derive(Debug, Default)]
 pub struct Kept {
+    callbacks: BTreeMap<String, Callback>,
     bindings: BTreeMap<(OperatorName, String), Binding>,
     wishes: BTreeMap<OperatorName, Wish>,
 }
@@ -79,8 +84,27 @@ impl Kept {
         }
     }
 
+    /// Follows what events say of callbacks.
+    pub fn follow(&mut self, event: &Event) {
+        let Some(id) = event.data.get("id").and_then(Value::as_str) else {
+            return;
+        };
+        match event.kind {
+            "callback.closed" => {
+                self.callbacks.remove(id);
+            }
+            "callback.opened" | "callback.repeated" | "callback.attempted" => {
+                let known = event::callback_of(&event.data);
+                self.callbacks
+                    .extend(known.map(|callback| (id.to_owned(), callback)));
+            }
+            _ => {}
+        }
+    }
+
     /// What a new process is given.
     pub fn restore(&self, restored: &mut Restored) {
+        restored.callbacks = self.callbacks.values().cloned().collect();
         restored.bindings = self.bindings.values().cloned().collect();
         let wishes = self.wishes.iter();
         restored.wishes = wishes

@@ -308,7 +308,7 @@ impl Party {
 
     fn handle_session(&mut self, now: Now, event: &SessionEvent) {
         match &mut self.role {
-            Role::Callers(callers) => callers.handle_session(event, &mut self.todo),
+            Role::Callers(callers) => callers.handle_session(now, event, &mut self.todo),
             Role::Phone(phone) => phone.handle_session(now, event, &mut self.todo),
         }
     }

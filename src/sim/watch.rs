@@ -253,7 +253,9 @@ impl Watch {
                 .all(|state| matches!(state, OperatorState::Reserved | OperatorState::Ringing));
             let right = match call.phase() {
                 Phase::Opening { .. } | Phase::Dialling => operators.is_empty(),
-                Phase::Voicemail(_) => ticket.is_none() && operators.is_empty(),
+                Phase::Voicemail(_) | Phase::Confirming(_) => {
+                    ticket.is_none() && operators.is_empty()
+                }
                 Phase::Waiting => ticket == Some(true) && rung,
                 Phase::Whispering(_) => ticket == Some(true) && rung,
                 Phase::Talking => ticket != Some(true) && operators.is_empty(),

@@ -9,12 +9,12 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 
-use super::caller::{CallPlan, CallStory, Callers};
+use super::caller::{CallPlan, CallStory, Callers, Reached};
 use super::disk::{Disk, DiskQuality, Kept};
 use super::ladder::Ladder;
 use super::network::{Network, Quality};
 use super::party::{Account, Cue, Party, Role};
-use super::phone::{Phone, PhoneStory};
+use super::phone::{Manner, Phone, PhoneStory};
 use super::sound::Sound;
 use super::trace::Trace;
 use super::watch::Watch;
@@ -318,6 +318,23 @@ impl World {
         match self.parties.get(carrier).map(|party| &party.role) {
             Some(Role::Callers(callers)) => callers.stories(),
             Some(Role::Phone(_)) | None => &[],
+        }
+    }
+
+    /// Those whom the clinic calls over this carrier do this, one after the other.
+    pub fn patients(&mut self, carrier: usize, script: impl IntoIterator<Item = Manner>) {
+        let role = self.parties.get_mut(carrier).map(|party| &mut party.role);
+        if let Some(Role::Callers(callers)) = role {
+            callers.follow(script);
+        }
+    }
+
+    /// What became of the calls to them.
+    #[must_use]
+    pub fn reached(&self, carrier: usize) -> Reached {
+        match self.parties.get(carrier).map(|party| &party.role) {
+            Some(Role::Callers(callers)) => callers.reached,
+            Some(Role::Phone(_)) | None => Reached::default(),
         }
     }
 

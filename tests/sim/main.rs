@@ -24,6 +24,7 @@ mod outside;
 mod passing_on;
 mod queues;
 mod races;
+mod recalls;
 mod rehearsals;
 mod reload;
 mod script;

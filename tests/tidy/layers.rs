@@ -28,9 +28,9 @@ const AMONG_SIBLINGS: &[(&str, &str)] = &[
 /// What `call` may see of the machines at its right hand: their messages, never their insides.
 const SEEN_BY_CALL: &[(&str, &[&str])] = &[
     ("media", &["command"]),
-    ("dialplan", &["plan", "decide", "dial"]),
+    ("dialplan", &["plan", "decide", "dial", "speech"]),
     ("acd", &["message"]),
-    ("ledger", &["message", "record"]),
+    ("ledger", &["history"]),
 ];
 
 /// Where in [`LAYERS`] a top module stands.

@@ -13,6 +13,7 @@ use crate::dialplan::diagnose::Severity;
 use crate::dialplan::plan::Target;
 use crate::dialplan::secrets::Secrets;
 use crate::id::{FlowId, Origin, PlayId, Ulid};
+use crate::ledger::history::History;
 use crate::limits;
 use crate::media::command::Recorded;
 use crate::rng::Rng;
@@ -102,6 +103,7 @@ struct Bench {
     now: Now,
     settings: CallSettings,
     prompts: BTreeMap<Phrase, Prompt>,
+    history: History,
     minted: Minted,
     ports: BTreeSet<LegId>,
     /// Sessions, and whether they were told to end or have ended by themselves.
@@ -157,6 +159,7 @@ impl Bench {
                 call_length: limits::CALL_LENGTH,
             },
             prompts,
+            history: History::default(),
             minted: Minted::default(),
             ports: BTreeSet::new(),
             sessions: BTreeMap::new(),
@@ -204,6 +207,8 @@ impl Bench {
             now,
             settings: &bench.settings,
             prompts: &bench.prompts,
+            history: &bench.history,
+            takes_recalls: true,
             minted: &mut bench.minted,
             rng: &mut Rng::new([2; 32]),
         };
@@ -238,6 +243,8 @@ impl Bench {
             now: self.now,
             settings: &self.settings,
             prompts: &self.prompts,
+            history: &self.history,
+            takes_recalls: true,
             minted: &mut self.minted,
             rng: &mut Rng::new([2; 32]),
         };
@@ -973,6 +980,8 @@ fn an_update_of_whoever_is_dialled_is_answered_and_heard() {
                 now: bench.now,
                 settings: &bench.settings,
                 prompts: &bench.prompts,
+                history: &bench.history,
+                takes_recalls: true,
                 minted: &mut bench.minted,
                 rng: &mut Rng::new([2; 32]),
             };

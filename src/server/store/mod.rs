@@ -13,6 +13,7 @@ mod checkpoint;
 mod cloud_event;
 mod live_calls;
 mod lock;
+mod numbers;
 mod projection;
 mod recordings;
 mod restore;

@@ -4,7 +4,7 @@
 use rusqlite::{Transaction, params};
 use serde_json::{Map, Value};
 
-use super::{calls, live_calls, recordings};
+use super::{calls, live_calls, numbers, recordings};
 use crate::engine::event::Event;
 use crate::time::Wall;
 
@@ -14,7 +14,12 @@ pub(super) fn apply(transaction: &Transaction<'_>, event: &Event) -> rusqlite::R
         return Ok(());
     };
     match noun {
-        "call" => live_calls::apply(transaction, event, verb),
+        "call" => {
+            if verb == "ended" {
+                numbers::call_ended(transaction, event)?;
+            }
+            live_calls::apply(transaction, event, verb)
+        }
         "queue" | "operator" | "whisper" => live_calls::follow(transaction, event),
         "audit" => calls::described(transaction, event),
         "recording" => recordings::apply(transaction, event, verb),
@@ -31,7 +36,9 @@ fn callback(transaction: &Transaction<'_>, event: &Event, verb: &str) -> rusqlit
     match verb {
         "opened" => transaction
             .prepare_cached(
-                "INSERT OR REPLACE INTO callbacks VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, 1, 1)",
+                "INSERT OR REPLACE INTO callbacks
+                 (id, phone, call, site, reason, opened, due, count, open)
+                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, 1, 1)",
             )?
             .execute(params![
                 id,
@@ -52,6 +59,19 @@ fn callback(transaction: &Transaction<'_>, event: &Event, verb: &str) -> rusqlit
             .execute([id])?,
         _ => 0,
     };
+    match event.data.get("recall") {
+        Some(recall) => keep_recall(transaction, id, recall),
+        // Whoever says nothing of it changes nothing about it.
+        None => Ok(()),
+    }
+}
+
+/// The place that is kept for a callback, and how far its ladder is.
+fn keep_recall(transaction: &Transaction<'_>, id: &str, recall: &Value) -> rusqlite::Result<()> {
+    let kept = recall.is_object().then(|| recall.to_string());
+    transaction
+        .prepare_cached("UPDATE callbacks SET recall = ?2 WHERE id = ?1")?
+        .execute(params![id, kept])?;
     Ok(())
 }
 

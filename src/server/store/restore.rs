@@ -7,11 +7,12 @@ use rusqlite::{OptionalExtension as _, Transaction};
 use serde_json::{Map, Value, json};
 
 use super::projection::{moment, text};
-use super::{bindings, live_calls};
+use super::{bindings, live_calls, numbers};
 use crate::acd::message::Wish;
-use crate::engine::event::{CALL_FIELDS, Event};
+use crate::engine::event::{self, CALL_FIELDS, Event};
 use crate::id::{CallId, CallbackId, EventId, OperatorName, Ulid};
 use crate::ledger::callbacks::Callback;
+use crate::ledger::history::Past;
 use crate::limits;
 use crate::rng::Rng;
 use crate::sip::registrar::Binding;
@@ -27,6 +28,8 @@ pub struct Restored {
     pub wishes: Vec<(OperatorName, Wish)>,
     /// Callbacks nobody has closed.
     pub callbacks: Vec<Callback>,
+    /// The numbers seen last.
+    pub numbers: Vec<(String, Past)>,
     /// Calls that the last run could not end and that were ended now.
     pub interrupted: usize,
 }
@@ -217,6 +220,7 @@ pub(super) fn read(
         bindings: bindings::restore(transaction, now)?,
         wishes: wishes(transaction)?,
         callbacks: callbacks(transaction)?,
+        numbers: numbers::restore(transaction)?,
         interrupted,
     })
 }
@@ -239,7 +243,7 @@ fn wishes(transaction: &Transaction<'_>) -> rusqlite::Result<Vec<(OperatorName, 
 
 fn callbacks(transaction: &Transaction<'_>) -> rusqlite::Result<Vec<Callback>> {
     let mut statement = transaction.prepare(
-        "SELECT id, call, phone, site, reason, opened, due, count
+        "SELECT id, call, phone, site, reason, opened, due, count, recall
          FROM callbacks WHERE open = 1 ORDER BY opened, id",
     )?;
     let mut rows = statement.query([])?;
@@ -257,25 +261,14 @@ fn callbacks(transaction: &Transaction<'_>) -> rusqlite::Result<Vec<Callback>> {
             call,
             phone: row.get(2)?,
             site: site.as_deref().map(Into::into),
-            reason: reason(&row.get::<_, String>(4)?),
+            reason: MissedReason::of(&row.get::<_, String>(4)?),
             opened_at: Wall::from_millis(row.get(5)?),
             due_at: Wall::from_millis(row.get(6)?),
             count: row.get(7)?,
+            recall: row
+                .get::<_, Option<String>>(8)?
+                .and_then(|json| event::recall_of(&serde_json::from_str(&json).ok()?)),
         });
     }
     Ok(callbacks)
-}
-
-/// The reason by its word; one that nobody knows any more reads as an interruption.
-fn reason(word: &str) -> MissedReason {
-    match word {
-        "abandoned" => MissedReason::Abandoned,
-        "timeout" => MissedReason::Timeout,
-        "no_operators" => MissedReason::NoOperators,
-        "off_hours" => MissedReason::OffHours,
-        "queue_full" => MissedReason::QueueFull,
-        "refused" => MissedReason::Refused,
-        "unrouted" => MissedReason::Unrouted,
-        _ => MissedReason::Interrupted,
-    }
 }

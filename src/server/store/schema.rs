@@ -7,7 +7,7 @@ use rusqlite::{Connection, OpenFlags};
 
 /// What makes each version of the one before it, the first of nothing. The last is the version this
 /// program writes; a higher one belongs to a later program.
-const STEPS: [&str; 4] = [TABLES, PATHS, WISHES, CALLS];
+const STEPS: [&str; 5] = [TABLES, PATHS, WISHES, CALLS, RECALLS];
 
 /// The first version's tables. `STRICT`, so that a wrong type is an error at once.
 const TABLES: &str = "
@@ -124,6 +124,38 @@ CREATE INDEX calls_by_queue ON calls(queue, call) WHERE queue IS NOT NULL;
 CREATE INDEX calls_by_outcome ON calls(outcome, call) WHERE outcome IS NOT NULL;
 ";
 
+/// The fifth version keeps the place of whoever is to be called back, and the past of each number,
+/// which is read from the events of before once.
+const RECALLS: &str = "
+ALTER TABLE callbacks ADD COLUMN recall TEXT;
+CREATE TABLE numbers (
+    number TEXT PRIMARY KEY,
+    calls INTEGER NOT NULL,
+    first INTEGER NOT NULL,
+    last INTEGER NOT NULL,
+    talked INTEGER,
+    operator TEXT
+) STRICT, WITHOUT ROWID;
+CREATE INDEX numbers_seen ON numbers(last);
+CREATE TEMP VIEW ended AS
+    SELECT time,
+        json_extract(json, '$.data.direction') = 'inbound' AS came,
+        CASE json_extract(json, '$.data.direction')
+            WHEN 'inbound' THEN json_extract(json, '$.data.from')
+            WHEN 'outbound' THEN json_extract(json, '$.data.to') END AS number,
+        json_extract(json, '$.data.answered_at') IS NOT NULL AS talked,
+        json_extract(json, '$.data.operator') AS operator
+    FROM events WHERE kind = 'call.ended';
+INSERT INTO numbers
+    SELECT number, sum(came), min(time), max(time), NULL, NULL FROM ended
+    WHERE number IS NOT NULL AND (came OR talked) GROUP BY number;
+UPDATE numbers SET talked = talk.at, operator = talk.operator FROM
+    (SELECT number, max(time) AS at, operator FROM ended
+     WHERE talked AND operator IS NOT NULL GROUP BY number) AS talk
+    WHERE talk.number = numbers.number;
+DROP VIEW ended;
+";
+
 /// How safe a commit is.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub enum Sync {
@@ -222,6 +254,22 @@ mod tests {
         let old = Connection::open(&path).unwrap();
         old.execute_batch(TABLES).unwrap();
         old.pragma_update(None, "user_version", 1).unwrap();
+        for (seq, data) in [
+            r#"{"direction":"inbound","from":"1","answered_at":"x","operator":"olena"}"#,
+            r#"{"direction":"inbound","from":"1","answered_at":null,"operator":null}"#,
+            r#"{"direction":"outbound","to":"1","answered_at":"x","operator":"iryna"}"#,
+            r#"{"direction":"outbound","to":"2","answered_at":null,"operator":null}"#,
+        ]
+        .into_iter()
+        .enumerate()
+        {
+            let seq = i64::try_from(seq).unwrap();
+            old.execute(
+                "INSERT INTO events VALUES (?1 + 10, ?2, 'call.ended', NULL, ?1, ?3)",
+                rusqlite::params![seq, seq.to_string(), format!("{{\"data\":{data}}}")],
+            )
+            .unwrap();
+        }
         old.execute_batch(
             "INSERT INTO bindings VALUES ('olena', 'k', 'sip:a@b', 1, 'UDP', 'l', 'p', 'c', 1, 2, 'ua')",
         )
@@ -256,6 +304,15 @@ mod tests {
             let [call, caller, outcome, data]: [String; 4] = row.unwrap();
             assert_eq!([call, caller, outcome].join(" "), "c +380671112233 missed");
             assert!(data.starts_with(r#"{"from":"#), "{data}");
+            let past = db.query_row("SELECT * FROM numbers", [], |row| {
+                Ok((
+                    row.get::<_, String>(0)?,
+                    [row.get(1)?, row.get(2)?, row.get(3)?, row.get(4)?],
+                    row.get::<_, String>(5)?,
+                ))
+            });
+            let past: (String, [i64; 4], String) = past.unwrap();
+            assert_eq!(past, ("1".to_owned(), [2, 0, 2, 2], "iryna".to_owned()));
         }
     }
 }

@@ -20,7 +20,10 @@ impl World {
                     self.sound.handle(self.now, command, &mut sounding);
                     self.sounding(sounding);
                 }
-                Output::Record(Record::Event(event)) => self.note(*event),
+                Output::Record(Record::Event(event)) => {
+                    self.kept.follow(&event);
+                    self.note(*event);
+                }
                 Output::Ask {
                     id,
                     question: Question::Committed,

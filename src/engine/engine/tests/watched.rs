@@ -177,6 +177,7 @@ fn callbacks_from_before_a_restart_wait_at_once() {
         opened_at: Wall::from_millis(1),
         due_at: Wall::from_millis(2),
         count: 1,
+        recall: None,
     };
     let sources = [Source {
         name: "plan.yaml",

@@ -1,0 +1,321 @@
+//! A recall: a call of ours back to a patient who asked for it in a queue and kept the place there.
+//!
+//! ```text
+//!          answered              whisper over             answered         notice over
+//! Waiting ─────────► Whispering ─────────────► Dialling ───────────► Whispering ──────► Talking
+//!   ▲   misses, hangs up │                        │ not reached, or the operator hangs up
+//!   └────────────────────┘                        └──────► Ended; the ledger climbs its ladder
+//! ```
+//!
+//! The operator is rung first and hears the whisper; nobody stands on the caller's side until the
+//! patient answers. From then on it is a call like any other: a patient who has answered is not rung
+//! again, and waits for the next operator if this one is gone. Whoever gets no answer has no paperwork.
+//!
+//! When to ring back, and how often, is not decided here. Nor is a caller's wish for a callback: that
+//! is in [`super::callback`].
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use super::announce::Announcing;
+use super::call::{Call, Effects};
+use super::cause;
+use super::dial::Dial;
+use super::facts::{CallFacts, PatientTry};
+use super::leg::Leg;
+use super::message::{CallEffect, CallTimer, News, World};
+use super::path::{Path, Step};
+use super::phase::{Notice, Phase, Stage, Whispering};
+use super::whisper::Rendered;
+use crate::dialplan::decide::Decision;
+use crate::dialplan::dial::Dialled;
+use crate::dialplan::plan::Dialplan;
+use crate::id::{CallId, QueueName, TicketId};
+use crate::limits;
+use crate::media::command::MediaCommand;
+use crate::time::{Instant, Wall};
+use crate::words::{Direction, LeftReason, MissedReason, Outcome};
+
+/// What a recall is made of.
+#[derive(Debug)]
+pub struct Recalled {
+    /// Its new id.
+    pub id: CallId,
+    /// Its new ticket.
+    pub ticket: TicketId,
+    /// The plan that is live.
+    pub plan: Arc<Dialplan>,
+    /// What it says of the number that the patient called.
+    pub decision: Decision,
+    /// The patient's number.
+    pub number: String,
+    /// The number shown to the patient.
+    pub show: Option<String>,
+    /// The queue.
+    pub queue: QueueName,
+    /// When the patient came into it.
+    pub entered: Instant,
+    /// The priority there.
+    pub priority: i32,
+}
+
+/// How far a recall is.
+#[derive(Clone, Debug)]
+pub struct Recall {
+    /// The number shown to the patient.
+    show: Option<String>,
+    /// When we began to ring the patient.
+    begun: Option<Wall>,
+    /// Since when the phone is heard ringing.
+    rings: Option<Instant>,
+}
+
+impl Call {
+    /// A call back to a patient, which joins the queue at once.
+    pub fn recall(recalled: Recalled, world: &mut World<'_>, fx: &mut Effects) -> Self {
+        let Recalled {
+            id,
+            ticket,
+            plan,
+            mut decision,
+            number,
+            show,
+            queue,
+            entered,
+            priority,
+        } = recalled;
+        decision.priority = priority;
+        let facts = CallFacts {
+            direction: Direction::Outbound,
+            from: show.as_deref().map(Arc::from),
+            to: Arc::from(number),
+            plan: Arc::from(plan.hash.as_str()),
+            ..CallFacts::of(id, &decision, world.now.wall)
+        };
+        let recording = plan.recording.as_ref();
+        let notice = match recording.and_then(|it| it.announce.as_ref()) {
+            Some(_) => Notice::Due,
+            None => Notice::Over,
+        };
+        let mut call = Self {
+            facts,
+            plan,
+            decision,
+            path: Path::new(&[], entered),
+            announcing: Announcing::default(),
+            place: None,
+            recall: Some(Recall {
+                show,
+                begun: None,
+                rings: None,
+            }),
+            tone: None,
+            greeted: true,
+            phase: Phase::Waiting,
+            notice,
+            caller: Leg::nobody(world.minted.leg()),
+            caller_offer: None,
+            caller_answer: None,
+            ticket,
+            queued: false,
+            stands_in: None,
+            offers: BTreeMap::new(),
+            operator: None,
+            seats: BTreeMap::new(),
+            dials: None,
+            dial: None,
+            transfer: None,
+            parting: None,
+            supervisor: None,
+            replacement: None,
+            music: None,
+            rendered: Rendered::default(),
+            adopted: Vec::new(),
+            open: BTreeSet::new(),
+            pressed: BTreeMap::new(),
+            farewell: None,
+            recording: false,
+            since: world.now.mono,
+            bridged: None,
+        };
+        call.tell(News::Started, fx);
+        call.tell_routed(vec![format!("queue.{queue}")], fx);
+        call.limit_length(world, fx);
+        call.join(world, queue, fx);
+        call
+    }
+
+    fn limit_length(&self, world: &World<'_>, fx: &mut Effects) {
+        let longest = world.now.mono + world.settings.call_length;
+        fx.push_back(CallEffect::SetTimer(CallTimer::Length, longest));
+    }
+
+    /// Whether the patient whom this call rings back has not answered yet.
+    #[must_use]
+    pub fn rings_back(&self) -> bool {
+        self.recall.is_some() && self.caller.is_nobody()
+    }
+
+    /// The number of the one who wants to talk to us: who called, or is called back.
+    pub(super) fn patient(&self) -> Option<&str> {
+        match self.recall {
+            Some(_) => Some(&self.facts.to),
+            None => self.facts.from.as_deref(),
+        }
+    }
+
+    /// The number shown to the patient.
+    pub(super) fn recall_shows(&self) -> Option<&str> {
+        let recall = self.recall.as_ref().filter(|_| self.rings_back());
+        recall.and_then(|recall| recall.show.as_deref())
+    }
+
+    /// The queue let the recall go. One that waited too long takes its place again at once; for
+    /// anything else the ledger tries again later.
+    pub(super) fn recall_left(
+        &mut self,
+        world: &World<'_>,
+        queue: QueueName,
+        reason: LeftReason,
+        fx: &mut Effects,
+    ) {
+        let site = self.decision.site.as_ref();
+        if reason == LeftReason::Moved
+            && let Step::Join(queue) = self.path.step(&self.plan, site, world.now.wall)
+        {
+            return self.join(world, queue, fx);
+        }
+        match reason {
+            LeftReason::Timeout => self.join(world, queue, fx),
+            LeftReason::NoOperators
+            | LeftReason::QueueFull
+            | LeftReason::EstimatedWait
+            | LeftReason::ExitKey
+            | LeftReason::Answered
+            | LeftReason::Abandoned
+            | LeftReason::Callback
+            | LeftReason::Moved => {
+                self.queued = false;
+                let farewell = self.farewell_for(cause::NOBODY);
+                let reason = Some(MissedReason::NoOperators);
+                self.end(world, Outcome::Missed, reason, farewell, fx);
+            }
+        }
+    }
+
+    /// The operator has heard the whisper: now the patient is rung, and the operator hears music.
+    pub(super) fn ring_patient(&mut self, world: &mut World<'_>, fx: &mut Effects) {
+        let Some(operator) = self.operator.as_ref().map(|leg| leg.id) else {
+            return;
+        };
+        let number = self.facts.to.to_string();
+        if let Some(recall) = &mut self.recall {
+            recall.begun = Some(world.now.wall);
+        }
+        self.limit_length(world, fx);
+        self.entertain(world, operator, fx);
+        self.phase = Phase::Dialling;
+        let dialled = Dialled::Outside {
+            number: number.clone(),
+            emergency: false,
+        };
+        self.dial = Some(Dial::new(dialled, world.now.mono));
+        fx.push_back(CallEffect::SetTimer(
+            CallTimer::Dial,
+            world.now.mono + limits::RECALL_RINGS,
+        ));
+        fx.push_back(CallEffect::Ways { number });
+    }
+
+    /// The patient's phone rings.
+    pub(super) fn patient_rings(&mut self, world: &World<'_>, code: u16) {
+        if let Some(recall) = self.recall.as_mut().filter(|_| code >= 180) {
+            recall.rings.get_or_insert(world.now.mono);
+        }
+    }
+
+    /// The patient answered: the notice, if there is one, and then the operator.
+    pub(super) fn patient_answered(
+        &mut self,
+        world: &mut World<'_>,
+        leg: Leg,
+        heard_early: bool,
+        fx: &mut Effects,
+    ) {
+        self.caller = leg;
+        self.patient_tried(world, 200);
+        let sides = self.sides();
+        let seat = sides.and_then(|(_, operator)| self.seats.get(&operator));
+        let (Some((caller, right)), Some(seat)) = (sides, seat) else {
+            let farewell = self.farewell_for(cause::NOBODY);
+            let reason = Some(MissedReason::NoOperators);
+            return self.end(world, Outcome::Missed, reason, farewell, fx);
+        };
+        let operator = seat.operator.clone();
+        // Nobody is heard by the patient before the notice.
+        if heard_early && self.notice == Notice::Due {
+            let unbridge = MediaCommand::Unbridge {
+                caller,
+                operator: right,
+            };
+            Self::media(unbridge, fx);
+            self.entertain(world, right, fx);
+        }
+        self.phase = Phase::Whispering(Whispering {
+            operator,
+            spoken: self.spoken(world),
+            since: world.now.mono,
+            stage: Stage::Over,
+            told: true,
+        });
+        self.play_notice(world, fx);
+        self.bridge_if_ready(world, fx);
+    }
+
+    /// The patient was not reached.
+    pub(super) fn patient_missed(&mut self, world: &World<'_>, code: u16, fx: &mut Effects) {
+        self.patient_tried(world, code);
+        self.facts.result.get_or_insert(cause::result_of(code));
+        let (outcome, reason) = (Outcome::Missed, Some(MissedReason::Timeout));
+        let farewell = self.farewell_for(cause::of_response(code));
+        self.end(world, outcome, reason, farewell, fx);
+    }
+
+    /// The operator is gone, or the patient calls in, while the patient's phone rings.
+    pub(super) fn give_up_patient(&mut self, world: &World<'_>, receded: bool, fx: &mut Effects) {
+        self.patient_tried(world, 487);
+        if let Some(tried) = &mut self.facts.patient {
+            tried.receded = receded;
+        }
+        let farewell = self.farewell_for(cause::NORMAL);
+        let reason = Some(MissedReason::Abandoned);
+        self.end(world, Outcome::Missed, reason, farewell, fx);
+    }
+
+    /// The patient calls in: there is nobody to ring back. One who has answered is not let go.
+    pub(super) fn recede(&mut self, world: &World<'_>, fx: &mut Effects) {
+        if self.rings_back() && !self.ended() {
+            self.give_up_patient(world, true, fx);
+        }
+    }
+
+    /// Writes the attempt down, once; before the patient is rung there is none.
+    fn patient_tried(&mut self, world: &World<'_>, sip_code: u16) {
+        let Some(recall) = &self.recall else {
+            return;
+        };
+        if let Some(at) = recall.begun {
+            let operator = self.operator.as_ref().and_then(|it| self.seats.get(&it.id));
+            self.facts.patient = Some(PatientTry {
+                at,
+                operator: operator.map(|seat| seat.operator.clone()),
+                sip_code,
+                ring: recall
+                    .rings
+                    .map(|rings| world.now.mono.since(rings))
+                    .unwrap_or_default(),
+                receded: false,
+            });
+        }
+    }
+}

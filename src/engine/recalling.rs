@@ -1,0 +1,355 @@
+//! Ringing back: the callbacks that were asked for in a queue become calls of ours when their turn may
+//! have come, and what came of each goes back into the ledger.
+//!
+//! A recall that cannot begin, because its queue is closed, has nobody at work or calls out are not
+//! allowed now, is looked at again and again: it waits, and is never lost. What has a place in a queue
+//! is a call; this file knows none of its steps.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+
+use serde_json::{Value, json};
+
+use super::engine::{Engine, EngineTimer};
+use super::event;
+use super::output::Level;
+use crate::call::call::{Call, Effects};
+use crate::call::facts::{CallFacts, PatientTry};
+use crate::call::message::{CallInput, World};
+use crate::call::recall::Recalled;
+use crate::dialplan::decide::{Decision, Facts};
+use crate::dialplan::dial::Dialled;
+use crate::dialplan::plan::{Rung, Target};
+use crate::id::{CallId, CallbackId, TrunkName, Ulid};
+use crate::ledger::callbacks::{Callback, Missed, Verdict};
+use crate::ledger::history::Talk;
+use crate::ledger::recalls::Recall;
+use crate::limits;
+use crate::time::{Duration, Instant, Now, Wall};
+use crate::words::{CallResult, Direction, MissedReason, OperatorState, Outcome};
+
+impl Engine {
+    /// Comes back when the next recall wants to be looked at, and now and then before that, as the
+    /// clock on the wall may be set.
+    pub(super) fn arm_recalls(&mut self, now: Now) {
+        let Some(next) = self.callbacks.next_recall() else {
+            self.timers.cancel(&EngineTimer::Recalls);
+            return;
+        };
+        let wait = between(now.wall, next).min(limits::RECALL_AGAIN);
+        self.timers.set(EngineTimer::Recalls, now.mono + wait);
+    }
+
+    /// Begins every recall that is due and may begin.
+    pub(super) fn ring_back(&mut self, now: Now) {
+        while let Some(callback) = self.callbacks.pop_recall(now.wall) {
+            if let Some(recall) = callback.recall.clone() {
+                self.climb(now, &callback, &recall);
+            }
+        }
+        self.arm_recalls(now);
+    }
+
+    fn climb(&mut self, now: Now, callback: &Callback, recall: &Recall) {
+        match self.rung(recall.rung) {
+            Some(Rung::Call { show, .. }) if self.may_ring_back(now, callback, recall) => {
+                self.begin_recall(now, callback, recall, show);
+            }
+            Some(Rung::Call { .. }) => {
+                let again = now.wall + limits::RECALL_AGAIN;
+                self.callbacks.look_again(&callback.phone, again);
+            }
+            Some(Rung::Message { .. }) => {
+                let message = json!({ "at": now.wall.to_string(), "result": "message" });
+                self.attempted(now, &callback.phone, None, &message, true);
+            }
+            None => {
+                self.callbacks.tried(&callback.phone, None);
+            }
+        }
+    }
+
+    /// A plan without a ladder has one rung: the patient is rung once.
+    fn rung(&self, rung: u32) -> Option<Rung> {
+        let ladder = &self.plan.callbacks.attempts;
+        if ladder.is_empty() && rung == 0 {
+            let after = Duration::ZERO;
+            return Some(Rung::Call { show: None, after });
+        }
+        ladder.get(usize::try_from(rung).ok()?).cloned()
+    }
+
+    fn may_ring_back(&self, now: Now, callback: &Callback, recall: &Recall) -> bool {
+        let Some(queue) = self.plan.queues.get(&recall.queue) else {
+            return false;
+        };
+        let calendar = queue.calendar.as_ref();
+        let site = callback.site.as_ref();
+        let open = calendar.is_none_or(|it| self.plan.is_open(it, site, now.wall));
+        let mut operators = queue.operators.keys();
+        let staffed = operators.any(|operator| {
+            let state = self.desk.state(operator);
+            state.is_some_and(|state| state != OperatorState::LoggedOut)
+        });
+        let room = self.active < self.settings.calls && !self.draining;
+        open && staffed && room && self.dials(now, &callback.phone)
+    }
+
+    fn dials(&self, now: Now, number: &str) -> bool {
+        let dialled = self.plan.dialled(number, now.wall);
+        dialled.is_ok_and(|dialled| match dialled {
+            Dialled::Outside { emergency, .. } => !emergency,
+            Dialled::Operator(_) | Dialled::Queues(_) => false,
+        })
+    }
+
+    fn begin_recall(
+        &mut self,
+        now: Now,
+        callback: &Callback,
+        recall: &Recall,
+        show: Option<String>,
+    ) {
+        let id = CallId(Ulid::new(now.wall, &mut self.rng));
+        let outbound = self.plan.outbound.as_ref();
+        let of_site = callback
+            .site
+            .as_ref()
+            .and_then(|site| outbound?.show.get(site));
+        let of_site = of_site.or_else(|| outbound?.show_else.as_ref());
+        let recalled = Recalled {
+            id,
+            ticket: self.minted.ticket(),
+            plan: Arc::clone(&self.plan),
+            number: callback.phone.clone(),
+            show: show.or_else(|| of_site.cloned()),
+            queue: recall.queue.clone(),
+            entered: moment(now, recall.entered),
+            priority: recall.priority,
+            decision: self.decision_of(now, callback, recall),
+        };
+        let mut effects = Effects::new();
+        let mut world = World {
+            now,
+            settings: &self.settings.call,
+            prompts: &self.prompts,
+            history: &self.history,
+            takes_recalls: false,
+            minted: &mut self.minted,
+            rng: &mut self.rng,
+        };
+        let begun = catch_unwind(AssertUnwindSafe(|| {
+            Call::recall(recalled, &mut world, &mut effects)
+        }));
+        let Ok(call) = begun else {
+            self.faults += 1;
+            let text = "a fault of ours stopped a call back; please report the panic above it";
+            self.log(Level::Error, Some(id), text);
+            let again = now.wall + limits::RECALL_AGAIN;
+            return self.callbacks.look_again(&callback.phone, again);
+        };
+        self.callbacks.begun(&callback.phone, id);
+        self.active += 1;
+        self.calls.insert(id, call);
+        self.queue_effects(id, effects);
+    }
+
+    /// What the plan says of the number that the patient called, now.
+    fn decision_of(&self, now: Now, callback: &Callback, recall: &Recall) -> Decision {
+        let facts = Facts {
+            trunk: TrunkName::from(""),
+            to: recall.dialled.clone(),
+            from: Some(callback.phone.clone()),
+        };
+        Decision {
+            targets: vec![Target::Queue(recall.queue.clone())],
+            reject: None,
+            site: callback.site.clone(),
+            ..self.plan.decide(&facts, now.wall)
+        }
+    }
+
+    /// A caller pressed the key: the callback is opened, and held until the caller has hung up.
+    pub(super) fn callback_asked(
+        &mut self,
+        now: Now,
+        facts: &CallFacts,
+        entered: Wall,
+        priority: i32,
+    ) {
+        let Some(queue) = facts.queue.clone() else {
+            return;
+        };
+        let after = match self.rung(0) {
+            Some(Rung::Call { after, .. } | Rung::Message { after }) => after,
+            None => Duration::ZERO,
+        };
+        let recall = Recall {
+            queue,
+            entered,
+            priority,
+            dialled: facts.to.to_string(),
+            rung: 0,
+            next_at: now.wall + after,
+        };
+        let missed = self.missed_of(facts, MissedReason::Abandoned);
+        let missed = Missed {
+            ignores: Duration::ZERO,
+            ..missed
+        };
+        let verdict = self.callbacks.asked(now, &missed, recall, &mut self.rng);
+        let (kind, callback) = match verdict {
+            Verdict::Opened(callback) => ("callback.opened", callback),
+            Verdict::Repeated(callback) => ("callback.repeated", callback),
+            Verdict::None(_) => return,
+        };
+        self.show_callbacks(now, callback.site.as_ref());
+        let fields = event::callback_fields(&callback, "open");
+        self.record(now, kind, Some(facts.id), fields);
+    }
+
+    /// A missed call, as far as callbacks care.
+    pub(super) fn missed_of<'a>(&self, facts: &'a CallFacts, reason: MissedReason) -> Missed<'a> {
+        let rules = &self.plan.callbacks;
+        Missed {
+            call: facts.id,
+            phone: facts.from.as_deref(),
+            site: facts.site.as_ref(),
+            reason,
+            stayed: facts.wait.unwrap_or_default(),
+            due: rules.due,
+            ignores: rules.ignore_shorter_than,
+        }
+    }
+
+    /// The callback that this call asked for before it ended, while it is open.
+    pub(super) fn asked_before(&self, facts: &CallFacts) -> Option<CallbackId> {
+        let from = facts.from.as_deref().filter(|_| facts.callback_requested)?;
+        self.callbacks.of(from).map(|callback| callback.id)
+    }
+
+    /// A call came in. Whoever has a recall in the same queue gets its place, and is not rung back
+    /// meanwhile.
+    pub(super) fn recognise(&mut self, now: Now, id: CallId) {
+        let Some(call) = self.calls.get_mut(&id).filter(|call| !call.ended()) else {
+            return;
+        };
+        if call.facts().direction != Direction::Inbound {
+            return;
+        }
+        let Some(from) = call.facts().from.clone() else {
+            return;
+        };
+        let Some(kept) = self.callbacks.calls_in(&from, id) else {
+            return;
+        };
+        let entered = moment(now, kept.recall.entered);
+        call.keep_place(kept.recall.queue, entered);
+        self.arm_recalls(now);
+        if let Some(live) = kept.live {
+            self.step(now, live, CallInput::Recede);
+        }
+    }
+
+    /// A call is over: what its number is remembered by, and what becomes of a recall of it. A talk
+    /// that closes a callback is told after this.
+    pub(super) fn note_ended(&mut self, now: Now, facts: &CallFacts) {
+        self.remember(facts);
+        match facts.direction {
+            Direction::Inbound => {
+                if let Some(from) = &facts.from {
+                    self.callbacks.lets_go(from, facts.id, now.wall);
+                }
+            }
+            Direction::Outbound => self.recall_over(now, facts),
+            Direction::Internal => {}
+        }
+        self.arm_recalls(now);
+    }
+
+    fn remember(&mut self, facts: &CallFacts) {
+        let talk = facts.answered_at.zip(facts.operator.clone());
+        let talk = talk.map(|(at, operator)| Talk { at, operator });
+        let (number, from_it) = match (facts.direction, facts.outcome) {
+            (Direction::Inbound, Some(Outcome::Answered | Outcome::Missed)) => {
+                (facts.from.as_deref(), true)
+            }
+            (Direction::Outbound, _) if talk.is_some() => (Some(&*facts.to), false),
+            (Direction::Inbound | Direction::Outbound | Direction::Internal, _) => (None, false),
+        };
+        if let Some(number) = number {
+            self.history.called(number, facts.started_at, from_it, talk);
+        }
+    }
+
+    /// A call that rang back is over. When the patient was not rung the rung is tried again.
+    fn recall_over(&mut self, now: Now, facts: &CallFacts) {
+        let phone = &facts.to;
+        if self.callbacks.rung_back_by(phone) != Some(facts.id) {
+            return;
+        }
+        match &facts.patient {
+            Some(tried) => {
+                let attempt = attempt(tried, facts.result);
+                let reached = facts.result == Some(CallResult::Answered);
+                let climbs = !tried.receded && (!reached || facts.stranded.is_some());
+                self.attempted(now, phone, Some(facts.id), &attempt, climbs);
+            }
+            None => {
+                let again = now.wall + limits::RECALL_AGAIN;
+                self.callbacks.look_again(phone, again);
+            }
+        }
+    }
+
+    /// Tells of an attempt, and goes on to the next rung when it was in vain.
+    fn attempted(
+        &mut self,
+        now: Now,
+        phone: &str,
+        call: Option<CallId>,
+        attempt: &Value,
+        climbs: bool,
+    ) {
+        let callback = if climbs {
+            let rung = self.callbacks.of(phone).and_then(|it| it.recall.as_ref());
+            let next = rung.and_then(|recall| self.rung(recall.rung.saturating_add(1)));
+            let next = next.map(|next| match next {
+                Rung::Call { after, .. } | Rung::Message { after } => now.wall + after,
+            });
+            self.callbacks.tried(phone, next)
+        } else {
+            self.callbacks.look_again(phone, now.wall);
+            self.callbacks.of(phone).cloned()
+        };
+        let Some(callback) = callback else {
+            return;
+        };
+        let mut fields = event::callback_fields(&callback, "open");
+        fields.insert("attempt".into(), attempt.clone());
+        self.record(now, "callback.attempted", call, fields);
+    }
+}
+
+/// An attempt, in the words of the contract.
+fn attempt(tried: &PatientTry, result: Option<CallResult>) -> Value {
+    json!({
+        "at": tried.at.to_string(),
+        "operator": tried.operator,
+        "sip_code": tried.sip_code,
+        "ring_s": tried.ring.as_secs_f64(),
+        "result": result,
+    })
+}
+
+/// From one time to a later one; nothing when it is not later.
+fn between(from: Wall, to: Wall) -> Duration {
+    let millis = to.as_millis().saturating_sub(from.as_millis());
+    Duration::from_millis(u64::try_from(millis).unwrap_or(0))
+}
+
+/// A time of the past on the engine's own clock. Before the process began there is its start, and
+/// whoever came first has the lower ticket.
+fn moment(now: Now, wall: Wall) -> Instant {
+    now.mono - between(wall, now.wall)
+}

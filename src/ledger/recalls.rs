@@ -1,0 +1,376 @@
+//! Callbacks that were asked for in a queue: each keeps its place there, and is rung back when its turn
+//! comes, up a ladder of attempts.
+//!
+//! ```text
+//! asked for ──► Held by the call that asked ──it ended──► Waiting ──due──► Live, a call of ours
+//!                 ▲                                        ▲   │            │  │
+//!                 └── the patient calls in ────────────────│───┘            │  └ reached ──► closed
+//!                                                          └── not reached ─┘
+//!                                             the ladder is over: the callback stays open, for people
+//! ```
+//!
+//! One number has one recall, and a recall has at most one call. What a recall says, a restart brings
+//! back; who holds it, and which call is its own, ends with the process.
+
+use std::collections::BTreeSet;
+
+use super::callbacks::{Callback, Callbacks, Missed, Verdict};
+use crate::id::{CallId, QueueName};
+use crate::limits;
+use crate::rng::Rng;
+use crate::time::{Now, Wall};
+
+/// The place that is kept for a patient, and how far the ladder is.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Recall {
+    /// The queue.
+    pub queue: QueueName,
+    /// When the patient came into it.
+    pub entered: Wall,
+    /// The priority there.
+    pub priority: i32,
+    /// The number that the patient called.
+    pub dialled: String,
+    /// The next rung of the ladder, from zero.
+    pub rung: u32,
+    /// When it is due.
+    pub next_at: Wall,
+}
+
+/// What becomes of a recall in this run.
+#[derive(Clone, Debug, Default)]
+pub struct Standing {
+    /// Calls of the patient that are under way; nobody is rung back meanwhile.
+    held: BTreeSet<CallId>,
+    /// The call that rings back.
+    live: Option<CallId>,
+    /// Where it stands on the agenda.
+    at: Option<(Wall, Wall)>,
+}
+
+/// What a patient who calls in while a recall waits finds.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Kept {
+    /// The place.
+    pub recall: Recall,
+    /// The call that was about to ring them.
+    pub live: Option<CallId>,
+}
+
+impl Callbacks {
+    /// Whether one more can be asked for.
+    #[must_use]
+    pub fn takes_recalls(&self) -> bool {
+        self.standing.len() < limits::RECALLS && self.open.len() < limits::OPEN_CALLBACKS
+    }
+
+    /// A caller asks for a callback and keeps the place. The call holds it until it has ended.
+    pub fn asked(
+        &mut self,
+        now: Now,
+        missed: &Missed<'_>,
+        mut recall: Recall,
+        rng: &mut Rng,
+    ) -> Verdict {
+        let verdict = self.missed(now, missed, rng);
+        let Some(phone) = missed.phone else {
+            return verdict;
+        };
+        let Some(open) = self.open.get_mut(phone) else {
+            return verdict;
+        };
+        if let Some(before) = open.recall.as_ref().filter(|it| it.queue == recall.queue) {
+            recall.entered = recall.entered.min(before.entered);
+        }
+        open.recall = Some(recall);
+        let callback = open.clone();
+        let standing = self.standing.entry(phone.to_owned()).or_default();
+        standing.held.insert(missed.call);
+        self.unschedule(phone);
+        match verdict {
+            Verdict::Opened(_) => Verdict::Opened(callback),
+            Verdict::Repeated(_) => Verdict::Repeated(callback),
+            Verdict::None(why) => Verdict::None(why),
+        }
+    }
+
+    /// A call of this number came in. What was kept for it, if anything: nobody rings back while the
+    /// call goes on.
+    pub fn calls_in(&mut self, phone: &str, call: CallId) -> Option<Kept> {
+        let recall = self.open.get(phone)?.recall.clone()?;
+        let standing = self.standing.get_mut(phone)?;
+        standing.held.insert(call);
+        let live = standing.live;
+        self.unschedule(phone);
+        Some(Kept { recall, live })
+    }
+
+    /// A call of this number ended without a talk: when it was the last, the recall goes on.
+    pub fn lets_go(&mut self, phone: &str, call: CallId, now: Wall) {
+        let Some(standing) = self.standing.get_mut(phone) else {
+            return;
+        };
+        if standing.held.remove(&call) && standing.held.is_empty() && standing.live.is_none() {
+            self.look_at(phone, now);
+        }
+    }
+
+    /// When the next recall wants to be looked at.
+    #[must_use]
+    pub fn next_recall(&self) -> Option<Wall> {
+        self.agenda.first().map(|(at, _, _)| *at)
+    }
+
+    /// A recall whose time has come, taken from the agenda: the one with the earliest place of those
+    /// that were due first.
+    pub fn pop_recall(&mut self, now: Wall) -> Option<Callback> {
+        loop {
+            let (at, _, phone) = self.agenda.first()?;
+            if *at > now {
+                return None;
+            }
+            let phone = phone.clone();
+            self.unschedule(&phone);
+            if let Some(callback) = self.open.get(&phone) {
+                return Some(callback.clone());
+            }
+        }
+    }
+
+    /// A recall cannot begin now, or left its queue unserved: it is looked at again.
+    pub fn look_again(&mut self, phone: &str, at: Wall) {
+        if let Some(standing) = self.standing.get_mut(phone) {
+            standing.live = None;
+            if standing.held.is_empty() {
+                self.look_at(phone, at);
+            }
+        }
+    }
+
+    /// A call of ours rings back. Nobody else does until it is over.
+    pub fn begun(&mut self, phone: &str, call: CallId) {
+        self.unschedule(phone);
+        if let Some(standing) = self.standing.get_mut(phone) {
+            standing.live = Some(call);
+        }
+    }
+
+    /// The call that rings back, if any.
+    #[must_use]
+    pub fn rung_back_by(&self, phone: &str) -> Option<CallId> {
+        self.standing.get(phone)?.live
+    }
+
+    /// A rung of the ladder was tried in vain. `next` is when the rung after it is due, none when the
+    /// ladder is over. Gives the callback as it is now.
+    pub fn tried(&mut self, phone: &str, next: Option<Wall>) -> Option<Callback> {
+        let open = self.open.get_mut(phone)?;
+        match next {
+            Some(next_at) => {
+                let recall = open.recall.as_mut()?;
+                recall.rung = recall.rung.saturating_add(1);
+                recall.next_at = next_at;
+                let callback = open.clone();
+                self.look_again(phone, next_at);
+                Some(callback)
+            }
+            None => {
+                open.recall = None;
+                let callback = open.clone();
+                self.forget_standing(phone);
+                Some(callback)
+            }
+        }
+    }
+
+    fn look_at(&mut self, phone: &str, now: Wall) {
+        let recall = self.open.get(phone).and_then(|it| it.recall.clone());
+        if let Some(recall) = recall {
+            self.schedule(phone, &recall, recall.next_at.max(now));
+        }
+    }
+
+    pub(super) fn schedule(&mut self, phone: &str, recall: &Recall, at: Wall) {
+        self.unschedule(phone);
+        let standing = self.standing.entry(phone.to_owned()).or_default();
+        standing.at = Some((at, recall.entered));
+        self.agenda.insert((at, recall.entered, phone.to_owned()));
+    }
+
+    fn unschedule(&mut self, phone: &str) {
+        let at = self.standing.get_mut(phone).and_then(|it| it.at.take());
+        if let Some((at, entered)) = at {
+            self.agenda.remove(&(at, entered, phone.to_owned()));
+        }
+    }
+
+    pub(super) fn forget_standing(&mut self, phone: &str) {
+        self.unschedule(phone);
+        self.standing.remove(phone);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::id::Ulid;
+    use crate::time::{Duration, Instant};
+    use crate::words::MissedReason;
+
+    struct Book {
+        callbacks: Callbacks,
+        rng: Rng,
+    }
+
+    const PHONE: &str = "+380671112233";
+
+    fn after(seconds: u64) -> Now {
+        let passed = Duration::from_secs(seconds);
+        Now {
+            mono: Instant::START + passed,
+            wall: Wall::default() + passed,
+        }
+    }
+
+    impl Book {
+        fn new() -> Self {
+            Self {
+                callbacks: Callbacks::default(),
+                rng: Rng::new([1; 32]),
+            }
+        }
+
+        fn call(&mut self) -> CallId {
+            CallId(Ulid::new(Wall::default(), &mut self.rng))
+        }
+
+        /// A call came into the queue at one time and asks at another.
+        fn ask(&mut self, phone: &str, entered: u64, at: u64) -> CallId {
+            let call = self.call();
+            let missed = Missed {
+                call,
+                phone: Some(phone),
+                site: None,
+                reason: MissedReason::Abandoned,
+                stayed: Duration::from_secs(30),
+                due: limits::CALLBACK_DUE,
+                ignores: limits::CALLBACK_IGNORES,
+            };
+            let recall = Recall {
+                queue: "odesa".into(),
+                entered: after(entered).wall,
+                priority: 0,
+                dialled: "+380800301231".to_owned(),
+                rung: 0,
+                next_at: after(at).wall,
+            };
+            self.callbacks
+                .asked(after(at), &missed, recall, &mut self.rng);
+            call
+        }
+
+        fn due(&mut self, at: u64) -> Option<String> {
+            let due = self.callbacks.pop_recall(after(at).wall);
+            due.map(|callback| callback.phone)
+        }
+    }
+
+    #[test]
+    fn nobody_is_rung_back_who_is_still_on_the_line() {
+        let mut book = Book::new();
+        let first = book.ask(PHONE, 0, 30);
+        assert_eq!(book.due(40), None, "the call that asked goes on");
+        book.callbacks.lets_go(PHONE, first, after(41).wall);
+        let second = book.call();
+        let kept = book.callbacks.calls_in(PHONE, second).unwrap();
+        assert_eq!((kept.recall.entered, kept.live), (after(0).wall, None));
+        assert_eq!(book.due(50), None, "the patient calls in");
+        book.callbacks.lets_go(PHONE, second, after(60).wall);
+        assert_eq!(book.due(59), None);
+        assert_eq!(book.due(60).as_deref(), Some(PHONE));
+        assert_eq!(book.due(60), None, "once");
+    }
+
+    #[test]
+    fn an_earlier_place_comes_first_and_is_never_lost() {
+        let mut book = Book::new();
+        let (a, b) = (book.ask("1", 20, 50), book.ask("2", 10, 50));
+        for (phone, call) in [("1", a), ("2", b)] {
+            book.callbacks.lets_go(phone, call, after(50).wall);
+        }
+        assert_eq!(book.due(50).as_deref(), Some("2"));
+        assert_eq!(book.due(50).as_deref(), Some("1"));
+        // Whoever asks again keeps the better place, and has one callback.
+        let again = book.ask("1", 60, 90);
+        book.callbacks.lets_go("1", again, after(90).wall);
+        let callback = book.callbacks.of("1").unwrap();
+        assert_eq!(callback.recall.as_ref().unwrap().entered, after(20).wall);
+        assert_eq!((callback.count, book.callbacks.open()), (2, 2));
+        assert_eq!(book.due(90).as_deref(), Some("1"));
+        assert_eq!(book.due(90), None);
+    }
+
+    #[test]
+    fn the_ladder_is_climbed_rung_by_rung_and_the_callback_outlives_it() {
+        let mut book = Book::new();
+        let asked = book.ask(PHONE, 0, 30);
+        book.callbacks.lets_go(PHONE, asked, after(30).wall);
+        assert!(book.due(30).is_some());
+        let live = book.call();
+        book.callbacks.begun(PHONE, live);
+        assert_eq!(book.due(10_000), None, "it is being rung");
+        let tried = book.callbacks.tried(PHONE, Some(after(900).wall)).unwrap();
+        assert_eq!(tried.recall.as_ref().unwrap().rung, 1);
+        assert_eq!(book.due(899), None);
+        assert!(book.due(900).is_some());
+        let over = book.callbacks.tried(PHONE, None).unwrap();
+        assert_eq!(over.recall, None);
+        assert_eq!(book.due(100_000), None);
+        assert_eq!(book.callbacks.open(), 1, "people go on with it");
+        assert_eq!(
+            book.callbacks.standing.len() + book.callbacks.agenda.len(),
+            0
+        );
+    }
+
+    #[test]
+    fn a_talk_with_the_patient_ends_it_whoever_rang() {
+        let mut book = Book::new();
+        let asked = book.ask(PHONE, 0, 30);
+        assert!(book.callbacks.answered(PHONE).is_some());
+        book.callbacks.lets_go(PHONE, asked, after(40).wall);
+        assert_eq!(book.due(100), None);
+        assert!(book.callbacks.standing.is_empty());
+    }
+
+    #[test]
+    fn a_restart_brings_each_back_once() {
+        let mut book = Book::new();
+        for (n, phone) in ["1", "2"].into_iter().enumerate() {
+            let asked = book.ask(phone, 20 - n as u64, 30);
+            book.callbacks.lets_go(phone, asked, after(30).wall);
+        }
+        let live = book.call();
+        assert!(book.due(30).is_some());
+        book.callbacks.begun("2", live);
+        let kept = book.callbacks.open.values().cloned().collect();
+        book.callbacks = Callbacks::restore(kept, after(50).wall);
+        assert_eq!(book.callbacks.rung_back_by("2"), None);
+        assert_eq!(book.due(49), None, "the phone of 2 may still ring");
+        assert_eq!(book.due(60).as_deref(), Some("2"));
+        assert_eq!(book.due(60).as_deref(), Some("1"));
+        assert_eq!(book.due(60), None);
+    }
+
+    #[test]
+    fn there_is_room_for_so_many_and_no_more() {
+        let mut book = Book::new();
+        for n in 0..limits::RECALLS {
+            assert!(book.callbacks.takes_recalls());
+            book.ask(&n.to_string(), 0, 1);
+        }
+        assert!(!book.callbacks.takes_recalls());
+        book.callbacks.answered("0");
+        assert!(book.callbacks.takes_recalls());
+    }
+}
