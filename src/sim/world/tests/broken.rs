@@ -6,7 +6,10 @@
 mod exchange;
 
 use self::exchange::Exchange;
+use crate::engine::command::Command;
 use crate::engine::sabotage::{Sabotage, When};
+use crate::id::OperatorName;
+use crate::words::Supervision;
 
 /// What the phones need to know of the world around them.
 mod hall {
@@ -106,6 +109,29 @@ fn merged(exchange: &mut Exchange) {
     exchange.after(1_000);
 }
 
+/// A caller whose talk is listened to, and who is taken over.
+fn taken_over(exchange: &mut Exchange) {
+    exchange.dial("carrier", "0800301231");
+    respond(exchange, "iryna", 200);
+    exchange.after(5_000);
+    let bridged = exchange.events.iter().find(|it| it.kind == "call.bridged");
+    let Some(call) = bridged.and_then(|it| it.subject) else {
+        return;
+    };
+    let supervisor = OperatorName::from("serhii");
+    let mode = Supervision::Coach;
+    // Of a call that has just broken it is refused.
+    let _ = exchange.order(Command::Supervise {
+        call,
+        supervisor: supervisor.clone(),
+        mode,
+    });
+    respond(exchange, "serhii", 180);
+    respond(exchange, "serhii", 200);
+    let _ = exchange.order(Command::TakeOver { call, supervisor });
+    respond(exchange, "serhii", 200);
+}
+
 /// Plays a story with one broken step; says whether there was such a step.
 fn broken_at(story: fn(&mut Exchange), step: u64, when: When) -> bool {
     let mut exchange = Exchange::new(PLAN, &["iryna", "olena", "serhii"]);
@@ -157,4 +183,9 @@ fn a_fault_in_a_blind_transfer_leaves_nothing_behind() {
 #[test]
 fn a_fault_while_two_calls_become_one_leaves_nothing_behind() {
     each_step(merged, 20);
+}
+
+#[test]
+fn a_fault_while_a_supervisor_comes_and_takes_over_leaves_nothing_behind() {
+    each_step(taken_over, 15);
 }
