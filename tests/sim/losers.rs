@@ -79,9 +79,8 @@ fn methods(told: &[(i64, String, Option<String>)]) -> Vec<&str> {
 /// The reason of the only request of this method.
 fn reason<'a>(told: &'a [(i64, String, Option<String>)], method: &str) -> &'a str {
     let mut fitting = told.iter().filter(|(_, known, _)| known == method);
-    let (_, _, reason) = fitting
-        .next()
-        .unwrap_or_else(|| panic!("no {method}: {told:?}"));
+    let first = fitting.next();
+    let (_, _, reason) = first.expect("it was sent such a request");
     assert_eq!(fitting.next(), None);
     reason.as_deref().unwrap_or_default()
 }
@@ -239,5 +238,21 @@ fn a_caller_who_leaves_before_the_key_is_told_to_every_phone() {
     assert_eq!(reason(&told(&hall, 1), "BYE"), GONE);
     for desk in [2, 3] {
         assert_eq!(reason(&told(&hall, desk), "CANCEL"), GONE);
+    }
+}
+
+#[test]
+fn phones_that_a_progressive_queue_added_are_told_the_same() {
+    let text = PLAN.replace("ring_all", "progressive, step: 2s");
+    let scripts: [&[Manner]; 3] = [&[answer(5_000)], &[Manner::Silent], &[Manner::Silent]];
+    let mut hall = hall(&text, &scripts, 1);
+    hall.call(10_000, NUMBER, LONG, LONG);
+    hall.finish();
+    assert_eq!(hall.outcome(), ("answered".to_owned(), None));
+    for (desk, begins) in [(2, 2_000), (3, 4_000)] {
+        let told = told(&hall, desk);
+        assert_eq!(methods(&told), ["INVITE", "PRACK", "CANCEL", "ACK"]);
+        assert!((begins..begins + 50).contains(&told[0].0), "{told:?}");
+        assert_eq!(reason(&told, "CANCEL"), ELSEWHERE);
     }
 }

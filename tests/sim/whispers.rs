@@ -56,10 +56,7 @@ fn second_minute(after: u64, renders: Option<Duration>, ready: bool) -> Hall {
 fn when(hall: &Hall, kind: &str) -> i64 {
     let mut events = hall.world.events().iter().rev();
     let event = events.find(|event| event.kind == kind);
-    event
-        .unwrap_or_else(|| panic!("no {kind}"))
-        .time
-        .as_millis()
+    event.expect("it was told").time.as_millis()
 }
 
 fn whispered(hall: &Hall) -> Vec<Value> {

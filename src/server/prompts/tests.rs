@@ -313,7 +313,7 @@ fn a_wish_that_nothing_says_refuses_no_plan() {
     let needed = spoken(Language::Uk, "Дзвінок з Одеси");
     let wish = spoken(Language::Uk, "слова, яких ніхто не записав");
     let wishes = [wish.clone()];
-    let (prompts, problems) = store.render_all(&[needed.clone()], &wishes, |_, _| {});
+    let (prompts, problems) = store.render_all(std::slice::from_ref(&needed), &wishes, |_, _| {});
     assert_eq!(problems, [""; 0]);
     assert!(store.samples(prompts[&needed].key).is_some());
     assert!(!prompts.contains_key(&wish));
