@@ -41,6 +41,10 @@ flood seconds="60":
 soak virtual="100000" real="4000":
     cargo bench --bench failing_calls -- {{virtual}} {{real}}
 
+# the distributor against its reference on so many days of 1,000 calls each
+sim-full seeds="10000":
+    STROWGER_SEEDS={{seeds}} cargo test --release --test sim -- --nocapture model::
+
 # coverage-guided fuzzing of one target of tests/fuzz (needs a nightly compiler and cargo-fuzz)
 fuzz target *args:
     cargo +nightly fuzz run --fuzz-dir tests/fuzz {{target}} {{args}}

@@ -20,6 +20,7 @@ mod ladders;
 mod load;
 mod losers;
 mod loss;
+mod model;
 mod outside;
 mod passing_on;
 mod queues;

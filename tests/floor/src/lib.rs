@@ -19,3 +19,5 @@ pub mod words;
 
 pub mod decision;
 pub mod erlang;
+pub mod reference;
+pub mod walk;
