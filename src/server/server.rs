@@ -116,14 +116,7 @@ impl Server {
         };
         let admin = Admin::start(settings.http, sources).await?;
         let outbox = Outbox::start(&settings.sinks, &store, &telemetry, clock, &mut rng)?;
-        let (sweep_stop, stopped) = watch::channel(false);
-        let sweeping = tokio::spawn(retention::run(
-            store.clone(),
-            Arc::from(settings.data.join("recordings")),
-            settings.retention,
-            clock,
-            stopped,
-        ));
+        let (sweep_stop, sweeping) = start_sweep(&settings, &store, clock);
         retention::watch_disk(&settings.data, &telemetry);
         watch_figures(&telemetry, &media, &store);
         net.tasks
@@ -377,6 +370,23 @@ fn repair_recordings(settings: &Settings, inbox: &Inbox) -> Result<()> {
         }));
     }
     Ok(())
+}
+
+fn start_sweep(
+    settings: &Settings,
+    store: &Store,
+    clock: Clock,
+) -> (watch::Sender<bool>, tokio::task::JoinHandle<()>) {
+    let (stop, stopped) = watch::channel(false);
+    let recordings = Arc::from(settings.data.join("recordings"));
+    let sweep = retention::run(
+        store.clone(),
+        recordings,
+        settings.retention,
+        clock,
+        stopped,
+    );
+    (stop, tokio::spawn(sweep))
 }
 
 fn start_media(
