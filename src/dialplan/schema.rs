@@ -30,16 +30,10 @@ pub const PLAN: Words = Words {
         "routes",
         "calendars",
         "voicemail",
+        "callbacks",
         "tests",
     ],
-    later: &[
-        "menus",
-        "groups",
-        "splits",
-        "lookups",
-        "callbacks",
-        "feature_codes",
-    ],
+    later: &["menus", "groups", "splits", "lookups", "feature_codes"],
 };
 
 /// One of `sites`.
@@ -131,8 +125,10 @@ pub const QUEUE: Words = Words {
         "closed",
         "announce",
         "exit",
+        "callback",
+        "sticky",
     ],
-    later: &["callback", "disposition", "sticky"],
+    later: &["disposition"],
 };
 
 /// `outbound`.
@@ -353,7 +349,11 @@ pub const SECTIONS: &[(&str, Words)] = &[
     ("queues.NAME.join_empty and leave_empty", NEED),
     ("queues.NAME.announce", ANNOUNCED),
     ("queues.NAME.exit", EXIT),
+    ("queues.NAME.callback", ASKED),
+    ("queues.NAME.sticky", STICKY),
     ("voicemail.NAME", VOICEMAIL),
+    ("callbacks", CALLBACKS),
+    ("callbacks.attempts", ATTEMPT),
     ("outbound", OUTBOUND),
     ("outbound.show", SHOW),
     ("whisper", WHISPER),

@@ -6,9 +6,8 @@ use std::path::Path;
 
 use strowger::dialplan::schema::SECTIONS;
 
-/// Mappings that are read and refused: of `callbacks`, `feature_codes`, `callback`, `sticky` and
-/// `disposition`.
-const LATER: usize = 6;
+/// Mappings that are read and refused: of `feature_codes` and `disposition`.
+const LATER: usize = 2;
 
 fn read(path: &str) -> String {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(path);

@@ -18,6 +18,7 @@ fn the_tests_of_every_shipped_plan_pass() {
         "dialplans/cookbook/branches.yaml",
         "dialplans/cookbook/everyone.yaml",
         "tests/dialplans/good/routes.yaml",
+        "tests/dialplans/good/example.yaml",
     ] {
         let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(folder);
         let compiled = plan_files::load(&path, Severity::Warning);

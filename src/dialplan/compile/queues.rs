@@ -43,6 +43,12 @@ pub(super) fn queues(
         check_name(entry, "queue", problems);
         let fields = Fields::of(entry, &schema::QUEUE, problems);
         let mut queue = queue(entry, &fields, names, operators, problems);
+        if let Some(entry) = fields.entry("callback")
+            && top.entry("outbound").is_none()
+        {
+            let message = "`callback` calls out by `outbound.via`, and this plan has no `outbound`";
+            problems.error(entry.at, message);
+        }
         queue.number = keys.short_number(&fields, "queue", problems);
         members = members.saturating_add(queue.operators.len());
         if members > limits::QUEUE_MEMBERS {
