@@ -22,6 +22,7 @@ use super::replace::Replacement;
 use super::seat::Seat;
 use super::supervise::Supervisor;
 use super::transfer::Transfer;
+use super::voicemail::Message;
 use super::whisper::Rendered;
 use crate::acd::message::AcdInput;
 use crate::dialplan::decide::Decision;
@@ -163,6 +164,19 @@ impl Call {
         self.adopted.iter().copied()
     }
 
+    /// The caller's leg while music, a notice or a prompt is due on it: in a queue, whoever may be
+    /// ringing, while the operator hears the whisper, and at a voicemail box but for the message.
+    #[must_use]
+    pub fn entertained(&self) -> Option<LegId> {
+        let due = match &self.phase {
+            Phase::Waiting | Phase::Whispering(_) => true,
+            Phase::Voicemail(message) => !matches!(message, Message::Recording { .. }),
+            Phase::Dialling => self.transfer.is_some(),
+            Phase::Opening { .. } | Phase::Confirming(_) | Phase::Talking | Phase::Ended => false,
+        };
+        due.then_some(self.caller.id)
+    }
+
     /// Handles one input.
     pub fn handle(&mut self, world: &mut World<'_>, input: CallInput, fx: &mut Effects) {
         match input {
@@ -292,8 +306,8 @@ impl Call {
             MediaEvent::Silent { leg } => self.silent(world, leg, fx),
             MediaEvent::Recorded { recorded, .. } => {
                 self.recording = false;
-                self.tell(News::RecordingFinished(recorded.clone()), fx);
                 self.tell_message(&recorded, fx);
+                self.tell(News::RecordingFinished(recorded), fx);
             }
             MediaEvent::RecordFailed { why, .. } => {
                 self.recording = false;

@@ -8,6 +8,10 @@ use super::sound::Heard;
 use crate::id::LegId;
 use crate::sip::session::{Cause, SessionCommand, SessionEvent};
 use crate::time::{Duration, Now};
+use crate::words::Phrase;
+
+/// Phrases of one call that are remembered.
+const PHRASES_KEPT: usize = 64;
 
 /// What one caller is going to do.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -29,6 +33,8 @@ pub struct CallStory {
     pub connected: bool,
     /// How often music began.
     pub music: u32,
+    /// What was said to the caller, the first [`PHRASES_KEPT`] phrases.
+    pub said: Vec<Phrase>,
     /// An operator spoke.
     pub talked: bool,
     /// The response that refused the call.
@@ -248,7 +254,12 @@ impl Callers {
                     story.music += 1;
                 }
             }
-            Heard::Phrases(_) => {}
+            Heard::Phrases(phrases) => {
+                if let Some(story) = self.story(leg) {
+                    let room = PHRASES_KEPT.saturating_sub(story.said.len());
+                    story.said.extend(phrases.iter().take(room).cloned());
+                }
+            }
         }
     }
 

@@ -49,6 +49,8 @@ struct Line {
     port: u16,
     remote: Option<SocketAddr>,
     playing: Option<PlayId>,
+    /// What played has ended, and the engine does not know yet.
+    untold: bool,
     partner: Option<LegId>,
     /// What it says is recorded.
     recorded: bool,
@@ -157,6 +159,22 @@ impl Sound {
         })
     }
 
+    /// Whether nothing is heard on a leg, and the engine could know.
+    #[must_use]
+    pub fn is_silent(&self, leg: LegId) -> bool {
+        let line = self.lines.get(&leg);
+        line.is_some_and(|it| it.playing.is_none() && it.partner.is_none() && !it.untold)
+    }
+
+    /// The engine is being told something.
+    pub fn told(&mut self, event: &MediaEvent) {
+        if let MediaEvent::Played { leg, .. } = event
+            && let Some(line) = self.lines.get_mut(leg)
+        {
+            line.untold = false;
+        }
+    }
+
     /// Does what the engine says.
     pub fn handle(&mut self, now: Instant, command: MediaCommand, out: &mut Vec<Sounding>) {
         match command {
@@ -198,6 +216,7 @@ impl Sound {
             return Vec::new();
         }
         line.playing = None;
+        line.untold = true;
         let mut out = vec![Sounding::Tell(now, MediaEvent::Played { leg, play })];
         out.extend(line.hears_party());
         out
@@ -218,6 +237,7 @@ impl Sound {
             port,
             remote: None,
             playing: None,
+            untold: false,
             partner: None,
             recorded: false,
         };

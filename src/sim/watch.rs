@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use crate::call::phase::Phase;
 use crate::engine::Engine;
 use crate::engine::event::Event;
-use crate::id::{CallId, OperatorName, TicketId};
+use crate::id::{CallId, LegId, OperatorName, TicketId};
 use crate::words::OperatorState;
 
 /// The story of one call, as its events tell it.
@@ -51,6 +51,11 @@ impl Watch {
         if !holds {
             self.object(sentence());
         }
+    }
+
+    /// Somebody who should hear something hears nothing.
+    pub fn silence(&mut self, leg: LegId) {
+        self.object(format!("silence on {leg}"));
     }
 
     /// Calls offered so far.

@@ -519,7 +519,10 @@ impl World {
                 }
                 self.after_party(index);
             }
-            Happening::Media(event) => self.tell(Input::Media(event)),
+            Happening::Media(event) => {
+                self.sound.told(&event);
+                self.tell(Input::Media(event));
+            }
             Happening::Press(carrier, call, key) => self.pressed(carrier, call, key),
             Happening::Accept(index) => {
                 let party = self.parties.get(index);

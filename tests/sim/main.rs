@@ -33,4 +33,5 @@ mod sessions;
 mod soak;
 mod strangers;
 mod supervising;
+mod waiting;
 mod whispers;

@@ -3,6 +3,7 @@
 use bytes::Bytes;
 
 use super::{ACCEPTED_AFTER, Happening, RTP_TIMEOUT, World, way_to};
+use crate::call::call::Call;
 use crate::engine::event::Event;
 use crate::engine::input::Answer;
 use crate::engine::output::{Output, Question, Record};
@@ -63,6 +64,11 @@ impl World {
         }
         if self.inputs.is_multiple_of(self.inspect_every) {
             self.watch.inspect(&self.engine);
+            let entertained = self.engine.calls().filter_map(Call::entertained);
+            let silent = entertained.filter(|leg| self.sound.is_silent(*leg));
+            for leg in silent {
+                self.watch.silence(leg);
+            }
         }
     }
 
