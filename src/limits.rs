@@ -115,6 +115,11 @@ pub const TAGS: usize = 16;
 pub const WORD_CHARS: usize = 64;
 /// The highest priority of a caller by the API, and the lowest below zero; others get 422.
 pub const PRIORITY: i32 = 1_000;
+/// Phones that dialled a feature code and hear how it went, at once; one more gets 503, and its code is
+/// not done.
+pub const CODES_AT_ONCE: usize = 64;
+/// How long such a phone hears it at most; then it is hung up.
+pub const CODE: Duration = Duration::from_secs(5);
 /// Commands of the API on their way to the engine at once; further ones wait within [`COMMAND`].
 pub const COMMANDS: usize = 64;
 /// The engine answers a command within this, or whoever gave it is told to come again (503).

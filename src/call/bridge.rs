@@ -29,6 +29,7 @@ impl Call {
             self.facts.operator.clone_from(&operator);
         }
         let record = operator.and_then(|operator| self.record_plan(world, operator));
+        self.parked = false;
         if self.bridged.is_none() {
             self.bridged = Some(world.now.mono);
             self.facts.answered_at = Some(world.now.wall);
@@ -59,6 +60,8 @@ impl Call {
 
     fn record_plan(&self, world: &World<'_>, operator: OperatorName) -> Option<RecordPlan> {
         let kind = match self.bridged {
+            // The same two talk on.
+            Some(_) if self.parked => SegmentKind::Talk,
             Some(_) => SegmentKind::Transfer,
             None => SegmentKind::Talk,
         };

@@ -82,6 +82,8 @@ pub struct Call {
     /// A tone that answers a key of the caller's.
     pub(super) tone: Option<PlayId>,
     pub(super) music: Option<Phrase>,
+    /// Somebody outside holds the talk.
+    pub(super) parked: bool,
     /// What was rendered for its operators.
     pub(super) rendered: Rendered,
     /// The last key of each leg.

@@ -197,6 +197,7 @@ impl Call {
             recall: None,
             tone: None,
             music: None,
+            parked: false,
             rendered: Rendered::default(),
             pressed: std::collections::BTreeMap::new(),
             farewell: None,

@@ -99,6 +99,11 @@ impl Call {
         if before == held || (leg != left && leg != right) {
             return;
         }
+        if self.parked {
+            // Both hear nothing of each other anyway; the bridge asks who holds then.
+            let by_operator = leg == right;
+            return self.tell(News::Held { held, by_operator }, fx);
+        }
         if held {
             self.entertain(world, other, fx);
         } else {
@@ -114,6 +119,29 @@ impl Call {
             );
         }
         let by_operator = leg == right;
+        self.tell(News::Held { held, by_operator }, fx);
+    }
+
+    /// Somebody outside holds a talk, or takes it back: the parties do not hear each other, and the one
+    /// who is no operator hears music. Any bridge ends it.
+    pub(super) fn hold(&mut self, world: &mut World<'_>, held: bool, fx: &mut Effects) {
+        let sides = self.sides().filter(|_| self.phase == Phase::Talking);
+        let (Some((caller, operator)), Some(talker)) = (sides, self.talker()) else {
+            return;
+        };
+        if held == self.parked {
+            return;
+        }
+        if held {
+            self.parked = true;
+            Self::media(MediaCommand::Unbridge { caller, operator }, fx);
+            let other = if talker == caller { operator } else { caller };
+            self.entertain(world, other, fx);
+        } else {
+            self.bridge(world, fx);
+            self.entertain_the_held(world, fx);
+        }
+        let by_operator = true;
         self.tell(News::Held { held, by_operator }, fx);
     }
 

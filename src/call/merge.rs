@@ -102,6 +102,7 @@ impl Call {
             }
             return;
         };
+        self.parked = false;
         Self::media(MediaCommand::Unbridge { caller, operator }, fx);
         self.bring_to_right(instead);
         if let Some(attempt) = attempt {

@@ -6,10 +6,12 @@
 use super::call::{Call, Effects};
 use super::facts::{Description, Tried};
 use super::message::World;
+use super::phase::Phase;
 use super::supervise::Oversight;
 use crate::acd::message::AcdInput;
+use crate::dialplan::dial::Dialled;
 use crate::dialplan::plan::Target;
-use crate::id::OperatorName;
+use crate::id::{LegId, OperatorName};
 use crate::sip::session::Cause;
 use crate::words::{LeftReason, MissedReason};
 
@@ -22,6 +24,17 @@ pub enum Order {
     Move(Target),
     /// A waiting caller's priority is this one now, in the queues that follow too.
     Priority(i32),
+    /// The party that talks with the operator of this leg goes to somebody else.
+    Transfer {
+        /// The operator's leg.
+        leg: LegId,
+        /// To whom.
+        dialled: Dialled,
+        /// The same as it was dialled.
+        to: String,
+    },
+    /// The caller hears music in place of the operator, or the operator again.
+    Hold(bool),
     /// Somebody says how it went.
     Describe(Description),
     /// A supervisor takes part in the talk, or takes the caller over.
@@ -43,8 +56,23 @@ impl Call {
                     Self::acd(AcdInput::Prioritise { ticket, priority }, fx);
                 }
             }
+            Order::Transfer { leg, dialled, to } => {
+                self.send_on(world, leg, dialled, to, None, fx);
+            }
+            Order::Hold(held) => self.hold(world, held, fx),
             Order::Describe(said) => self.facts.said.add(said),
             Order::Supervise(oversight) => self.supervise(world, *oversight, fx),
+        }
+    }
+
+    /// The leg of the one operator who talks with a party that is none.
+    #[must_use]
+    pub fn talker(&self) -> Option<LegId> {
+        let (left, right) = self.sides().filter(|_| *self.phase() == Phase::Talking)?;
+        match (self.operator_on(left), self.operator_on(right)) {
+            (Some(_), None) => Some(left),
+            (None, Some(_)) => Some(right),
+            (Some(_), Some(_)) | (None, None) => None,
         }
     }
 

@@ -129,6 +129,7 @@ impl Call {
             supervisor: None,
             replacement: None,
             music: None,
+            parked: false,
             rendered: Rendered::default(),
             adopted: Vec::new(),
             open: BTreeSet::new(),

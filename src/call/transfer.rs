@@ -50,23 +50,45 @@ impl Call {
         to: String,
         fx: &mut Effects,
     ) {
-        let by = self.seats.get(&leg).map(|seat| seat.operator.clone());
-        let sides = self.sides().filter(|_| self.phase == Phase::Talking);
-        let sides = sides.filter(|(left, right)| leg == *left || leg == *right);
-        let (Some(by), Some((caller, operator))) = (by, sides) else {
+        if self.sends_on(leg).is_none() {
             let answer = Err(if self.transfer.is_some() { 491 } else { 603 });
             Self::session(SessionCommand::AnswerRefer { leg, answer }, fx);
             return;
-        };
+        }
         let answer = Ok(());
         Self::session(SessionCommand::AnswerRefer { leg, answer }, fx);
         Self::session(SessionCommand::ReferProgress { leg, code: 100 }, fx);
+        self.send_on(world, leg, dialled, to, Some(leg), fx);
+    }
+
+    /// The operator of a leg who talks, and can send the other party on.
+    fn sends_on(&self, leg: LegId) -> Option<(OperatorName, (LegId, LegId))> {
+        let by = self.seats.get(&leg)?.operator.clone();
+        let sides = self.sides().filter(|_| self.phase == Phase::Talking);
+        let sides = sides.filter(|(left, right)| leg == *left || leg == *right)?;
+        Some((by, sides))
+    }
+
+    /// Sends the party that talks with the operator of a leg to somebody else; `told` hears how it goes.
+    pub(super) fn send_on(
+        &mut self,
+        world: &mut World<'_>,
+        leg: LegId,
+        dialled: Dialled,
+        to: String,
+        told: Option<LegId>,
+        fx: &mut Effects,
+    ) {
+        let Some((by, (caller, operator))) = self.sends_on(leg) else {
+            return;
+        };
+        self.parked = false;
         Self::media(MediaCommand::Unbridge { caller, operator }, fx);
         self.bring_to_right(leg);
         self.transfer = Some(Transfer {
             by,
             leg: self.operator.take(),
-            told: Some(leg),
+            told,
             to,
             returning: false,
         });

@@ -290,7 +290,7 @@ impl Dialplan {
                 all.extend(more);
             }
         }
-        all.insert(Phrase::Tone(Tone::Beep));
+        all.extend([Tone::Beep, Tone::Done, Tone::Refused].map(Phrase::Tone));
         all.extend(self.queues.values().map(|queue| queue.music.clone()));
         all.extend(
             self.recording

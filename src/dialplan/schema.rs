@@ -31,9 +31,10 @@ pub const PLAN: Words = Words {
         "calendars",
         "voicemail",
         "callbacks",
+        "feature_codes",
         "tests",
     ],
-    later: &["menus", "groups", "splits", "lookups", "feature_codes"],
+    later: &["menus", "groups", "splits", "lookups"],
 };
 
 /// One of `sites`.
@@ -127,8 +128,9 @@ pub const QUEUE: Words = Words {
         "exit",
         "callback",
         "sticky",
+        "disposition",
     ],
-    later: &["disposition"],
+    later: &[],
 };
 
 /// `outbound`.

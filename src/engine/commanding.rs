@@ -18,7 +18,7 @@ use crate::call::orders::Order;
 use crate::call::phase::Phase;
 use crate::call::supervise::Aim;
 use crate::dialplan::plan::Target;
-use crate::id::{CallId, CommandId, OperatorName, QueueName};
+use crate::id::{CallId, CommandId, LegId, OperatorName, QueueName};
 use crate::time::Now;
 use crate::words::{OperatorState, Role};
 
@@ -166,47 +166,9 @@ impl Engine {
             }
             Command::SetState {
                 operator, state, ..
-            } => {
-                self.known_operator(&operator)?;
-                let wanted = match &state {
-                    WantedState::Available => Wanted::Available,
-                    WantedState::Paused(reason) => Wanted::Paused(reason.clone()),
-                    WantedState::LoggedOut => Wanted::LoggedOut,
-                };
-                let set = AcdInput::SetState {
-                    operator: operator.clone(),
-                    state: wanted,
-                };
-                self.desk_input(now, set);
-                Ok(Shown::Set(operator, state))
-            }
-            Command::Pull { call, operator } => {
-                let ticket = self.waiting(call)?.ticket();
-                self.known_operator(&operator)?;
-                let state = self.desk.state(&operator);
-                if state != Some(OperatorState::Available) {
-                    let state = state.map_or("unknown", OperatorState::as_str);
-                    let why = format!(
-                        "{operator} is {state}; a caller is given to a free operator alone"
-                    );
-                    return Err(refused(409, &why));
-                }
-                self.desk_input(now, AcdInput::Assign { ticket, operator });
-                Ok(Shown::Call(call))
-            }
-            Command::Move { call, queue } => {
-                let waiting = self.waiting(call)?;
-                if !waiting.plan().queues.contains_key(&queue) {
-                    let why = "there is no such queue; GET /v1/queues lists them";
-                    return Err(refused(404, why));
-                }
-                if waiting.stands_in() == Some(&queue) {
-                    return Err(refused(409, "the caller waits in this queue already"));
-                }
-                let order = Order::Move(Target::Queue(queue));
-                self.step(now, call, CallInput::Ordered(order));
-                Ok(Shown::Call(call))
-            }
+            } => self.order_state(now, operator, state),
+            Command::Pull { call, operator } => self.order_pull(now, call, operator),
+            Command::Move { call, queue } => self.order_move(now, call, queue),
             Command::Priority { call, priority } => {
                 self.waiting(call)?;
                 let order = Order::Priority(priority);
@@ -227,11 +189,65 @@ impl Engine {
                 };
                 self.describe(now, call, past, said)
             }
-            Command::Hold { call, .. } | Command::Transfer { call, .. } => {
-                self.live_call(call)?;
-                Err(refused(409, "this cannot be done with a call yet"))
+            Command::Hold { call, held } => {
+                self.talking(call)?;
+                self.step(now, call, CallInput::Ordered(Order::Hold(held)));
+                Ok(Shown::Call(call))
             }
+            Command::Transfer { call, to } => self.order_transfer(now, call, to),
         }
+    }
+
+    fn order_state(
+        &mut self,
+        now: Now,
+        operator: OperatorName,
+        state: WantedState,
+    ) -> Result<Shown, Refused> {
+        self.known_operator(&operator)?;
+        let wanted = match &state {
+            WantedState::Available => Wanted::Available,
+            WantedState::Paused(reason) => Wanted::Paused(reason.clone()),
+            WantedState::LoggedOut => Wanted::LoggedOut,
+        };
+        let set = AcdInput::SetState {
+            operator: operator.clone(),
+            state: wanted,
+        };
+        self.desk_input(now, set);
+        Ok(Shown::Set(operator, state))
+    }
+
+    fn order_pull(
+        &mut self,
+        now: Now,
+        call: CallId,
+        operator: OperatorName,
+    ) -> Result<Shown, Refused> {
+        let ticket = self.waiting(call)?.ticket();
+        self.known_operator(&operator)?;
+        let state = self.desk.state(&operator);
+        if state != Some(OperatorState::Available) {
+            let state = state.map_or("unknown", OperatorState::as_str);
+            let why = format!("{operator} is {state}; a caller is given to a free operator alone");
+            return Err(refused(409, &why));
+        }
+        self.desk_input(now, AcdInput::Assign { ticket, operator });
+        Ok(Shown::Call(call))
+    }
+
+    fn order_move(&mut self, now: Now, call: CallId, queue: QueueName) -> Result<Shown, Refused> {
+        let waiting = self.waiting(call)?;
+        if !waiting.plan().queues.contains_key(&queue) {
+            let why = "there is no such queue; GET /v1/queues lists them";
+            return Err(refused(404, why));
+        }
+        if waiting.stands_in() == Some(&queue) {
+            return Err(refused(409, "the caller waits in this queue already"));
+        }
+        let order = Order::Move(Target::Queue(queue));
+        self.step(now, call, CallInput::Ordered(order));
+        Ok(Shown::Call(call))
     }
 
     /// What somebody says of a call, live or over. The codes are those of the live plan: one that it
@@ -277,6 +293,34 @@ impl Engine {
             known.join(", ")
         );
         Err(refused(422, &why))
+    }
+
+    /// The leg of the operator who talks with a caller.
+    fn talking(&self, call: CallId) -> Result<(LegId, OperatorName), Refused> {
+        let call = self.live_call(call)?;
+        let leg = call.talker();
+        let operator = leg.and_then(|leg| call.operator_on(leg)).cloned();
+        leg.zip(operator)
+            .ok_or_else(|| refused(409, "no operator talks with a caller in this call now"))
+    }
+
+    /// What the operator of the call could do by their phone, and no more.
+    fn order_transfer(&mut self, now: Now, call: CallId, to: String) -> Result<Shown, Refused> {
+        let (leg, operator) = self.talking(call)?;
+        let plan = self.live_call(call)?.plan();
+        let dialled = plan.dialled(&to, now.wall).map_err(|barred| {
+            refused(
+                422,
+                &format!("nobody can be sent there: the number {barred}"),
+            )
+        })?;
+        if self.meter(now, call, &operator, &dialled).is_err() {
+            let why = format!("{operator} has reached a bound of `outbound`");
+            return Err(refused(409, &why));
+        }
+        let order = Order::Transfer { leg, dialled, to };
+        self.step(now, call, CallInput::Ordered(order));
+        Ok(Shown::Call(call))
     }
 
     /// A call whose caller stands in a queue.

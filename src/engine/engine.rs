@@ -7,6 +7,7 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
+use super::codes::Codes;
 use super::fault::Before;
 use super::floor;
 use super::input::{Answer, Input};
@@ -42,6 +43,8 @@ pub(super) enum EngineTimer {
     Hold(HoldId),
     /// Somebody may be rung back.
     Recalls,
+    /// A phone has heard how its code went for long enough.
+    Code(LegId),
 }
 
 #[derive(Clone, Debug)]
@@ -89,6 +92,7 @@ pub struct Engine {
     pub(super) turned_away: u64,
     pub(super) faults: u64,
     pub(super) toll: Toll,
+    pub(super) codes: Codes,
     #[cfg(test)]
     pub(crate) sabotage: sabotage::Sabotage,
 }
@@ -129,6 +133,7 @@ impl Engine {
             turned_away: 0,
             faults: 0,
             toll: Toll::default(),
+            codes: Codes::default(),
             #[cfg(test)]
             sabotage: sabotage::Sabotage::default(),
         };
@@ -240,6 +245,7 @@ impl Engine {
     }
 
     fn apply_plan(&mut self, now: Now) {
+        self.codes.forget_all_but(&self.plan);
         self.apply_trunks(now);
         self.apply_directory();
         self.desk_input(now, AcdInput::Floor(Box::new(floor::floor(&self.plan))));
@@ -273,6 +279,7 @@ impl Engine {
                     }
                     self.step(now, call, CallInput::Timer(timer));
                 }
+                EngineTimer::Code(leg) => self.end_code(now, leg),
                 EngineTimer::Hold(hold) => {
                     self.log(Level::Error, None, "the store is slow: a registration is confirmed before it is on disk; check the disk of the data folder");
                     self.release_hold(hold);
@@ -284,6 +291,9 @@ impl Engine {
     }
 
     fn handle_media(&mut self, now: Now, event: MediaEvent) {
+        if self.hears_code_media(now, &event) {
+            return;
+        }
         let call = match &event {
             MediaEvent::Opened { leg, .. }
             | MediaEvent::OpenFailed { leg }

@@ -5,6 +5,7 @@
 //! its seed, so the same inputs give the same bytes.
 
 mod arrival;
+mod codes;
 pub mod command;
 mod commanding;
 #[expect(

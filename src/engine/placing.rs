@@ -1,5 +1,6 @@
 //! Calls that operators place: what may be dialled, judged before anything is made of the INVITE.
 
+use super::codes::Code;
 use super::engine::Engine;
 use super::output::Level;
 use super::toll::Bound;
@@ -30,6 +31,9 @@ impl Engine {
             return self.handle_replaces(now, leg, old, invite, operator);
         }
         let text = number_of(&invite.request_uri);
+        if let Some(code) = Code::read(&self.plan, &text) {
+            return self.handle_code(now, leg, invite, operator, &code);
+        }
         let dialled = match self.plan.dialled(&text, now.wall) {
             Ok(dialled) => dialled,
             Err(barred) => {

@@ -22,6 +22,9 @@ impl Engine {
             }
             EndpointEvent::Session(event) => {
                 self.watch_event(now, &event);
+                if self.hears_code(now, &event) {
+                    return;
+                }
                 if let Some(&call) = self.legs.get(&leg_of(&event)) {
                     self.step(now, call, CallInput::Session(event));
                 }

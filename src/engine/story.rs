@@ -21,6 +21,12 @@ impl Engine {
     pub(super) fn tell(&mut self, now: Now, told: &Told) {
         let facts = &told.facts;
         let (kind, mut data) = event::call_event(&told.news, facts);
+        if matches!(
+            told.news,
+            News::Bridged | News::Transferred { .. } | News::Ended
+        ) {
+            self.codes.note(facts);
+        }
         match told.news {
             News::Started if facts.direction == Direction::Inbound => self.outcomes.offered(),
             News::Ended => {

@@ -106,14 +106,8 @@ impl Server {
         let connections = settings.limits.connections;
         let mut net = Network::open(&settings.sip, connections, &inbox, clock, &stop).await?;
         let (tracer, tracing) = Tracer::start(&settings.data, settings.trace, clock)?;
-        let sources = Sources {
-            telemetry: telemetry.clone(),
-            health: Arc::clone(&health),
-            commands: Commands::new(Arc::clone(&inbox)),
-            store: store.clone(),
-            recordings: Arc::from(settings.data.join("recordings")),
-            tokens: settings.tokens.clone(),
-        };
+        let commands = Commands::new(Arc::clone(&inbox));
+        let sources = sources(&settings, &telemetry, &health, commands, &store);
         let admin = Admin::start(settings.http, sources).await?;
         let outbox = Outbox::start(&settings.sinks, &store, &telemetry, clock, &mut rng)?;
         let (sweep_stop, sweeping) = start_sweep(&settings, &store, clock);
@@ -408,6 +402,23 @@ fn start_media(
         Arc::new(move |key| sounds.samples(key)),
         move |event| events.post(Word::Media(event)),
     )
+}
+
+fn sources(
+    settings: &Settings,
+    telemetry: &Telemetry,
+    health: &Arc<Health>,
+    commands: Commands,
+    store: &Store,
+) -> Sources {
+    Sources {
+        telemetry: telemetry.clone(),
+        health: Arc::clone(health),
+        commands,
+        store: store.clone(),
+        recordings: Arc::from(settings.data.join("recordings")),
+        tokens: settings.tokens.clone(),
+    }
 }
 
 fn engine_settings(settings: &Settings, loaded: Loaded, stored: Stored) -> EngineSettings {

@@ -300,9 +300,14 @@ impl Exchange {
 
     /// A supervisor wants something by the API; the one answer to it.
     pub fn order(&mut self, command: Command) -> Reply {
+        self.order_as(Role::Supervisor, command)
+    }
+
+    /// The same, by somebody of another role.
+    pub fn order_as(&mut self, role: Role, command: Command) -> Reply {
         let actor = Actor {
             name: "head".to_owned(),
-            role: Role::Supervisor,
+            role,
             operator: None,
         };
         let id = CommandId(1);

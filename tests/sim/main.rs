@@ -8,6 +8,7 @@
     reason = "a test that cannot go on shall stop"
 )]
 
+mod commands;
 mod cuts;
 mod day;
 #[path = "../fuzz/bodies/engine_script.rs"]

@@ -57,7 +57,8 @@ impl Listener for Bounded {
     }
 }
 
-/// A connection on which a request is due whole, in time from its opening or from the last answer.
+/// A connection on which a request is due whole, in time from its opening or from the last answer, and
+/// on which each piece of an answer is taken in time.
 pub(super) struct Connection {
     stream: TcpStream,
     due: Pin<Box<Sleep>>,
@@ -88,8 +89,13 @@ impl AsyncWrite for Connection {
         if written.is_ready() {
             let due = sleep(self.patience);
             self.due.set(due);
+            return written;
         }
-        written
+        // Nor does a client keep its place that asks for a recording and never takes it.
+        self.due
+            .as_mut()
+            .poll(context)
+            .map(|()| Err(io::ErrorKind::TimedOut.into()))
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
