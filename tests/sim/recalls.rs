@@ -2,7 +2,7 @@
 //! is rung twice or forgotten.
 
 use serde_json::Value;
-use strowger::dialplan::plan::{Dialplan, QueueCallback, Rung};
+use strowger::dialplan::plan::{Dialplan, QueueCallback, Rung, Sticky};
 use strowger::engine::event::Event;
 use strowger::engine::input::Input;
 use strowger::id::LegId;
@@ -420,4 +420,32 @@ fn nobody_at_work_and_a_closed_queue_are_waited_for() {
         }
     );
     assert_eq!(hall.told("callback.closed").len(), 1);
+}
+
+#[test]
+fn a_caller_who_comes_back_waits_for_the_operator_who_knows_them() {
+    let mut plan = with_key(&[]);
+    for queue in plan.queues.values_mut() {
+        queue.sticky = Some(Sticky {
+            within: Duration::from_secs(86_400),
+            wait: Duration::from_secs(20),
+        });
+    }
+    let script = [answer(500, 5_000); 4];
+    let mut hall = of_plan(plan, &[&script, &script], 1);
+    hall.calls(10_000, FIRST, LONG);
+    hall.calls(60_000, SECOND, LONG);
+    hall.calls(120_000, FIRST, LONG);
+    hall.calls(180_000, FIRST, LONG);
+    hall.rest(300_000);
+    let ended = hall.told("call.ended");
+    let served: Vec<_> = ended
+        .iter()
+        .map(|it| (field(it, "from"), field(it, "operator")))
+        .collect();
+    let known = served[0].1;
+    assert_ne!(served[1].1, known, "the longest idle one");
+    assert_eq!((served[2].1, served[3].1), (known, known));
+    let repeat: Vec<_> = ended.iter().map(|it| field(it, "repeat") == true).collect();
+    assert_eq!(repeat, [false, false, true, true]);
 }
