@@ -286,7 +286,6 @@ impl Operator {
         if from == OperatorState::LoggedOut {
             self.talks = 0;
             self.talked = Duration::ZERO;
-            self.no_answers = 0;
         }
         let begins_work = to == OperatorState::Available
             && matches!(from, OperatorState::LoggedOut | OperatorState::Paused);

@@ -30,6 +30,7 @@ impl Desk {
             Wanted::Paused(reason) => (false, Some(reason)),
             Wanted::LoggedOut => (true, None),
         };
+        operator.no_answers = 0;
         let (same, to) = (operator.wish() == before, operator.at_rest());
         if !same {
             self.remember(name, effects);
@@ -97,11 +98,8 @@ impl Desk {
         operator.no_answers = operator.no_answers.saturating_add(1);
         let most = operator.rules.max_no_answer;
         let away = most.is_some_and(|most| operator.no_answers >= most);
-        if !away {
-            return;
-        }
-        operator.no_answers = 0;
-        if operator.pause.is_none() {
+        if away && operator.pause.is_none() && !operator.logged_out {
+            operator.no_answers = 0;
             operator.pause = Some(NO_ANSWER.to_owned());
             self.remember(name, effects);
         }
