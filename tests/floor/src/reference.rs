@@ -474,7 +474,9 @@ impl Reference {
             {
                 caller.entered = caller.entered.min(*entered);
             }
-            self.gave_up.remove(&key);
+            if refused.is_none() {
+                self.gave_up.remove(&key);
+            }
         }
         self.callers.push(caller);
         let position = self.position(ticket).unwrap();
@@ -638,10 +640,9 @@ impl Reference {
         if reason == MissReason::NoAnswer {
             person.in_vain += 1;
             let most = person.rules.max_no_answer;
-            let away = person.pause.is_some() || person.logged_out;
-            if !away && most.is_some_and(|most| person.in_vain >= most) {
+            if most.is_some_and(|most| person.in_vain >= most) {
                 person.in_vain = 0;
-                person.pause = Some("no_answer".to_owned());
+                person.pause.get_or_insert_with(|| "no_answer".to_owned());
             }
         }
         let overdue = self.caller(ticket).is_some_and(|caller| caller.overdue);
@@ -834,7 +835,6 @@ impl Reference {
                 person.logged_out = true;
             }
         }
-        person.in_vain = 0;
         if person.state() == OperatorState::WrapUp {
             self.paperwork_ends(index);
         }
@@ -901,6 +901,7 @@ impl Reference {
             if person.was == OperatorState::LoggedOut && state != OperatorState::LoggedOut {
                 person.talks = 0;
                 person.talked = Duration::ZERO;
+                person.in_vain = 0;
             }
         }
         let home = self.people.iter().filter(|person| {
