@@ -3,13 +3,15 @@
 
 use std::collections::BTreeMap;
 
-use strowger::id::OperatorName;
+use strowger::engine::command::{Actor, Command, WantedState};
+use strowger::engine::input::Input;
+use strowger::id::{CommandId, OperatorName};
 use strowger::sim::disk::DiskQuality;
 use strowger::sim::network::Quality;
 use strowger::sim::party::Cue;
 use strowger::sim::phone::Manner;
 use strowger::time::{Duration, Instant};
-use strowger::words::OperatorState;
+use strowger::words::{OperatorState, Role};
 
 use crate::hall::{Hall, at, ms, plan, settings};
 
@@ -303,6 +305,42 @@ fn q5_busy_decline_302() {
         for story in hall.world.call_stories(hall.carrier) {
             assert_eq!((story.music, story.talked), (1, true), "{code}");
         }
+    }
+}
+
+/// The last operator asks for a pause in a talk, while two more callers wait: the rules of the queue
+/// decide how long they do, and nobody hears music for ever.
+#[test]
+fn q6_last_operator_pauses_while_callers_wait() {
+    for (leave, reason, gone_by) in [
+        ("", "timeout", 42_000),
+        (", leave_empty: { working: 1 }", "no_operators", 27_000),
+    ] {
+        let queue = format!("ring: 15s, wrap_up: 0s, max_wait: 30s{leave}");
+        let mut hall = Hall::new(&text(1, &queue, true), &[&[answer(500, 10_000)]], 1, false);
+        for caller in 0..3 {
+            hall.call(10_000 + 500 * caller, NUMBER, LONG, LONG);
+        }
+        hall.world.run_until(at(15_000));
+        hall.world.tell(Input::Command {
+            id: CommandId(1),
+            actor: Actor {
+                name: "desk".to_owned(),
+                role: Role::Supervisor,
+                operator: None,
+            },
+            command: Command::SetState {
+                operator: OperatorName::from("anna"),
+                state: WantedState::Paused("lunch".to_owned()),
+                reason: None,
+            },
+        });
+        hall.world.run_until(at(gone_by));
+        assert_eq!(count(&hall, "call.ended"), 3, "{reason}");
+        assert_eq!(state(&hall, "anna"), OperatorState::Paused, "{reason}");
+        let reasons = hall.world.watch.reasons().clone();
+        assert_eq!(reasons, BTreeMap::from([(reason.to_owned(), 2)]));
+        hall.finish();
     }
 }
 
