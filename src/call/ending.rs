@@ -63,6 +63,7 @@ impl Call {
         }
         self.tell_whispered(world, false, fx);
         self.measure_message(world);
+        self.end_of_ringing(world, reason);
         let before = std::mem::replace(&mut self.phase, Phase::Ended);
         if self.bridged.is_some() && before.seeks_somebody() {
             self.facts.stranded = Some(reason.unwrap_or(MissedReason::Abandoned));

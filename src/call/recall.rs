@@ -180,11 +180,13 @@ impl Call {
         reason: LeftReason,
         fx: &mut Effects,
     ) {
-        let site = self.decision.site.as_ref();
-        if reason == LeftReason::Moved
-            && let Step::Join(queue) = self.path.step(&self.plan, site, world.now.wall)
-        {
-            return self.join(world, queue, fx);
+        while reason == LeftReason::Moved {
+            let site = self.decision.site.as_ref();
+            match self.path.step(&self.plan, site, world.now.wall) {
+                Step::Join(queue) => return self.join(world, queue, fx),
+                Step::Closed(_) => {}
+                Step::Voicemail(_) | Step::Over => break,
+            }
         }
         match reason {
             LeftReason::Timeout => self.join(world, queue, fx),
@@ -297,6 +299,15 @@ impl Call {
     pub(super) fn recede(&mut self, world: &World<'_>, fx: &mut Effects) {
         if self.rings_back() && !self.ended() {
             self.give_up_patient(world, true, fx);
+        }
+    }
+
+    /// The call ends while the patient's phone rings, by nobody's doing there: it has been rung all the
+    /// same. A stop of the server's is no attempt.
+    pub(super) fn end_of_ringing(&mut self, world: &World<'_>, reason: Option<MissedReason>) {
+        let stops = reason == Some(MissedReason::Interrupted);
+        if self.rings_back() && self.facts.patient.is_none() && !stops {
+            self.patient_tried(world, 487);
         }
     }
 

@@ -41,11 +41,13 @@ impl Engine {
         self.timers.set(EngineTimer::Recalls, now.mono + wait);
     }
 
-    /// Begins every recall that is due and may begin.
+    /// Begins every recall that is due and may begin. The earlier place is in its queue before the next
+    /// one comes.
     pub(super) fn ring_back(&mut self, now: Now) {
         while let Some(callback) = self.callbacks.pop_recall(now.wall) {
             if let Some(recall) = callback.recall.clone() {
                 self.climb(now, &callback, &recall);
+                self.settle(now);
             }
         }
         self.arm_recalls(now);

@@ -3,14 +3,16 @@
 
 use serde_json::Value;
 use strowger::dialplan::plan::{Dialplan, QueueCallback, Rung, Sticky};
+use strowger::engine::command::{Actor, Command};
 use strowger::engine::event::Event;
 use strowger::engine::input::Input;
-use strowger::id::LegId;
+use strowger::id::{CommandId, LegId};
 use strowger::media::command::MediaEvent;
 use strowger::sim::caller::{CallPlan, Reached};
 use strowger::sim::party::Cue;
 use strowger::sim::phone::Manner;
 use strowger::time::Duration;
+use strowger::words::Role;
 
 use crate::hall::{Hall, at, ms, plan, settings};
 
@@ -448,4 +450,68 @@ fn a_caller_who_comes_back_waits_for_the_operator_who_knows_them() {
     assert_eq!((served[2].1, served[3].1), (known, known));
     let repeat: Vec<_> = ended.iter().map(|it| field(it, "repeat") == true).collect();
     assert_eq!(repeat, [false, false, true, true]);
+}
+
+#[test]
+fn the_earlier_place_is_rung_back_first_when_several_are_due_at_once() {
+    let mut plan = with_key(&[]);
+    for queue in plan.queues.values_mut() {
+        queue.operators.retain(|name, _| name.as_str() == "iryna");
+    }
+    let script = [answer(500, 5_000); 4];
+    let mut hall = of_plan(plan, &[&script, &[]], 1);
+    hall.world
+        .patients(hall.carrier, [answer(1_000, 5_000), answer(1_000, 5_000)]);
+    let phone = hall.phones[0];
+    hall.world.cue(phone, at(14_000), Cue::Vanish);
+    hall.world.cue(phone, at(100_000), Cue::Return);
+    hall.calls(9_000, "+380671110000", LONG);
+    hall.calls(10_000, FIRST, LONG);
+    hall.calls(11_000, SECOND, LONG);
+    hall.presses(13_000, SECOND, '1');
+    hall.presses(13_100, FIRST, '1');
+    hall.world.run_until(at(40_000));
+    hall.world.restart();
+    hall.world.run_until(at(300_000));
+    let order = order_of_bridges(&hall);
+    let rung: Vec<_> = order.iter().filter(|(way, _)| way == "outbound").collect();
+    let rung: Vec<_> = rung.iter().map(|(_, who)| who.as_str()).collect();
+    assert_eq!(rung, [FIRST, SECOND]);
+}
+
+#[test]
+fn a_call_back_that_is_hung_up_while_the_patient_is_rung_was_an_attempt() {
+    let mut hall = hall(
+        &[],
+        &[
+            &[Manner::Silent, answer(500, 90_000), answer(500, 90_000)],
+            &[Manner::Silent],
+        ],
+    );
+    hall.world
+        .patients(hall.carrier, [Manner::Silent, Manner::Silent]);
+    hall.calls(10_000, FIRST, LONG);
+    hall.presses(14_000, FIRST, '1');
+    let mut now = 14_000;
+    while hall.reached().rang == 0 {
+        now += 500;
+        hall.world.run_until(at(now));
+        assert!(now < 100_000);
+    }
+    let mut calls = hall.world.engine().calls();
+    let call = calls
+        .find(|it| it.rings_back())
+        .map(strowger::call::call::Call::id);
+    let command = Command::HangUp(call.unwrap());
+    drop(calls);
+    let actor = Actor {
+        name: "head".to_owned(),
+        role: Role::Supervisor,
+        operator: None,
+    };
+    let id = CommandId(1);
+    hall.world.tell(Input::Command { id, actor, command });
+    hall.rest(600_000);
+    assert_eq!(results(&hall).len(), 1);
+    assert_eq!(hall.reached().rang, 1, "the ladder has one rung");
 }
