@@ -13,7 +13,7 @@ use crate::ledger::callbacks::{Missed, Verdict};
 use crate::media::command::MediaEvent;
 use crate::number::Masked;
 use crate::sip::registrar::Binding;
-use crate::time::Now;
+use crate::time::{Duration, Now};
 use crate::words::{CallResult, Direction, MissedReason, Outcome};
 
 impl Engine {
@@ -97,10 +97,17 @@ impl Engine {
             Direction::Outbound => Some(&*facts.to),
             Direction::Internal => return,
         };
+        // Whoever left a message has not just tried.
+        let spoke = facts
+            .voicemail
+            .as_ref()
+            .is_some_and(|it| it.length.is_some());
+        let asked = self.missed_of(facts, reason);
         let missed = Missed {
             phone,
+            ignores: if spoke { Duration::ZERO } else { asked.ignores },
             stayed: facts.wait.unwrap_or_default() + facts.talk.unwrap_or_default(),
-            ..self.missed_of(facts, reason)
+            ..asked
         };
         let verdict = self.callbacks.missed(now, &missed, &mut self.rng);
         let (kind, callback) = match &verdict {

@@ -311,6 +311,20 @@ fn a_key_leads_out_of_the_queue() {
 }
 
 #[test]
+fn a_message_has_a_callback_however_soon_it_was_left() {
+    let more = r#", exit: { key: "0", to: voicemail.night }"#;
+    let text = PLAN.replace(", MORE", more) + "callbacks: { ignore_shorter_than: 1m }\n";
+    let silent: &[Manner] = &[Manner::Silent];
+    let mut hall = Hall::new(&text, &[silent, silent], 1, false);
+    hall.call(10_000, ODESA, Duration::from_secs(25), LONG);
+    hall.world.run_until(at(20_000));
+    hall.world.press(hall.carrier, '0');
+    hall.finish();
+    assert_eq!(all(&hall, "voicemail.recorded").len(), 1);
+    assert_eq!(all(&hall, "callback.opened").len(), 1);
+}
+
+#[test]
 fn a_caller_is_told_the_place_which_never_gets_worse() {
     let talks = Manner::Answer {
         after: ms(1_000),
