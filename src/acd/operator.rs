@@ -188,6 +188,12 @@ impl Operator {
         self.last
     }
 
+    /// The call of which a disposition is owed.
+    #[must_use]
+    pub const fn owes(&self) -> Option<CallId> {
+        self.owes
+    }
+
     /// What is wanted of the operator, or owed, and lasts over a restart.
     #[must_use]
     pub fn wish(&self) -> Wish {

@@ -16,10 +16,11 @@ use super::command::{Actor, Command, Past, Refused, WantedState};
 use super::commanding::refused;
 use super::engine::{Engine, EngineTimer};
 use super::output::Output;
+use crate::acd::operator::Operator;
 use crate::call::cause;
 use crate::call::facts::CallFacts;
 use crate::call::leg::{Leg, Sip};
-use crate::dialplan::plan::Dialplan;
+use crate::dialplan::plan::{Dialplan, Queue};
 use crate::id::{CallId, LegId, OperatorName, PlayId, QueueName, Ulid};
 use crate::limits;
 use crate::media::command::{Learn, MediaCommand, MediaEvent};
@@ -61,11 +62,11 @@ impl Code {
     }
 }
 
-/// Whom an operator spoke with last.
+/// The caller of a queue with whom an operator spoke last.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub(super) struct Talk {
     call: CallId,
-    queue: Option<QueueName>,
+    queue: QueueName,
 }
 
 /// A phone that hears how its code went.
@@ -85,14 +86,13 @@ pub(super) struct Codes {
 }
 
 impl Codes {
-    /// Notes who speaks with whom.
+    /// Notes who speaks with whom. Of a talk outside any queue nothing can be said by a code, and what is
+    /// owed of the one before it still can.
     pub(super) fn note(&mut self, facts: &CallFacts) {
-        if let (Some(operator), Some(_)) = (&facts.operator, facts.answered_at) {
-            let talk = Talk {
-                call: facts.id,
-                queue: facts.queue.clone(),
-            };
-            self.talks.insert(operator.clone(), talk);
+        let of_queue = facts.operator.as_ref().zip(facts.queue.clone());
+        if let (Some((operator, queue)), Some(_)) = (of_queue, facts.answered_at) {
+            let call = facts.id;
+            self.talks.insert(operator.clone(), Talk { call, queue });
         }
     }
 
@@ -101,6 +101,13 @@ impl Codes {
         self.talks
             .retain(|name, _| plan.operators.contains_key(name));
     }
+}
+
+/// The code of a queue that has these digits.
+fn code_of<'a>(queue: &'a Queue, digits: &String) -> Option<&'a str> {
+    let mut codes = queue.disposition.iter().flat_map(|it| &it.codes);
+    let code = codes.find(|(_, keys)| keys.as_ref() == Some(digits));
+    code.map(|(code, _)| code.as_str())
 }
 
 impl Engine {
@@ -181,26 +188,42 @@ impl Engine {
             Code::WrapUp if state == Some(OperatorState::WrapUp) => Ok(set(WantedState::Available)),
             Code::WrapUp => Err(refused(409, "there is no paperwork to end")),
             Code::Disposition(digits) => {
-                let talk = self.codes.talks.get(operator);
-                let talk = talk.ok_or_else(|| refused(409, "there was no talk yet"))?;
-                let queue = talk.queue.as_ref();
-                let queue = queue.and_then(|queue| self.plan.queues.get(queue));
-                let codes = queue.and_then(|queue| queue.disposition.as_ref());
-                let mut codes = codes.into_iter().flat_map(|it| &it.codes);
-                let code = codes.find(|(_, keys)| keys.as_ref() == Some(digits));
-                let (code, _) = code.ok_or_else(|| refused(422, "no code has these digits"))?;
+                let (call, queue) = self.talk_of(operator, digits)?;
+                let code = code_of(queue, digits);
+                let code = code.ok_or_else(|| refused(422, "no code has these digits"))?;
                 Ok(Command::Describe {
-                    call: talk.call,
+                    call,
                     past: Some(Past {
-                        queue: talk.queue.clone(),
+                        queue: Some(queue.name.clone()),
                         operator: Some(operator.clone()),
                     }),
-                    disposition: Some(code.clone()),
+                    disposition: Some(code.to_owned()),
                     comment: None,
                     tags: None,
                 })
             }
         }
+    }
+
+    /// The call that a disposition is about, and the queue whose codes count: the one of which a word is
+    /// owed, or else the last. The queue of a call from before a restart is not known here, and a reload may
+    /// have taken the codes of another: then it is one that has a code of these digits.
+    fn talk_of(
+        &self,
+        operator: &OperatorName,
+        digits: &String,
+    ) -> Result<(CallId, &Queue), Refused> {
+        let owes = self.desk.operator(operator).and_then(Operator::owes);
+        let talk = self.codes.talks.get(operator);
+        let talk = talk.filter(|talk| owes.is_none_or(|owed| owed == talk.call));
+        let queue = talk.and_then(|talk| self.plan.queues.get(&talk.queue));
+        let queue = queue.filter(|queue| queue.disposition.is_some());
+        let call = talk.map(|talk| talk.call).or(owes);
+        let call = call.ok_or_else(|| refused(409, "there was no talk yet"))?;
+        let mut any = self.plan.queues.values().filter(|_| owes.is_some());
+        let queue = queue.or_else(|| any.find(|queue| code_of(queue, digits).is_some()));
+        let queue = queue.ok_or_else(|| refused(422, "no code has these digits"))?;
+        Ok((call, queue))
     }
 
     /// What a phone that dialled a code says; false when it is none of those.

@@ -4,6 +4,8 @@
 //! journalled, done or refused. Who somebody is has been proved before (`server::admin`, or the digest
 //! of a phone that dials a feature code).
 
+use std::collections::BTreeSet;
+
 use serde_json::{Map, Value, json};
 
 use super::command::{Actor, Command, Past, Refused, WantedState};
@@ -187,7 +189,7 @@ impl Engine {
                     comment,
                     tags,
                 };
-                self.describe(now, call, past, said)
+                self.describe(now, actor, call, past, said)
             }
             Command::Hold { call, held } => {
                 self.talking(call)?;
@@ -255,26 +257,59 @@ impl Engine {
     fn describe(
         &mut self,
         now: Now,
+        actor: &Actor,
         call: CallId,
         past: Option<Past>,
         said: Description,
     ) -> Result<Shown, Refused> {
         let facts = self.calls.get(&call).map(Call::facts);
-        let known = facts.map(|facts| Past {
+        let live = facts.map(|facts| Past {
             queue: facts.queue.clone(),
             operator: facts.operator.clone(),
         });
-        let known = known.or(past);
+        // Whoever dials a code speaks of their own talk, wherever the caller went afterwards.
+        let known = past.or(live);
         let known = known.ok_or_else(|| refused(404, "there is no such call"))?;
         if let Some(code) = &said.disposition {
             self.known_code(known.queue.as_ref(), code)?;
         }
         let order = Order::Describe(said.clone());
         self.step(now, call, CallInput::Ordered(order));
-        if let (Some(operator), Some(_)) = (known.operator, &said.disposition) {
-            self.desk_input(now, AcdInput::Described { operator, call });
+        if said.disposition.is_some() {
+            for operator in self.described_for(actor, call, known.operator) {
+                self.desk_input(now, AcdInput::Described { operator, call });
+            }
         }
         Ok(Shown::Said(call, said))
+    }
+
+    /// Whose duty a disposition does: that of the operator who says it; said by anybody else, that of
+    /// everybody who had to do with the call.
+    fn described_for(
+        &self,
+        actor: &Actor,
+        call: CallId,
+        known: Option<OperatorName>,
+    ) -> BTreeSet<OperatorName> {
+        if let Some(own) = &actor.operator {
+            return BTreeSet::from([own.clone()]);
+        }
+        let told = self.calls.get(&call).into_iter();
+        let told = told.flat_map(Call::operators_told).cloned();
+        told.chain(known).collect()
+    }
+
+    /// Nobody owes a word for which no queue of the plan asks any more.
+    pub(super) fn forgive(&mut self, now: Now) {
+        let mut queues = self.plan.queues.values();
+        if queues.any(|queue| queue.disposition.as_ref().is_some_and(|it| it.require)) {
+            return;
+        }
+        let operators = self.desk.operators();
+        let owing = operators.filter_map(|it| Some((it.name().clone(), it.owes()?)));
+        for (operator, call) in owing.collect::<Vec<_>>() {
+            self.desk_input(now, AcdInput::Described { operator, call });
+        }
     }
 
     fn known_code(&self, queue: Option<&QueueName>, code: &str) -> Result<(), Refused> {

@@ -140,6 +140,7 @@ impl Engine {
         engine.apply_plan(now);
         engine.show_all_callbacks(now);
         engine.desk.restore(restored.wishes);
+        engine.forgive(now);
         let mut users: Vec<_> = restored
             .bindings
             .iter()
@@ -249,6 +250,7 @@ impl Engine {
         self.apply_trunks(now);
         self.apply_directory();
         self.desk_input(now, AcdInput::Floor(Box::new(floor::floor(&self.plan))));
+        self.forgive(now);
     }
 
     /// The prompts of a new plan, and those of the one before it: callers who wait by that one still

@@ -2,9 +2,12 @@
 //! answered once, and none loses a caller.
 
 use serde_json::{Value, json};
+use strowger::acd::message::Wish;
 use strowger::engine::command::{Command, Reply, WantedState};
-use strowger::id::{CallId, OperatorName};
+use strowger::id::{CallId, OperatorName, Ulid};
 use strowger::media::command::MediaCommand;
+use strowger::rng::Rng;
+use strowger::time::Wall;
 use strowger::words::Role;
 
 use crate::exchange::Exchange;
@@ -393,4 +396,94 @@ fn whoever_owes_a_disposition_is_paused_until_it_is_dialled() {
         (&json!("refused"), &json!("olena"))
     );
     exchange.finish();
+}
+
+#[test]
+fn each_says_how_their_own_part_of_a_call_went() {
+    let mut exchange = Exchange::new(PLAN, &PHONES);
+    let caller = exchange.dial("carrier", "0800301232");
+    exchange.respond("olena", 200);
+    exchange.after(5_000);
+    let call = exchange.event("call.bridged").subject.unwrap();
+    let to = "201".to_owned();
+    exchange.order(Command::Transfer { call, to }).unwrap();
+    exchange.respond("iryna", 200);
+    exchange.after(10_000);
+    assert_eq!(state(&exchange, "olena"), "Paused");
+    // The caller talks on with Ирина, who owes a word of her own.
+    assert_eq!(code(&mut exchange, "olena", "*482"), "done");
+    assert_eq!(state(&exchange, "olena"), "Available");
+    exchange.bye("carrier", &caller);
+    exchange.after(10_000);
+    assert_eq!(state(&exchange, "iryna"), "Paused");
+    assert_eq!(code(&mut exchange, "iryna", "*481"), "done");
+    assert_eq!(state(&exchange, "iryna"), "Available");
+    exchange.finish();
+}
+
+#[test]
+fn a_word_that_somebody_else_says_of_a_call_is_owed_by_nobody_any_more() {
+    let mut exchange = Exchange::new(PLAN, &PHONES);
+    let caller = exchange.dial("carrier", "0800301232");
+    exchange.respond("olena", 200);
+    exchange.after(5_000);
+    let call = exchange.event("call.bridged").subject.unwrap();
+    let to = "201".to_owned();
+    exchange.order(Command::Transfer { call, to }).unwrap();
+    exchange.respond("iryna", 200);
+    exchange.after(10_000);
+    let said = Command::Describe {
+        call,
+        past: None,
+        disposition: Some("booked".to_owned()),
+        comment: None,
+        tags: None,
+    };
+    exchange.order(said).unwrap();
+    assert_eq!(state(&exchange, "olena"), "Available");
+    exchange.bye("carrier", &caller);
+    exchange.after(10_000);
+    assert_eq!(state(&exchange, "iryna"), "Available");
+    exchange.finish();
+}
+
+#[test]
+fn what_is_owed_can_be_said_after_another_talk_and_after_a_restart() {
+    // Олена talks with a colleague before she thinks of it.
+    let mut exchange = Exchange::new(PLAN, &PHONES);
+    let caller = exchange.dial("carrier", "0800301232");
+    exchange.respond("olena", 200);
+    exchange.after(5_000);
+    exchange.bye("carrier", &caller);
+    exchange.after(10_000);
+    let talk = exchange.dial("olena", "203");
+    exchange.respond("serhii", 200);
+    exchange.after(5_000);
+    exchange.bye("olena", &talk);
+    exchange.after(5_000);
+    assert_eq!(state(&exchange, "olena"), "Paused");
+    assert_eq!(code(&mut exchange, "olena", "*482"), "done");
+    assert_eq!(state(&exchange, "olena"), "Available");
+    exchange.finish();
+    let owed = || {
+        let call = CallId(Ulid::new(Wall::default(), &mut Rng::new([1; 32])));
+        let wish = Wish {
+            logged_out: false,
+            pause: None,
+            owes: Some(call),
+        };
+        vec![("olena".into(), wish)]
+    };
+    let mut exchange = Exchange::after_a_restart(PLAN, &PHONES, owed());
+    assert_eq!(state(&exchange, "olena"), "Paused");
+    assert_eq!(code(&mut exchange, "olena", "*482"), "done");
+    assert_eq!(state(&exchange, "olena"), "Available");
+    // Where no queue asks for a word any more, nobody owes one.
+    let lenient = PLAN.replace("require: true", "require: false");
+    let mut exchange = Exchange::after_a_restart(PLAN, &PHONES, owed());
+    assert_eq!(state(&exchange, "olena"), "Paused");
+    exchange.reload(&lenient);
+    assert_eq!(state(&exchange, "olena"), "Available");
+    let exchange = Exchange::after_a_restart(&lenient, &PHONES, owed());
+    assert_eq!(state(&exchange, "olena"), "Available");
 }

@@ -5,12 +5,13 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
 use std::sync::Arc;
 
+use strowger::acd::message::Wish;
 use strowger::engine::Engine;
 use strowger::engine::command::{Actor, Command, Reply};
 use strowger::engine::event::Event;
 use strowger::engine::input::{Answer, Input};
 use strowger::engine::output::{Output, Question, Record};
-use strowger::id::{CommandId, FlowId};
+use strowger::id::{CommandId, FlowId, OperatorName};
 use strowger::media::command::{MediaCommand, MediaEvent};
 use strowger::sim::ladder::Ladder;
 use strowger::sim::world::{SERVER, engine_settings};
@@ -97,7 +98,17 @@ fn uri(value: &str) -> &str {
 
 impl Exchange {
     pub fn new(plan: &str, phones: &[&'static str]) -> Self {
-        let settings = engine_settings(Arc::new(super::hall::plan(plan)));
+        Self::after_a_restart(plan, phones, Vec::new())
+    }
+
+    /// The same, when this was wanted of operators, or owed by them, as the process ended.
+    pub fn after_a_restart(
+        plan: &str,
+        phones: &[&'static str],
+        wishes: Vec<(OperatorName, Wish)>,
+    ) -> Self {
+        let mut settings = engine_settings(Arc::new(super::hall::plan(plan)));
+        settings.restored.wishes = wishes;
         let now = Now {
             mono: Instant::START,
             wall: Wall::from_millis(1_791_183_600_000),
@@ -175,6 +186,11 @@ impl Exchange {
         let plan = Arc::new(super::hall::plan(plan));
         let prompts = Arc::new(strowger::sim::sound::prompts(&plan));
         self.tell(Input::Plan { plan, prompts });
+    }
+
+    /// The media threads say something.
+    pub fn sounds(&mut self, event: MediaEvent) {
+        self.tell(Input::Media(event));
     }
 
     fn tell(&mut self, input: Input<'_>) {
