@@ -87,7 +87,8 @@ impl Call {
         let mine = self.tone == Some(play);
         if mine {
             self.tone = None;
-            if self.phase == Phase::Waiting {
+            let waits = matches!(self.phase, Phase::Waiting | Phase::Whispering(_));
+            if waits && !matches!(self.notice, Notice::Playing(_)) {
                 self.play_music(world, fx);
             }
         }

@@ -20,7 +20,7 @@ use crate::words::{LeftReason, MissedReason};
 pub enum Order {
     /// The call ends; a caller whom nobody has spoken with gets a callback like any other.
     HangUp(Cause),
-    /// A waiting caller goes there, and keeps the time of entry.
+    /// A waiting caller goes there, and keeps the time of entry; comes back where nobody takes them.
     Move(Target),
     /// A waiting caller's priority is this one now, in the queues that follow too.
     Priority(i32),
@@ -47,7 +47,10 @@ impl Call {
         match order {
             Order::HangUp(cause) => self.hang_up(world, cause, MissedReason::Refused, fx),
             Order::Move(target) => {
-                self.turn(&[target], LeftReason::Moved, fx);
+                // Where nobody takes the caller, the queue that had them does.
+                let back = self.stands_in.clone().map(Target::Queue);
+                let targets: Vec<_> = std::iter::once(target).chain(back).collect();
+                self.turn(&targets, LeftReason::Moved, fx);
             }
             Order::Priority(priority) => {
                 self.decision.priority = priority;

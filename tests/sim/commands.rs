@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use strowger::acd::message::Wish;
 use strowger::engine::command::{Command, Reply, WantedState};
 use strowger::id::{CallId, OperatorName, Ulid};
-use strowger::media::command::MediaCommand;
+use strowger::media::command::{MediaCommand, MediaEvent};
 use strowger::rng::Rng;
 use strowger::time::Wall;
 use strowger::words::Role;
@@ -486,4 +486,56 @@ fn what_is_owed_can_be_said_after_another_talk_and_after_a_restart() {
     assert_eq!(state(&exchange, "olena"), "Available");
     let exchange = Exchange::after_a_restart(&lenient, &PHONES, owed());
     assert_eq!(state(&exchange, "olena"), "Available");
+}
+
+#[test]
+fn a_caller_who_is_moved_where_nobody_works_comes_back_to_the_same_place() {
+    let (mut exchange, caller, call) = in_phase("waiting");
+    set(&mut exchange, "serhii", WantedState::LoggedOut).unwrap();
+    let queue = "second".into();
+    exchange.order(Command::Move { call, queue }).unwrap();
+    let joined: Vec<_> = exchange
+        .events
+        .iter()
+        .filter(|it| it.kind == "queue.joined")
+        .map(|it| it.data["queue"].clone())
+        .collect();
+    assert_eq!(joined, ["odesa", "second", "odesa"]);
+    assert!(exchange.talks("carrier", &caller), "{}", exchange.chart());
+    set(&mut exchange, "iryna", WantedState::Available).unwrap();
+    exchange.respond("iryna", 200);
+    exchange.after(5_000);
+    assert_eq!(state(&exchange, "iryna"), "Talking");
+    exchange.bye("carrier", &caller);
+    exchange.finish();
+}
+
+#[test]
+fn a_caller_whose_key_does_nothing_hears_music_again_though_the_phone_is_answered() {
+    let key = r#"max_wait: 60s, callback: { key: "1", offer_after: 50s }"#;
+    let out =
+        "outbound: { via: [kyivstar], allow: [\"+48*\"], show: { number: \"0800 301 231\" } }\n";
+    let text = PLAN.replace("max_wait: 60s", key) + out;
+    let mut exchange = Exchange::new(&text, &PHONES);
+    exchange.reload(&text);
+    exchange.dial("carrier", "0800301231");
+    let calls = exchange.engine.calls().next();
+    let leg = calls.and_then(|call| call.legs().next()).unwrap();
+    exchange.media.clear();
+    exchange.sounds(MediaEvent::Digit { leg, digit: '1' });
+    let play = exchange.media.iter().find_map(|it| match it {
+        MediaCommand::Play { play, looped, .. } if !looped => Some(*play),
+        _ => None,
+    });
+    let play = play.expect("a tone says that nobody can be rung back");
+    exchange.respond("iryna", 200);
+    exchange.media.clear();
+    exchange.sounds(MediaEvent::Played { leg, play });
+    let music = exchange
+        .media
+        .iter()
+        .any(|it| matches!(it, MediaCommand::Play { leg: of, looped: true, .. } if *of == leg));
+    assert!(music, "{:?}", exchange.media);
+    exchange.hang_up_all();
+    exchange.finish();
 }
