@@ -57,15 +57,15 @@ impl Secrets for Surroundings {
     }
 
     fn list(&self, path: &str) -> Result<String, NoList> {
-        let mut text = String::new();
+        let mut bytes = Vec::new();
         let file = File::open(self.beside(path)).map_err(|_| NoList::Unreadable)?;
         let longest = limits::LIST_FILE_BYTES;
         let mut bounded = file.take(longest.saturating_add(1));
         bounded
-            .read_to_string(&mut text)
+            .read_to_end(&mut bytes)
             .map_err(|_| NoList::Unreadable)?;
-        if u64::try_from(text.len()).is_ok_and(|length| length <= longest) {
-            Ok(text)
+        if u64::try_from(bytes.len()).is_ok_and(|length| length <= longest) {
+            String::from_utf8(bytes).map_err(|_| NoList::Unreadable)
         } else {
             Err(NoList::TooLong)
         }
@@ -93,6 +93,10 @@ mod tests {
         assert_eq!(surroundings.list("list"), Ok(list));
         assert_eq!(surroundings.list("no list"), Err(NoList::Unreadable));
         assert_eq!(surroundings.list("none"), Err(NoList::Unreadable));
+        let remark = "ї".repeat(usize::try_from(limits::LIST_FILE_BYTES / 2).unwrap());
+        std::fs::write(folder.path().join("cut"), remark + "ї").unwrap();
+        let cut = surroundings.list("cut");
+        assert_eq!(cut, Err(NoList::TooLong), "cut in a letter");
         let long = File::create(folder.path().join("long")).unwrap();
         long.set_len(limits::LIST_FILE_BYTES + 1).unwrap();
         assert_eq!(surroundings.list("long"), Err(NoList::TooLong));

@@ -82,6 +82,27 @@ fn hours_holidays_and_special_days() {
 }
 
 #[test]
+fn days_over_new_year_have_the_day_of_leap_years() {
+    let plan = plan(
+        "calendars:
+  spring: { open: { mon-sun: \"00:00-24:00\" }, closed_on: [12-20 - 03-01] }
+  leap: { open: { mon-sun: \"00:00-24:00\" }, closed_on: [12-20 - 02-29] }
+",
+    );
+    for (moment, spring, leap) in [
+        ("2027-12-19T10:00:00Z", true, true),
+        ("2027-12-20T10:00:00Z", false, false),
+        ("2028-02-29T10:00:00Z", false, false),
+        ("2028-03-01T10:00:00Z", false, true),
+        ("2028-03-02T10:00:00Z", true, true),
+        ("2029-02-28T10:00:00Z", false, false),
+    ] {
+        assert_eq!(open_at(&plan, "spring", moment), spring, "{moment}");
+        assert_eq!(open_at(&plan, "leap", moment), leap, "{moment}");
+    }
+}
+
+#[test]
 fn spans_over_midnight_and_over_the_weekend() {
     let plan = plan(
         "timezone: UTC

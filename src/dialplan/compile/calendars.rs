@@ -206,12 +206,11 @@ fn some_days(text: &str) -> Option<Vec<Day>> {
         (Day::Once(_), Day::Once(last)) => Some(last),
         (Day::EveryYear(..), Day::EveryYear(..)) => {
             let this_year = dated(last, 2_028)?;
-            let next_year = || dated(last, 2_029);
             if this_year < date {
-                next_year()
-            } else {
-                Some(this_year)
+                // Over New Year into the leap year, so that no day of any year is left out.
+                date = dated(first, 2_027)?;
             }
+            Some(this_year)
         }
         _ => None,
     }?;

@@ -32,6 +32,15 @@ const CODES: [(&str, u16); 11] = [
 /// The code where none is written: declined, and no other phone will do better (RFC 3261 21.6.2).
 const DECLINED: u16 = 603;
 
+/// What a route can ask for, and what each names.
+const WHEN: [(&str, &str); 5] = [
+    ("caller", "caller"),
+    ("to", "number"),
+    ("trunk", "trunk"),
+    ("site", "site"),
+    ("calendar", "calendar"),
+];
+
 pub(super) fn routes(
     top: &Fields<'_>,
     names: &Names<'_>,
@@ -115,6 +124,18 @@ fn when(
     country: Country,
     problems: &mut Problems<'_>,
 ) -> When {
+    for (key, kind) in WHEN {
+        // A condition that names nothing would fit every call, or none.
+        let empty = match fields.get(key).map(|node| &node.value) {
+            Some(Value::Null) => true,
+            Some(Value::List(items)) => items.is_empty(),
+            Some(Value::Map(entries)) => entries.is_empty(),
+            Some(Value::Scalar(_)) | None => false,
+        };
+        if let (true, Some(entry)) = (empty, fields.entry(key)) {
+            problems.error(entry.at, format!("`{key}` names no {kind}"));
+        }
+    }
     let callers = fields.entry("caller").map(|_| {
         let nodes = fields.one_or_many("caller");
         callers(nodes, names, country, problems)
