@@ -129,6 +129,8 @@ pub struct Wanted {
     pub latest_first: bool,
     /// How many at most.
     pub limit: usize,
+    /// Without those that have ended and are not forgotten yet.
+    pub live_only: bool,
     /// With this number on either side, as the call has it.
     pub phone: Option<String>,
     /// With this operator.

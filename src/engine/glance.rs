@@ -123,6 +123,7 @@ impl Engine {
             return json!({ "calls": [] });
         }
         let range = self.calls.range((from, to)).map(|(_, call)| call);
+        let range = range.filter(|call| !(wanted.live_only && call.ended()));
         let fit = range.filter(|call| fits(call, wanted));
         let calls: Vec<_> = if wanted.latest_first {
             fit.rev().take(wanted.limit).map(live_fields).collect()

@@ -8,6 +8,7 @@ use serde::de::{DeserializeOwned, IgnoredAny};
 
 use super::problem::Problem;
 use crate::id::CallId;
+use crate::limits;
 
 /// The `{id}` of the path.
 pub(super) struct Named(pub(super) String);
@@ -20,6 +21,11 @@ impl<S: Send + Sync> FromRequestParts<S> for Named {
         let Path(id) = path.map_err(|_| {
             Problem::new(StatusCode::BAD_REQUEST, "the path is no UTF-8 once decoded")
         })?;
+        // No name of a plan is like that, and the journal keeps what was asked for.
+        if id.chars().count() > limits::NAME_CHARS || id.chars().any(char::is_control) {
+            let why = "there is no such name: it is longer than any, or no text";
+            return Err(Problem::new(StatusCode::NOT_FOUND, why));
+        }
         Ok(Self(id))
     }
 }
@@ -70,7 +76,7 @@ impl<S: Send + Sync, T: DeserializeOwned> FromRequest<S> for Body<T> {
         let body = Bytes::from_request(request, state).await;
         let body = body.map_err(|rejection| {
             if rejection.status() == StatusCode::PAYLOAD_TOO_LARGE {
-                let why = format!("a body is of {} bytes at most", crate::limits::HTTP_BODY);
+                let why = format!("a body is of {} bytes at most", limits::HTTP_BODY);
                 Problem::said(StatusCode::PAYLOAD_TOO_LARGE, why)
             } else {
                 Problem::new(StatusCode::BAD_REQUEST, "the body did not come whole")

@@ -135,8 +135,7 @@ pub(super) async fn calls(
             .give(actor, Command::LiveCalls(wanted(&filter)))
             .await?;
         for call in array(live, "calls") {
-            let over = call.get("state") == Some(&json!("ended"));
-            if let Some(id) = pages::id(&call).filter(|_| !(live_only && over)) {
+            if let Some(id) = pages::id(&call) {
                 found.insert(id.to_owned(), call);
             }
         }
@@ -162,6 +161,7 @@ fn wanted(filter: &CallFilter) -> Wanted {
         before: filter.before,
         latest_first: filter.latest_first,
         limit: filter.limit,
+        live_only: filter.outcome.as_deref() == Some("live"),
         phone: filter.phone.clone(),
         operator: filter.operator.as_deref().map(OperatorName::from),
         queue: filter.queue.as_deref().map(QueueName::from),
@@ -264,6 +264,8 @@ pub(super) async fn describe(
         let why = "say `disposition`, `comment`, `tags` or `priority`";
         return Err(Problem::senseless(why.to_owned()));
     }
+    // What cannot be said is refused before anything is done.
+    let description = describe(None)?;
     let mut found = Value::Null;
     if let Some(priority) = said.priority {
         let priority = super::control::priority(priority)?;
@@ -271,7 +273,7 @@ pub(super) async fn describe(
         found = desk.give(actor.clone(), command).await?;
     }
     if described {
-        let first = desk.commands().give(actor.clone(), describe(None)?).await?;
+        let first = desk.commands().give(actor.clone(), description).await?;
         found = match first {
             Err(refused) if refused.status == 404 => {
                 let known = stored(&desk, call).await?;

@@ -229,6 +229,18 @@ async fn a_request_that_is_no_good_is_told_why() {
         assert_eq!(answer.status, status, "{body}: {}", answer.body);
         assert!(answer.problem().contains(says), "{body}: {}", answer.body);
     }
+    for name in ["x".repeat(65), "x%0Ay".to_owned()] {
+        let path = format!("/v1/operators/{name}/state");
+        let answer = hall.ask("", "PUT", &path, r#"{"state":"available"}"#).await;
+        assert_eq!(answer.status, 404, "{name}: {}", answer.body);
+    }
+    let journal = hall.journal().await;
+    assert!(
+        journal.is_empty(),
+        "nobody can have such a name: {journal:?}"
+    );
+    let lines = r#"{"state":"paused","reason":"a\nb"}"#;
+    assert_eq!(hall.ask("", "PUT", state, lines).await.status, 422);
     let long = format!(r#"{{"state":"paused","reason":"{}"}}"#, "ї".repeat(65));
     assert_eq!(hall.ask("", "PUT", state, &long).await.status, 422);
     let huge = format!(
@@ -411,6 +423,10 @@ async fn calls_that_ended_are_found_page_by_page() {
         (200, &"vip".into())
     );
     assert_eq!(hall.journal().await.len(), 1);
+    // What cannot be said is known before anything is done.
+    let half = r#"{"priority":5,"comment":"\u0007"}"#;
+    assert_eq!(hall.ask("", "PATCH", &call, half).await.status, 422);
+    assert_eq!(hall.journal().await.len(), 1);
     let one = hall.get(&call).await.json();
     assert_eq!(
         (&one["comment"], &one["tags"][0]),
@@ -500,6 +516,10 @@ fn the_settings_say_what_is_wrong_with_tokens() {
             "visible ASCII",
         ),
         ("secret", "a token is"),
+        (
+            "{ name: a, role: operator, token: 0123456789abcdef }",
+            "which operator",
+        ),
     ] {
         let (loads, says) = tokens(bad);
         assert!(!loads && says.contains(why), "{bad}: {says}");

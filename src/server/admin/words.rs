@@ -6,6 +6,12 @@ use crate::limits;
 
 /// A word or two; nothing when it is empty.
 pub(super) fn word(key: &str, text: Option<String>) -> Result<Option<String>, Problem> {
+    if text
+        .as_deref()
+        .is_some_and(|text| text.trim().contains('\n'))
+    {
+        return Err(Problem::senseless(format!("`{key}` is of one line")));
+    }
     bounded(key, text, limits::WORD_CHARS)
 }
 
@@ -67,6 +73,7 @@ mod tests {
         assert!(text(&"ї".repeat(64)).is_ok());
         assert!(text(&"ї".repeat(65)).is_err());
         assert!(text("a\u{0}b").is_err() && text("a\rb").is_err());
+        assert!(text("a\nb").is_err() && comment("c", Some("a\nb".to_owned())).is_ok());
         let twice = vec!["vip".to_owned(), " vip".to_owned(), String::new()];
         assert_eq!(tags(Some(twice)).unwrap(), Some(vec!["vip".to_owned()]));
         assert!(tags(Some(vec!["x".to_owned(); 17])).is_err());

@@ -119,6 +119,14 @@ fn token(node: &Node, problems: &mut Problems<'_>) -> Option<Token> {
             "give the token the role `operator`, or leave `operator` out",
         );
     }
+    if operator.is_none() && role == Some(Role::Operator) && fields.entry("operator").is_none() {
+        let at = fields.get("role").map_or(fields.at, |node| node.at);
+        problems.error_do(
+            at,
+            "nothing says which operator it is, and the role `operator` moves its own alone",
+            "add `operator: NAME`, the operator's name in the plan",
+        );
+    }
     Some(Token {
         name: name?,
         role: role?,
