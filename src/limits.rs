@@ -247,6 +247,8 @@ pub const RENDER: Duration = Duration::from_secs(3);
 pub const RENDERED_SAMPLES: usize = 16 << 20;
 /// A name of a queue, operator, site, trunk or pool, in characters; longer is a load error.
 pub const NAME_CHARS: usize = 64;
+/// Digits that follow a feature code, for a reason or a disposition; a number with more is no code.
+pub const CODE_DIGITS: usize = 4;
 /// The answer to *offered is committed* is awaited this long before the first response above 100
 /// leaves without it, with an alarm.
 pub const COMMIT_BEFORE_RINGING: Duration = Duration::from_millis(150);

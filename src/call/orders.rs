@@ -4,7 +4,7 @@
 //! an order that crossed the end of what it was about changes nothing.
 
 use super::call::{Call, Effects};
-use super::facts::{Description, Tried};
+use super::facts::{AttemptResult, Description, Tried};
 use super::message::World;
 use super::phase::Phase;
 use super::supervise::Oversight;
@@ -88,5 +88,20 @@ impl Call {
         });
         let named = facts.operator.iter().chain(&facts.placed_by);
         named.chain(rung)
+    }
+
+    /// The operators who spoke in the call, whoever has it now: who talks, who placed it, who answered.
+    pub fn operators_heard(&self) -> impl Iterator<Item = &OperatorName> {
+        let facts = self.facts();
+        let answered = facts
+            .attempts
+            .iter()
+            .filter(|it| it.result == Some(AttemptResult::Answered));
+        let answered = answered.filter_map(|it| match &it.tried {
+            Tried::Operator { operator, .. } => Some(operator),
+            Tried::Trunk(_) => None,
+        });
+        let named = facts.operator.iter().chain(&facts.placed_by);
+        named.chain(answered)
     }
 }

@@ -49,7 +49,8 @@ impl Code {
         let more = |code: &Option<String>| {
             let digits = keys.strip_prefix(code.as_deref()?)?;
             let digits_only = digits.bytes().all(|key| key.is_ascii_digit());
-            digits_only.then(|| digits.to_owned())
+            let fits = digits_only && digits.len() <= limits::CODE_DIGITS;
+            fits.then(|| digits.to_owned())
         };
         if whole(&codes.login) {
             return Some(Self::Login);

@@ -106,8 +106,14 @@ impl Engine {
             (Role::Operator, Command::LiveCall(call)) => own_call(call),
             (Role::Operator, Command::SetState { operator, .. }) => own(operator),
             (Role::Operator, Command::Describe { call, past, .. }) => {
-                let past = past.as_ref().and_then(|past| past.operator.as_ref());
-                own_call(call) || past.map_or(!self.calls.contains_key(call), own)
+                let live = self.calls.get(call);
+                let heard = live.is_some_and(|call| call.operators_heard().any(own));
+                // What is in neither is asked for once more, with its past.
+                heard
+                    || match past {
+                        Some(past) => past.operator.as_ref().is_some_and(own),
+                        None => live.is_none(),
+                    }
             }
             (
                 Role::Operator | Role::Auditor | Role::Integration,
@@ -291,7 +297,7 @@ impl Engine {
         call: CallId,
         known: Option<OperatorName>,
     ) -> BTreeSet<OperatorName> {
-        if let Some(own) = &actor.operator {
+        if let (Role::Operator, Some(own)) = (actor.role, &actor.operator) {
             return BTreeSet::from([own.clone()]);
         }
         let told = self.calls.get(&call).into_iter();

@@ -3,7 +3,7 @@
 
 use serde_json::{Value, json};
 use strowger::acd::message::Wish;
-use strowger::engine::command::{Command, Reply, WantedState};
+use strowger::engine::command::{Command, Past, Reply, Wanted, WantedState};
 use strowger::id::{CallId, OperatorName, Ulid};
 use strowger::media::command::{MediaCommand, MediaEvent};
 use strowger::rng::Rng;
@@ -335,6 +335,18 @@ fn operators_log_in_and_pause_by_their_phones() {
 }
 
 #[test]
+fn a_number_that_begins_like_a_code_is_a_number() {
+    let plan = PLAN.replace("feature_codes: { ", "feature_codes: { pause: \"04\", ");
+    let mut exchange = Exchange::new(&plan, &PHONES);
+    exchange.dial("iryna", "0441112233");
+    let last = exchange.answers.last().map(|it| it.2);
+    assert_eq!(last, Some(403), "no outbound: {}", exchange.chart());
+    assert_eq!(code(&mut exchange, "iryna", "041"), "done");
+    assert_eq!(state(&exchange, "iryna"), "Paused");
+    exchange.finish();
+}
+
+#[test]
 fn paperwork_ends_by_a_code_and_once() {
     let (mut exchange, caller, _) = in_phase("talking");
     exchange.bye("carrier", &caller);
@@ -439,7 +451,9 @@ fn a_word_that_somebody_else_says_of_a_call_is_owed_by_nobody_any_more() {
         comment: None,
         tags: None,
     };
-    exchange.order(said).unwrap();
+    // A supervisor with a phone of their own speaks for others all the same.
+    let head = Some("serhii".into());
+    exchange.order_of(Role::Supervisor, head, said).unwrap();
     assert_eq!(state(&exchange, "olena"), "Available");
     exchange.bye("carrier", &caller);
     exchange.after(10_000);
@@ -537,5 +551,69 @@ fn a_caller_whose_key_does_nothing_hears_music_again_though_the_phone_is_answere
         .any(|it| matches!(it, MediaCommand::Play { leg: of, looped: true, .. } if *of == leg));
     assert!(music, "{:?}", exchange.media);
     exchange.hang_up_all();
+    exchange.finish();
+}
+
+/// What somebody says of a call, with what the store knows of it.
+fn booked(call: CallId, past: Option<Past>) -> Command {
+    Command::Describe {
+        call,
+        past,
+        disposition: Some("booked".to_owned()),
+        comment: None,
+        tags: None,
+    }
+}
+
+#[test]
+fn operators_describe_their_own_talks_alone() {
+    let (mut exchange, caller, call) = in_phase("waiting");
+    let operator = OperatorName::from("olena");
+    exchange.order(Command::Pull { call, operator }).unwrap();
+    exchange.respond("olena", 486);
+    set(&mut exchange, "iryna", WantedState::Available).unwrap();
+    assert!(exchange.rings("iryna"), "{}", exchange.chart());
+    exchange.respond("iryna", 200);
+    exchange.after(5_000);
+    let theirs = exchange.order_by("olena", booked(call, None));
+    assert_eq!(status(&theirs), 403, "her phone rang, and no more");
+    let seen = exchange.order_by("olena", Command::LiveCall(call));
+    assert_eq!(status(&seen), 200);
+    let own = exchange.order_by("iryna", booked(call, None));
+    assert_eq!(status(&own), 200, "{own:?}");
+    exchange.bye("carrier", &caller);
+    exchange.finish();
+    // Of a call that is forgotten the store knows who talked: nobody, when it was missed.
+    let old: CallId = "01ARZ3NDEKTSV4RRFFQ69G5FAV".parse().unwrap();
+    for (talked, status_of) in [(None, 403), (Some("iryna"), 403), (Some("olena"), 200)] {
+        let past = Past {
+            queue: Some("strict".into()),
+            operator: talked.map(OperatorName::from),
+        };
+        let said = exchange.order_by("olena", booked(old, Some(past)));
+        assert_eq!(status(&said), status_of, "{talked:?}: {said:?}");
+    }
+}
+
+#[test]
+fn calls_that_have_ended_take_no_place_of_those_under_way() {
+    let mut exchange = Exchange::new(PLAN, &PHONES);
+    let first = exchange.dial("carrier", "0800301231");
+    let second = exchange.dial("carrier", "0800301232");
+    exchange.respond("olena", 200);
+    exchange.after(5_000);
+    exchange.bye("carrier", &second);
+    let ask = |live_only: bool| {
+        Command::LiveCalls(Wanted {
+            latest_first: true,
+            limit: 1,
+            live_only,
+            ..Wanted::default()
+        })
+    };
+    let states = |reply: Reply| reply.unwrap()["calls"][0]["state"].clone();
+    assert_eq!(states(exchange.order(ask(false))), "ended");
+    assert_eq!(states(exchange.order(ask(true))), "waiting");
+    exchange.bye("carrier", &first);
     exchange.finish();
 }

@@ -321,10 +321,25 @@ impl Exchange {
 
     /// The same, by somebody of another role.
     pub fn order_as(&mut self, role: Role, command: Command) -> Reply {
+        self.order_of(role, None, command)
+    }
+
+    /// The same, by an operator.
+    pub fn order_by(&mut self, operator: &str, command: Command) -> Reply {
+        self.order_of(Role::Operator, Some(operator.into()), command)
+    }
+
+    /// The same, by a token that stands for an operator, whatever its role.
+    pub fn order_of(
+        &mut self,
+        role: Role,
+        operator: Option<OperatorName>,
+        command: Command,
+    ) -> Reply {
         let actor = Actor {
             name: "head".to_owned(),
             role,
-            operator: None,
+            operator,
         };
         let id = CommandId(1);
         self.tell(Input::Command { id, actor, command });

@@ -183,5 +183,5 @@ fn codes(node: &Node, problems: &mut Problems<'_>) -> BTreeMap<String, Option<St
 /// The digits that stand for a code or a reason.
 pub(super) fn keypad(text: &str) -> Option<String> {
     let digits = text.bytes().all(|byte| byte.is_ascii_digit());
-    (digits && (1..=4).contains(&text.len())).then(|| text.to_owned())
+    (digits && (1..=limits::CODE_DIGITS).contains(&text.len())).then(|| text.to_owned())
 }
