@@ -147,14 +147,9 @@ impl Call {
             plan: Arc::from(plan.hash.as_str()),
             ..CallFacts::of(id, &decision, world.now.wall)
         };
-        let inbound = facts.direction == Direction::Inbound;
-        let notice = match plan
-            .recording
-            .as_ref()
-            .and_then(|rec| rec.announce.as_ref())
-        {
-            Some(_) if inbound => Notice::Due,
-            Some(_) | None => Notice::Over,
+        let notice = match facts.direction {
+            Direction::Inbound => notice(&plan),
+            Direction::Outbound | Direction::Internal => Notice::Over,
         };
         let path = Path::new(&decision.targets, world.now.mono);
         let caller = Leg::new(
@@ -522,6 +517,15 @@ impl Call {
     /// The address a phone's signalling came from, for its media.
     pub(super) const fn phone_media(peer: IpAddr) -> Learn {
         Learn::Phone(peer)
+    }
+}
+
+/// Whether callers hear first that they are recorded.
+pub(super) fn notice(plan: &Dialplan) -> Notice {
+    let recording = plan.recording.as_ref();
+    match recording.and_then(|it| it.announce.as_ref()) {
+        Some(_) => Notice::Due,
+        None => Notice::Over,
     }
 }
 

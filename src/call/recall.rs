@@ -21,6 +21,7 @@ use super::announce::Announcing;
 use super::call::{Call, Effects};
 use super::cause;
 use super::dial::Dial;
+use super::entry::notice;
 use super::facts::{CallFacts, PatientTry};
 use super::leg::Leg;
 use super::message::{CallEffect, CallTimer, News, World};
@@ -92,11 +93,7 @@ impl Call {
             plan: Arc::from(plan.hash.as_str()),
             ..CallFacts::of(id, &decision, world.now.wall)
         };
-        let recording = plan.recording.as_ref();
-        let notice = match recording.and_then(|it| it.announce.as_ref()) {
-            Some(_) => Notice::Due,
-            None => Notice::Over,
-        };
+        let notice = notice(&plan);
         let mut call = Self {
             facts,
             plan,
@@ -180,13 +177,10 @@ impl Call {
         reason: LeftReason,
         fx: &mut Effects,
     ) {
-        while reason == LeftReason::Moved {
-            let site = self.decision.site.as_ref();
-            match self.path.step(&self.plan, site, world.now.wall) {
-                Step::Join(queue) => return self.join(world, queue, fx),
-                Step::Closed(_) => {}
-                Step::Voicemail(_) | Step::Over => break,
-            }
+        if reason == LeftReason::Moved
+            && let Some(queue) = self.moved_to(world)
+        {
+            return self.join(world, queue, fx);
         }
         match reason {
             LeftReason::Timeout => self.join(world, queue, fx),
@@ -202,6 +196,18 @@ impl Call {
                 let farewell = self.farewell_for(cause::NOBODY);
                 let reason = Some(MissedReason::NoOperators);
                 self.end(world, Outcome::Missed, reason, farewell, fx);
+            }
+        }
+    }
+
+    /// The first open queue on the way that somebody chose.
+    fn moved_to(&mut self, world: &World<'_>) -> Option<QueueName> {
+        loop {
+            let site = self.decision.site.as_ref();
+            match self.path.step(&self.plan, site, world.now.wall) {
+                Step::Join(queue) => return Some(queue),
+                Step::Closed(_) => {}
+                Step::Voicemail(_) | Step::Over => return None,
             }
         }
     }

@@ -537,9 +537,11 @@ fn a_caller_whose_key_does_nothing_hears_music_again_though_the_phone_is_answere
     let leg = calls.and_then(|call| call.legs().next()).unwrap();
     exchange.media.clear();
     exchange.sounds(MediaEvent::Digit { leg, digit: '1' });
-    let play = exchange.media.iter().find_map(|it| match it {
-        MediaCommand::Play { play, looped, .. } if !looped => Some(*play),
-        _ => None,
+    let play = exchange.media.iter().find_map(|it| {
+        let MediaCommand::Play { play, looped, .. } = it else {
+            return None;
+        };
+        (!looped).then_some(*play)
     });
     let play = play.expect("a tone says that nobody can be rung back");
     exchange.respond("iryna", 200);
