@@ -55,7 +55,7 @@ pub(super) fn register_sinks(
     Ok(())
 }
 
-/// For each call without an end: its callback, then its one `call.ended`.
+/// For each call without an end: how it left its queue, its callback, then its one `call.ended`.
 pub(super) fn interrupted_calls(
     transaction: &Transaction<'_>,
     now: Wall,
@@ -89,6 +89,7 @@ pub(super) fn interrupted_calls(
             last_seen,
             now,
         };
+        events.extend(end.queue_left(transaction, rng)?);
         let callback = end.callback(transaction, &mut opened, rng)?;
         events.extend(callback);
         events.push(end.event(rng));
@@ -109,6 +110,39 @@ struct Interrupted {
 }
 
 impl Interrupted {
+    /// Whoever was in a queue left it with the crash, so that every `queue.joined` has its
+    /// `queue.left`.
+    fn queue_left(
+        &self,
+        transaction: &Transaction<'_>,
+        rng: &mut Rng,
+    ) -> rusqlite::Result<Option<Event>> {
+        let last: Option<(String, i64)> = transaction
+            .prepare_cached(
+                "SELECT kind, time FROM events
+                 WHERE subject = ?1 AND kind IN ('queue.joined', 'queue.left')
+                 ORDER BY seq DESC LIMIT 1",
+            )?
+            .query_row([self.call.to_string()], |row| {
+                Ok((row.get(0)?, row.get(1)?))
+            })
+            .optional()?;
+        let Some((_, joined)) = last.filter(|(kind, _)| kind == "queue.joined") else {
+            return Ok(None);
+        };
+        let mut data = self.data.clone();
+        data.insert("left_reason".into(), json!("interrupted"));
+        let waited = seconds_between(Wall::from_millis(joined), self.last_seen);
+        data.insert("queue_wait_s".into(), json!(waited));
+        Ok(Some(Event {
+            id: EventId(Ulid::new(self.now, rng)),
+            kind: "queue.left",
+            subject: Some(self.call),
+            time: self.now,
+            data,
+        }))
+    }
+
     /// Opens a callback for the caller, or counts one up that is open already.
     fn callback(
         &mut self,
@@ -191,14 +225,8 @@ impl Interrupted {
             ("started_at", "wait_s")
         };
         if let Some(began) = moment(&self.data, since.0) {
-            let lasted = self
-                .last_seen
-                .as_millis()
-                .saturating_sub(began.as_millis())
-                .max(0);
-            let lasted = u32::try_from(lasted).unwrap_or(u32::MAX);
-            self.data
-                .insert(since.1.into(), json!(f64::from(lasted) / 1000.0));
+            let lasted = seconds_between(began, self.last_seen);
+            self.data.insert(since.1.into(), json!(lasted));
         }
         Event {
             id: EventId(Ulid::new(self.now, rng)),
@@ -208,6 +236,11 @@ impl Interrupted {
             data: self.data,
         }
     }
+}
+
+fn seconds_between(began: Wall, ended: Wall) -> f64 {
+    let lasted = ended.as_millis().saturating_sub(began.as_millis()).max(0);
+    f64::from(u32::try_from(lasted).unwrap_or(u32::MAX)) / 1000.0
 }
 
 /// Reads what the machines begin with.

@@ -1,5 +1,6 @@
 //! The store over stops and crashes. A crash is a copy of the files taken while the writer works.
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::sync::mpsc::{Receiver, channel};
 
@@ -233,6 +234,53 @@ fn a_crash_ends_each_call_exactly_once_and_opens_a_callback() {
         .unwrap();
     assert_eq!(due.len(), 1);
     assert_eq!(due[0].file, format!("2026/09/21/{talking}.wav"));
+}
+
+#[test]
+fn a_crash_takes_callers_out_of_the_queue_they_were_in_and_of_no_other() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut before = open(folder.path());
+    let [waiting, talking, moved] = [(); 3].map(|()| before.call());
+    let mut tell = |call: CallId, kind, queue: &str| {
+        let mut data = facts("+380671112233");
+        data["id"] = json!(call.to_string());
+        data["queue"] = json!(queue);
+        before.event(call, kind, data);
+    };
+    for call in [waiting, talking, moved] {
+        tell(call, "call.started", "odesa");
+        tell(call, "queue.joined", "odesa");
+    }
+    tell(talking, "queue.left", "odesa");
+    tell(talking, "call.bridged", "odesa");
+    tell(moved, "queue.left", "odesa");
+    tell(moved, "queue.joined", "all");
+    before.wait();
+    let left = crash(folder.path());
+
+    let after = open(left.path());
+    let events = after.events();
+    let of_kind =
+        |kind: &str| -> Vec<_> { events.iter().filter(|it| it["type"] == kind).collect() };
+    let lost = of_kind("queue.left").split_off(2);
+    let said: BTreeSet<_> = lost
+        .iter()
+        .map(|it| {
+            let text = |value: &Value| value.as_str().unwrap().to_owned();
+            (text(&it["subject"]), text(&it["data"]["queue"]))
+        })
+        .collect();
+    let expected = [(waiting, "odesa"), (moved, "all")];
+    let expected = expected.map(|(call, queue)| (call.to_string(), queue.to_owned()));
+    assert_eq!(said, BTreeSet::from(expected));
+    assert_eq!(lost.len(), 2);
+    for left in lost {
+        assert_eq!(left["data"]["left_reason"], "interrupted");
+        assert!(left["data"]["queue_wait_s"].is_number());
+    }
+    assert_eq!(of_kind("queue.joined").len(), of_kind("queue.left").len());
+    after.store.close();
+    assert_eq!(open(left.path()).events().len(), events.len());
 }
 
 #[test]
