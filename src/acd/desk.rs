@@ -11,6 +11,7 @@ mod engagements;
 mod floor;
 mod matching;
 mod shifts;
+pub mod sight;
 mod staff;
 mod wishes;
 

@@ -38,6 +38,11 @@ impl Turn {
             ticket,
         }
     }
+
+    /// The caller's priority and the queue's weight.
+    pub(super) const fn priority(self) -> i64 {
+        self.priority.0
+    }
 }
 
 /// The phones that are asked to ring, each with its operator's level.

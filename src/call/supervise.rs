@@ -153,6 +153,12 @@ pub struct Supervisor {
 }
 
 impl Supervisor {
+    /// The phone that answered, or those that ring.
+    pub(super) fn legs(&self) -> impl Iterator<Item = LegId> {
+        let answered = self.leg.iter().map(|leg| leg.id);
+        answered.chain(self.rung.keys().copied())
+    }
+
     /// The phone that answered.
     pub(super) const fn leg_mut(&mut self) -> Option<&mut Leg> {
         self.leg.as_mut()

@@ -1,7 +1,7 @@
 //! What the engine shows of itself, for metrics and for the invariants of tests.
 
 use super::engine::Engine;
-use crate::id::{QueueName, TrunkName};
+use crate::id::{LegId, QueueName, TrunkName};
 use crate::sip::endpoint::Live;
 use crate::words::{OperatorState, Outcome};
 
@@ -47,6 +47,12 @@ pub struct View {
 }
 
 impl Engine {
+    /// Whether a leg has a session that nobody has ended.
+    #[must_use]
+    pub fn speaks(&self, leg: LegId) -> bool {
+        self.endpoint.is_live(leg)
+    }
+
     /// Counts for metrics and invariants.
     #[must_use]
     pub fn view(&self) -> View {

@@ -2,13 +2,21 @@
 //!
 //! It judges from two sides: the engine's own machines, and the events that the outside world gets.
 
+mod floor;
+
 use std::collections::{BTreeMap, BTreeSet};
+
+use self::floor::Look;
 
 use crate::call::phase::Phase;
 use crate::engine::Engine;
 use crate::engine::event::Event;
 use crate::id::{CallId, LegId, OperatorName, TicketId};
+use crate::time::Instant;
 use crate::words::OperatorState;
+
+/// Where not every input is looked at, the floor is at each of so many inspections.
+const LOOK_EVERY: u64 = 64;
 
 /// The story of one call, as its events tell it.
 #[derive(Clone, Debug, Default)]
@@ -36,6 +44,12 @@ pub struct Watch {
     outcomes: Tally,
     reasons: Tally,
     callbacks: u64,
+    /// How often each queue was joined and left.
+    queues: BTreeMap<String, (u64, u64)>,
+    /// The floor after the last input, and whether somebody has given an order since.
+    floor: Look,
+    ordered: bool,
+    inspections: u64,
     /// Promises that were broken, in words; the first few.
     pub broken: Vec<String>,
 }
@@ -95,6 +109,8 @@ impl Watch {
         self.offered = 0;
         self.outcomes.clear();
         self.reasons.clear();
+        self.queues.clear();
+        self.floor = Look::default();
     }
 
     /// One event for the outside world.
@@ -103,6 +119,7 @@ impl Watch {
             self.operator_state(event);
             return;
         }
+        self.ordered |= event.kind == "audit.action";
         let Some(call) = event.subject else {
             return;
         };
@@ -141,6 +158,8 @@ impl Watch {
                 });
                 story.joined += 1;
                 story.queue = text(event, "queue");
+                let queue = story.queue.clone().unwrap_or_default();
+                self.queues.entry(queue).or_default().0 += 1;
             }
             "queue.left" => {
                 let queue = text(event, "queue");
@@ -149,6 +168,13 @@ impl Watch {
                 });
                 story.left += 1;
                 story.queue = None;
+                let queue = queue.unwrap_or_default();
+                let (joined, left) = self.queues.entry(queue.clone()).or_default();
+                *left += 1;
+                let (joined, left) = (*joined, *left);
+                self.expect(left <= joined, || {
+                    format!("{queue} was joined {joined} times and left {left} times")
+                });
             }
             "operator.assigned" => {
                 self.expect(story.queue.is_some(), || {
@@ -166,6 +192,9 @@ impl Watch {
             }
             "call.bridged" => {
                 self.expect(!story.bridged, || format!("{call} bridged twice"));
+                self.expect(story.queue.is_none(), || {
+                    format!("{call} bridged while in {:?}", story.queue)
+                });
                 story.bridged = true;
             }
             "recording.started" => story.recording = true,
@@ -223,8 +252,36 @@ impl Watch {
         });
     }
 
-    /// Looks at the machines.
-    pub fn inspect(&mut self, engine: &Engine) {
+    /// Looks at the floor, and at what has become of it where there was but one input since the last
+    /// look.
+    fn look(&mut self, now: Instant, engine: &Engine, after_one: bool) {
+        let look = Look::at(now, engine, &self.floor);
+        for fault in look.faults() {
+            self.object(fault);
+        }
+        if after_one {
+            for fault in look.faults_after(&self.floor, self.ordered) {
+                self.object(fault);
+            }
+        }
+        (self.floor, self.ordered) = (look, false);
+        for (queue, waiting) in engine.desk().queues() {
+            let sums = self.queues.get(queue.as_str()).copied();
+            let (joined, left) = sums.unwrap_or_default();
+            let waiting = u64::try_from(waiting).unwrap_or(u64::MAX);
+            self.expect(joined.saturating_sub(left) == waiting, || {
+                format!("{queue}: {joined} joined, {left} left, {waiting} wait")
+            });
+        }
+    }
+
+    /// Looks at the machines; `after_one` where it did so after the input before this one too.
+    pub fn inspect(&mut self, now: Instant, engine: &Engine, after_one: bool) {
+        // On days of thousands of calls the floor is looked at now and then.
+        self.inspections += 1;
+        if after_one || self.inspections.is_multiple_of(LOOK_EVERY) {
+            self.look(now, engine, after_one);
+        }
         let desk = engine.desk();
         let mut tickets = BTreeMap::new();
         for (_, call, queue) in desk.tickets() {
@@ -277,8 +334,9 @@ impl Watch {
     }
 
     /// Looks at what is left when everybody has gone home.
-    pub fn finish(&mut self, engine: &Engine) {
-        self.inspect(engine);
+    pub fn finish(&mut self, now: Instant, engine: &Engine) {
+        self.inspect(now, engine, false);
+        self.look(now, engine, false);
         let view = engine.view();
         let sum = view.outcomes.iter().map(|(_, count)| count).sum::<u64>();
         self.expect(view.offered == sum && self.offered == sum, || {
@@ -292,6 +350,12 @@ impl Watch {
             ("open stories", self.open()),
         ] {
             self.expect(left == 0, || format!("{left} {what} are left"));
+        }
+        let sums = self.queues.clone();
+        for (queue, (joined, left)) in sums {
+            self.expect(joined == left, || {
+                format!("{queue} was joined {joined} times and left {left} times")
+            });
         }
         self.expect(view.faults == 0, || format!("{} faults", view.faults));
         let live = view.live;

@@ -463,7 +463,7 @@ impl World {
 
     /// Looks at what is left.
     pub fn finish(&mut self) {
-        self.watch.finish(&self.engine);
+        self.watch.finish(self.now, &self.engine);
         self.watch.broken.append(&mut self.sound.broken);
         if self.sound.open() > 0 {
             let left = format!("{} ports are left", self.sound.open());

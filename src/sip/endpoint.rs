@@ -400,6 +400,17 @@ impl Endpoint {
         }
     }
 
+    /// Whether a leg has a session, perhaps one that is still being made, that nobody has ended.
+    #[must_use]
+    pub fn is_live(&self, leg: LegId) -> bool {
+        let session = self.sessions.get(&leg);
+        let session = session.filter(|session| session.hung_up.is_none());
+        session.is_some_and(|session| match session.phase {
+            Phase::Offered { .. } | Phase::Inviting { .. } | Phase::Talking => true,
+            Phase::Leaving { .. } | Phase::Over => false,
+        })
+    }
+
     /// The flows that a binding, a session or a registration of ours is on.
     #[must_use]
     pub fn flows_in_use(&self) -> BTreeSet<FlowId> {

@@ -63,7 +63,8 @@ impl World {
             }
         }
         if self.inputs.is_multiple_of(self.inspect_every) {
-            self.watch.inspect(&self.engine);
+            let after_one = self.inspect_every == 1;
+            self.watch.inspect(self.now, &self.engine, after_one);
             let entertained = self.engine.calls().filter_map(Call::entertained);
             let silent = entertained.filter(|leg| self.sound.is_silent(*leg));
             for leg in silent {

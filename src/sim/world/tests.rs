@@ -130,3 +130,14 @@ fn a_fault_in_any_step_of_a_call_costs_that_call_alone() {
         assert!(steps > 40, "only {steps} steps were broken");
     }
 }
+
+#[test]
+fn whoever_has_not_heard_of_a_caller_in_a_queue_objects() {
+    let (mut world, _) = world();
+    world.run_until(at(10_500));
+    assert_eq!(world.watch.broken, Vec::<String>::new());
+    let mut deaf = Watch::default();
+    deaf.inspect(world.now, &world.engine, true);
+    let sums = "odesa: 0 joined, 0 left, 1 wait".to_owned();
+    assert!(deaf.broken.contains(&sums), "{:?}", deaf.broken);
+}
