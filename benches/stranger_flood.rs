@@ -2,7 +2,8 @@
 //! of the trunk to phones on loopback, and OPTIONS of other strangers, with and without it.
 //!
 //! `cargo bench --bench stranger_flood [seconds of each part]`. A call is set up when its caller has the
-//! 200, which leaves once an operator answered and the two are bridged.
+//! 200, which leaves once an operator answered and the two are bridged. How soon the INVITE to the
+//! operator left is what the server's own `strowger_dispatch_seconds` counted.
 #![expect(
     clippy::unwrap_used,
     clippy::indexing_slicing,
@@ -42,6 +43,9 @@ struct Part {
     options: usize,
     answers: Vec<Duration>,
     flood: u64,
+    /// `strowger_dispatch_seconds`: how many INVITEs left within so many seconds of a free operator
+    /// and a caller finding each other.
+    dispatched: Vec<(f64, u64)>,
     /// How long it took in all.
     took: Duration,
 }
@@ -75,6 +79,10 @@ fn main() {
             part.answers.len(),
             part.options
         );
+        let (within, total) = last_per_cent(&part.dispatched);
+        println!(
+            "{what:>8} the flood: strowger_dispatch_seconds p99 is within {within} s ({total} INVITEs)"
+        );
     }
     for (what, calm, flooded) in [
         ("set-up", &without.setups, &with.setups),
@@ -96,6 +104,24 @@ fn main() {
     assert!(share >= 0.99, "{share} of the calls were set up");
 }
 
+/// The bound below which 99 of 100 are, and how many there are in all.
+fn last_per_cent(buckets: &[(f64, u64)]) -> (f64, u64) {
+    let total = buckets.last().map_or(0, |(_, count)| *count);
+    let enough = buckets.iter().find(|(_, count)| count * 100 >= total * 99);
+    (enough.map_or(f64::INFINITY, |(bound, _)| *bound), total)
+}
+
+/// The buckets of the server's own histogram, each with all that is below its bound.
+fn dispatched(exchange: &Exchange) -> Vec<(f64, u64)> {
+    let page = exchange.metrics();
+    let buckets = page.lines().filter_map(|line| {
+        let bucket = line.strip_prefix("strowger_dispatch_seconds_bucket{le=\"")?;
+        let (bound, count) = bucket.split_once("\"} ")?;
+        Some((bound.parse().ok()?, count.trim().parse().ok()?))
+    });
+    buckets.collect()
+}
+
 fn quantile(times: &[Duration], per_cent: usize) -> Duration {
     let mut sorted = times.to_vec();
     sorted.sort();
@@ -109,6 +135,7 @@ fn measure(exchange: &Exchange, span: Duration, flood: bool) -> Part {
     let sent = AtomicU64::new(0);
     let mut part = Part::default();
     let start = exchange.clock.now().mono;
+    let before = dispatched(exchange);
     std::thread::scope(|scope| {
         if flood {
             scope.spawn(|| flood_until(exchange, &over, &sent));
@@ -120,6 +147,10 @@ fn measure(exchange: &Exchange, span: Duration, flood: bool) -> Part {
     });
     part.took = exchange.clock.now().mono.since(start);
     part.flood = sent.into_inner();
+    part.dispatched = dispatched(exchange);
+    for (n, (_, count)) in part.dispatched.iter_mut().enumerate() {
+        *count -= before.get(n).map_or(0, |(_, before)| *before);
+    }
     part
 }
 
