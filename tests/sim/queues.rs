@@ -64,6 +64,23 @@ const fn decline(after: u64, code: u16) -> Manner {
     }
 }
 
+/// A supervisor sends an operator to lunch.
+fn pause(hall: &mut Hall, operator: &str) {
+    hall.world.tell(Input::Command {
+        id: CommandId(1),
+        actor: Actor {
+            name: "desk".to_owned(),
+            role: Role::Supervisor,
+            operator: None,
+        },
+        command: Command::SetState {
+            operator: OperatorName::from(operator),
+            state: WantedState::Paused("lunch".to_owned()),
+            reason: None,
+        },
+    });
+}
+
 fn state(hall: &Hall, operator: &str) -> OperatorState {
     let desk = hall.world.engine().desk();
     desk.state(&OperatorName::from(operator)).unwrap()
@@ -229,31 +246,34 @@ fn q3_ring_all_two_answers_within_5_ms() {
 }
 
 /// The process dies while one is reserved, one rings, one talks, one does paperwork and one pauses:
-/// after the start nobody is stuck, and whoever is at work is given the next callers.
+/// after the start nobody is stuck, the pause goes on, and whoever is at work is given the next callers.
 #[test]
 fn q4_restart_with_operators_ringing_reserved_wrap_up() {
     let queue = "ring: 15s, wrap_up: 60s, max_wait: 90s";
-    let text = text(4, queue, true);
-    let scripts: [&[Manner]; 4] = [
+    let text = text(5, queue, true);
+    let scripts: [&[Manner]; 5] = [
         &[answer(500, 1_000), answer(500, 5_000)],
         &[answer(500, 100_000), answer(500, 5_000)],
         &[answer(12_000, 1_000), answer(500, 5_000)],
         &[answer(14_000, 1_000), answer(500, 5_000)],
+        &[answer(500, 5_000)],
     ];
     let mut hall = Hall::new(&text, &scripts, 1, false);
+    pause(&mut hall, NAMES[4]);
     hall.world.lose(hall.phones[3], "SIP/2.0 180", 100);
     for caller in 0..4 {
         hall.call(10_000 + 2_000 * caller, NUMBER, LONG, LONG);
     }
     hall.world.run_until(at(18_000));
-    let states = NAMES[..4].iter().map(|name| state(&hall, name));
+    let states = NAMES[..5].iter().map(|name| state(&hall, name));
     assert_eq!(
         states.collect::<Vec<_>>(),
         [
             OperatorState::WrapUp,
             OperatorState::Talking,
             OperatorState::Ringing,
-            OperatorState::Reserved
+            OperatorState::Reserved,
+            OperatorState::Paused
         ]
     );
     hall.world.restart();
@@ -264,6 +284,12 @@ fn q4_restart_with_operators_ringing_reserved_wrap_up() {
         let operator = desk.operator(&OperatorName::from(*name)).unwrap();
         assert_eq!(operator.call(), None, "{name}");
     }
+    let paused = OperatorName::from(NAMES[4]);
+    let paused = hall.world.engine().desk().operator(&paused).unwrap();
+    assert_eq!(
+        (paused.state(), paused.reason(), paused.registered()),
+        (OperatorState::Paused, "lunch", true)
+    );
     // The phones find out by themselves that nobody is there any more.
     let later = 400_000;
     hall.world.run_until(at(later));
@@ -274,6 +300,7 @@ fn q4_restart_with_operators_ringing_reserved_wrap_up() {
     for name in &NAMES[..4] {
         assert_eq!(state(&hall, name), OperatorState::Talking, "{name}");
     }
+    assert_eq!(state(&hall, NAMES[4]), OperatorState::Paused);
 }
 
 /// A phone that is busy, declines or is diverted costs the caller neither the place nor the music.
@@ -322,19 +349,7 @@ fn q6_last_operator_pauses_while_callers_wait() {
             hall.call(10_000 + 500 * caller, NUMBER, LONG, LONG);
         }
         hall.world.run_until(at(15_000));
-        hall.world.tell(Input::Command {
-            id: CommandId(1),
-            actor: Actor {
-                name: "desk".to_owned(),
-                role: Role::Supervisor,
-                operator: None,
-            },
-            command: Command::SetState {
-                operator: OperatorName::from("anna"),
-                state: WantedState::Paused("lunch".to_owned()),
-                reason: None,
-            },
-        });
+        pause(&mut hall, "anna");
         hall.world.run_until(at(gone_by));
         assert_eq!(count(&hall, "call.ended"), 3, "{reason}");
         assert_eq!(state(&hall, "anna"), OperatorState::Paused, "{reason}");
