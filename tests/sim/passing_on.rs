@@ -328,6 +328,27 @@ fn a_caller_nobody_takes_goes_back_to_the_transferor() {
 }
 
 #[test]
+fn a_caller_whom_nobody_takes_is_to_be_called_back() {
+    // The transferor is gone: the phone is not there any more, or nobody wants the caller back.
+    for code in [480, 486, 603] {
+        let (mut exchange, caller, iryna) = talking();
+        exchange.refer("iryna", &iryna, "olena");
+        exchange.bye("iryna", &iryna);
+        exchange.after(6_000);
+        exchange.respond("olena", 603);
+        exchange.respond("iryna", code);
+        assert!(!exchange.talks("carrier", &caller));
+        exchange.finish();
+        let end = &exchange.event("call.ended").data;
+        assert_eq!(end["outcome"], "answered");
+        assert_eq!(end["stranded"], "no_operators", "{code}");
+        let opened = &exchange.event("callback.opened").data;
+        assert_eq!(end["callback"], opened["id"]);
+        assert_eq!(opened["reason"], "no_operators");
+    }
+}
+
+#[test]
 fn a_caller_is_sent_to_a_queue_and_comes_back_from_it() {
     let (mut exchange, caller, iryna) = talking();
     exchange.refer("iryna", &iryna, "301");

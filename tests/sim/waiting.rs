@@ -2,9 +2,10 @@
 //! and what is said meanwhile.
 
 use serde_json::{Value, json};
+use strowger::dialplan::speech::callback_offer;
 use strowger::sim::phone::Manner;
 use strowger::time::{Duration, Wall};
-use strowger::words::{Phrase, Tone};
+use strowger::words::{Language, Phrase, Tone};
 
 use crate::hall::{Hall, at, ms, plan, settings};
 
@@ -67,7 +68,7 @@ fn all<'a>(hall: &'a Hall, kind: &str) -> Vec<&'a serde_json::Map<String, Value>
 
 fn spoken(text: &str) -> Phrase {
     Phrase::Spoken {
-        language: strowger::words::Language::Uk,
+        language: Language::Uk,
         text: text.to_owned(),
     }
 }
@@ -417,4 +418,70 @@ fn the_estimated_wait_is_rounded_and_never_grows() {
         told += minutes.len();
     }
     assert!(told >= 4, "{told}");
+}
+
+/// Where callers may ask to be called back.
+fn offering(offer: &str) -> String {
+    let more = format!(", callback: {{ key: \"1\", {offer} }}");
+    let out =
+        "outbound: { via: [kyivstar], allow: [\"+380*\"], show: { number: \"0800 301 231\" } }";
+    PLAN.replace(", max_wait: 30s, MORE", &more)
+        .replace("recording:", &format!("{out}\nrecording:"))
+}
+
+/// What the offer to be called back says.
+fn offer() -> Vec<Phrase> {
+    vec![callback_offer(Language::Uk, '1')]
+}
+
+#[test]
+fn the_offer_to_be_called_back_is_spoken_once_and_cut_off_by_an_answer() {
+    let whisper = 70 * 7;
+    for (after, spoken) in [
+        (19_900, false),
+        (20_050, true),
+        (20_500, true),
+        (40_000, true),
+    ] {
+        let answers = Manner::Answer {
+            after: ms(after),
+            talk: ms(5_000),
+        };
+        let mut hall = Hall::new(&offering("offer_after: 20s"), &[&[answers]], 1, false);
+        hall.call(10_000, ODESA, LONG, LONG);
+        hall.finish();
+        let story = &hall.world.call_stories(hall.carrier)[0];
+        let said = if spoken { offer() } else { Vec::new() };
+        assert_eq!(story.said, said, "{after}");
+        assert_eq!(story.music, 1 + u32::from(spoken), "{after}");
+        let when = |kind: &str| {
+            let event = hall.world.events().iter().find(|event| event.kind == kind);
+            event.unwrap().time.as_millis()
+        };
+        let delay = when("call.bridged") - when("operator.answered");
+        assert!(
+            (whisper - 1..=whisper + 1).contains(&delay),
+            "{after}: {delay} ms"
+        );
+    }
+}
+
+#[test]
+fn the_offer_to_be_called_back_is_spoken_when_the_wait_is_estimated_too_long() {
+    let talks = Manner::Answer {
+        after: ms(1_000),
+        talk: ms(100_000),
+    };
+    let text = offering("offer_over: 150s");
+    let mut hall = Hall::new(&text, &[&[talks; 4]], 1, false);
+    // Only who has served a caller can be estimated by.
+    hall.call(10_000, ODESA, LONG, LONG);
+    for n in 0..3 {
+        hall.call(130_000 + n * 1_000, ODESA, Duration::from_secs(900), LONG);
+    }
+    hall.finish();
+    let stories = hall.world.call_stories(hall.carrier);
+    let said: Vec<_> = stories.iter().map(|story| story.said.clone()).collect();
+    assert_eq!(said[..3], [Vec::new(), Vec::new(), Vec::new()], "{said:?}");
+    assert_eq!(said[3], offer());
 }
