@@ -17,6 +17,13 @@ pub const ELSEWHERE: Cause = Cause {
     q850: Some(26),
     text: "Call completed elsewhere",
 };
+/// The caller went where this phone does not ring, or its operator stopped working: nobody took the
+/// call, and a phone may show it as missed.
+pub const NO_LONGER: Cause = Cause {
+    sip: 487,
+    q850: Some(16),
+    text: "No longer offered",
+};
 /// A supervisor took the caller over.
 pub const TAKEN_OVER: Cause = Cause {
     sip: 200,

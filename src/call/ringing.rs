@@ -271,7 +271,7 @@ impl Call {
             return;
         }
         let Some(operator) = self.rung(leg) else {
-            let cause = cause::ELSEWHERE;
+            let cause = self.why_withdrawn();
             Self::session(SessionCommand::HangUp { leg, cause }, fx);
             return;
         };
@@ -419,6 +419,17 @@ impl Call {
         );
     }
 
+    /// What a phone is told that need not ring any more. A call counts as completed elsewhere only when
+    /// somebody has it (RFC 3326): a phone shows every other one as missed, which it is.
+    const fn why_withdrawn(&self) -> Cause {
+        match self.phase {
+            Phase::Whispering(_) | Phase::Dialling | Phase::Talking => cause::ELSEWHERE,
+            Phase::Ended if self.bridged.is_some() => cause::ELSEWHERE,
+            Phase::Ended | Phase::Confirming(_) => cause::CALLER_LEFT,
+            Phase::Opening { .. } | Phase::Waiting | Phase::Voicemail(_) => cause::NO_LONGER,
+        }
+    }
+
     /// The distributor takes an offer back.
     pub(super) fn withdraw(
         &mut self,
@@ -430,18 +441,12 @@ impl Call {
         let Some(offer) = self.offers.remove(operator) else {
             return;
         };
-        let cause = match (reason, &self.phase) {
-            (MissReason::NoAnswer, _) => cause::NO_ANSWER,
-            (_, Phase::Ended | Phase::Confirming(_)) => cause::CALLER_LEFT,
-            (
-                _,
-                Phase::Opening { .. }
-                | Phase::Waiting
-                | Phase::Whispering(_)
-                | Phase::Dialling
-                | Phase::Voicemail(_)
-                | Phase::Talking,
-            ) => cause::ELSEWHERE,
+        let cause = match reason {
+            MissReason::NoAnswer => cause::NO_ANSWER,
+            MissReason::Declined
+            | MissReason::Busy
+            | MissReason::Failed
+            | MissReason::Withdrawn => self.why_withdrawn(),
         };
         for (leg, phone) in &offer.phones {
             self.end_leg(*leg, phone.leg.sip, cause.clone(), fx);

@@ -39,6 +39,7 @@ const FIRST: LegId = LegId {
 };
 const LONG: Duration = Duration::from_secs(300);
 const ELSEWHERE: &str = "Reason: SIP;cause=200;text=\"Call completed elsewhere\"";
+const NO_LONGER: &str = "Reason: SIP;cause=487;text=\"No longer offered\"";
 const GONE: &str = "Reason: SIP;cause=487;text=\"Caller hung up\"";
 
 const fn answer(after: u64) -> Manner {
@@ -254,5 +255,30 @@ fn phones_that_a_progressive_queue_added_are_told_the_same() {
         assert_eq!(methods(&told), ["INVITE", "PRACK", "CANCEL", "ACK"]);
         assert!((begins..begins + 50).contains(&told[0].0), "{told:?}");
         assert_eq!(reason(&told, "CANCEL"), ELSEWHERE);
+    }
+}
+
+/// Nobody took this caller, so a phone that shows a missed call is right.
+#[test]
+fn a_phone_whose_caller_went_to_a_box_or_to_another_queue_is_not_told_of_a_completed_call() {
+    for to in ["voicemail.night", "queue.second"] {
+        let more = format!(
+            "wrap_up: 5s, exit: {{ key: \"0\", to: {to} }} }}\n  second: {{ operators: {{ names: [serhii] }}, strategy: longest_idle, ring: 20s, max_wait: 5s }}"
+        );
+        let text = PLAN
+            .replace("wrap_up: 5s }", &more)
+            .replace("all: true", "names: [iryna, olena]")
+            .replace("whisper:", "voicemail: { night: { max: 60s } }\nwhisper:");
+        let silent: &[Manner] = &[Manner::Silent];
+        let mut hall = hall(&text, &[silent; 3], 1);
+        hall.call(10_000, NUMBER, ms(8_000), LONG);
+        hall.world.run_until(at(14_000));
+        hall.world.press(hall.carrier, '0');
+        hall.finish();
+        for desk in [1, 2] {
+            let told = told(&hall, desk);
+            assert_eq!(methods(&told), ["INVITE", "PRACK", "CANCEL", "ACK"]);
+            assert_eq!(reason(&told, "CANCEL"), NO_LONGER, "{to}");
+        }
     }
 }
