@@ -6,6 +6,7 @@ use super::call::{Call, Effects};
 use super::cause;
 use super::message::{CallEffect, CallTimer, World};
 use super::phase::{Notice, Phase, Stage};
+use super::supervise::Part;
 use crate::acd::message::AcdInput;
 use crate::id::{LegId, PlayId};
 use crate::limits;
@@ -112,6 +113,11 @@ impl Call {
 
     /// No sound came from a leg for too long.
     pub(super) fn silent(&mut self, world: &mut World<'_>, leg: LegId, fx: &mut Effects) {
+        if self.is_supervisor(leg) {
+            let note = format!("no RTP from leg {leg}, on which somebody supervises");
+            fx.push_back(CallEffect::Note(note));
+            return self.drop_supervisor(Part::Ended, &cause::SILENT, world.now.mono, fx);
+        }
         let sides = self.sides().filter(|_| self.phase == Phase::Talking);
         if sides.is_some_and(|(left, right)| leg == left || leg == right) {
             fx.push_back(CallEffect::Note(format!("no RTP from leg {leg}")));

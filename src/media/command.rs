@@ -242,7 +242,8 @@ pub enum MediaEvent {
         /// `0`-`9`, `*`, `#`, `A`-`D`.
         digit: char,
     },
-    /// Nothing came from a bridged leg, from which sound is due, for `media.rtp_timeout`.
+    /// Nothing came from a leg that is bridged or supervises, from which sound is due, for
+    /// `media.rtp_timeout`.
     Silent {
         /// The leg.
         leg: LegId,

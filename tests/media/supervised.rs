@@ -2,9 +2,10 @@
 
 use std::net::{SocketAddr, UdpSocket};
 use std::sync::mpsc::Sender;
+use std::time::Duration;
 
 use strowger::id::{CallId, LegId, Origin};
-use strowger::media::command::{Learn, MediaCommand, Remote};
+use strowger::media::command::{Learn, MediaCommand, MediaEvent, Remote};
 use strowger::rtp::packet::COMFORT_NOISE;
 use strowger::rtp::telephone_event::TelephoneEvent;
 use strowger::words::{Codec, Supervision};
@@ -341,4 +342,32 @@ fn a_supervisor_is_heard_by_an_operator_whose_caller_is_silent_and_keys_still_pa
     }
     // The supervisor hears the operator all the while.
     assert!(strength(&samples(&Room::drain(&supervisor)), OPERATOR_HERTZ) > 5000.0);
+}
+
+#[test]
+fn a_supervisor_from_whom_nothing_comes_is_reported_as_a_party_is() {
+    let hall = Hall::with(66, |settings| {
+        settings.rtp_timeout = Duration::from_millis(300);
+    });
+    let call = call(66);
+    let phone = UdpSocket::bind("127.0.0.1:0").unwrap();
+    for leg in [CALLER, OPERATOR, SUPERVISOR] {
+        hall.open_leg(leg, call);
+        hall.connect(leg, phone.local_addr().unwrap(), Codec::Pcma);
+    }
+    hall.bridge(None);
+    hall.media.command(MediaCommand::Supervise {
+        leg: SUPERVISOR,
+        operator: OPERATOR,
+        mode: Some(Supervision::Listen),
+    });
+    let mut silent = Vec::new();
+    while silent.len() < 3 {
+        silent.push(hall.wait(|event| match event {
+            MediaEvent::Silent { leg } => Some(leg),
+            _ => None,
+        }));
+    }
+    silent.sort();
+    assert_eq!(silent, [CALLER, OPERATOR, SUPERVISOR]);
 }

@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use serde_json::Value;
 use strowger::engine::command::{Command, Refused};
 use strowger::id::CallId;
-use strowger::media::command::MediaCommand;
+use strowger::media::command::{MediaCommand, MediaEvent};
 use strowger::sim::sound::Sound;
 use strowger::time::Instant;
 use strowger::words::Supervision;
@@ -126,6 +126,28 @@ fn a_supervisor_listens_coaches_barges_in_and_leaves() {
     let legs = exchange.event("call.ended").data["legs"].to_string();
     assert!(!legs.contains(SUPERVISOR), "{legs}");
     assert_eq!(state(&exchange, "iryna"), "WrapUp");
+    finish(&mut exchange);
+}
+
+#[test]
+fn a_supervisors_phone_that_falls_silent_is_let_go_and_the_talk_goes_on() {
+    let (mut exchange, caller, iryna, serhii) = listening();
+    let supervises = exchange
+        .media
+        .iter()
+        .rev()
+        .find_map(|command| match command {
+            MediaCommand::Supervise { leg, .. } => Some(*leg),
+            _ => None,
+        });
+    let leg = supervises.unwrap();
+    exchange.sounds(MediaEvent::Silent { leg });
+    assert!(!exchange.talks(SUPERVISOR, &serhii));
+    assert_eq!(state(&exchange, SUPERVISOR), "Available");
+    assert!(exchange.talks("carrier", &caller) && exchange.talks("iryna", &iryna));
+    let journal = journal(&exchange);
+    assert_eq!(journal.last(), deeds(&[("listen", "ended")]).first());
+    exchange.bye("carrier", &caller);
     finish(&mut exchange);
 }
 

@@ -97,7 +97,7 @@ impl MediaThread {
             {
                 leg.voice = Some(voice);
                 if voice == Voice::Supervisor {
-                    leg.relay.play(None);
+                    leg.relay.bridge(now);
                 }
             }
         }
@@ -121,6 +121,7 @@ impl MediaThread {
                 leg.voice = None;
                 leg.relay.rest();
                 if voice == Voice::Supervisor {
+                    leg.relay.unbridge();
                     leg.side = None;
                 }
             }
