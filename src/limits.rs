@@ -255,6 +255,9 @@ pub const COMMIT_BEFORE_RINGING: Duration = Duration::from_millis(150);
 /// The answer to *the outcome is committed* is awaited this long before the message that ends the
 /// caller's leg leaves without it, with an alarm.
 pub const COMMIT_BEFORE_END: Duration = Duration::from_millis(500);
+/// The answer to *the attempt is committed* is awaited this long before a patient is rung back without
+/// it, with an alarm. Nobody but an operator hears the wait.
+pub const COMMIT_BEFORE_RECALL: Duration = Duration::from_secs(2);
 /// A media port that does not open within this fails the leg with 503.
 pub const MEDIA_OPEN: Duration = Duration::from_secs(2);
 /// A recording notice that has not come to its end this long after its length is taken for heard, so

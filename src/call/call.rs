@@ -326,6 +326,7 @@ impl Call {
                     match gate {
                         Gate::Offered => "offered call",
                         Gate::Ended => "outcome",
+                        Gate::RingsPatient => "attempt to ring back",
                     }
                 )));
                 self.committed(world, gate, fx);

@@ -70,6 +70,7 @@ impl Call {
         }
         for timer in [
             CallTimer::Gate(Gate::Offered),
+            CallTimer::Gate(Gate::RingsPatient),
             CallTimer::MediaOpen(self.caller.id),
             CallTimer::Whisper,
             CallTimer::Accept,

@@ -277,6 +277,7 @@ impl Call {
                 }
             }
             Gate::Ended => self.bid_farewell(fx),
+            Gate::RingsPatient => self.dial_patient(fx),
         }
     }
 

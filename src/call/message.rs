@@ -174,6 +174,8 @@ pub enum Gate {
     Offered,
     /// The message that ends the caller's leg.
     Ended,
+    /// The INVITE to a patient whom we ring back.
+    RingsPatient,
 }
 
 /// The timers of a call.
@@ -209,9 +211,10 @@ pub enum CallTimer {
 
 impl CallTimer {
     /// The timers that are not a leg's.
-    pub const OF_A_CALL: [Self; 12] = [
+    pub const OF_A_CALL: [Self; 13] = [
         Self::Gate(Gate::Offered),
         Self::Gate(Gate::Ended),
+        Self::Gate(Gate::RingsPatient),
         Self::Whisper,
         Self::Accept,
         Self::Notice,
@@ -230,6 +233,7 @@ impl CallTimer {
         match self {
             Self::Gate(Gate::Offered) => "offered not committed",
             Self::Gate(Gate::Ended) => "outcome not committed",
+            Self::Gate(Gate::RingsPatient) => "attempt not committed",
             Self::MediaOpen(_) => "media port not open",
             Self::TrunkSilent(_) => "carrier silent",
             Self::Whisper => "whisper due",
@@ -362,6 +366,8 @@ pub enum News {
         /// The priority there.
         priority: i32,
     },
+    /// `callback.dialled`: the patient is about to be rung back.
+    RingsPatient,
     /// `queue.left`.
     QueueLeft {
         /// The queue.

@@ -10,6 +10,7 @@
 //! The operator is rung first and hears the whisper; nobody stands on the caller's side until the
 //! patient answers. From then on it is a call like any other: a patient who has answered is not rung
 //! again, and waits for the next operator if this one is gone. Whoever gets no answer has no paperwork.
+//! That the patient is about to be rung is kept before the INVITE leaves, so that no restart rings twice.
 //!
 //! When to ring back, and how often, is not decided here. Nor is a caller's wish for a callback: that
 //! is in [`super::callback`].
@@ -24,7 +25,7 @@ use super::dial::Dial;
 use super::entry::notice;
 use super::facts::{CallFacts, PatientTry};
 use super::leg::Leg;
-use super::message::{CallEffect, CallTimer, News, World};
+use super::message::{CallEffect, CallTimer, Gate, News, World};
 use super::path::{Path, Step};
 use super::phase::{Notice, Phase, Stage, Whispering};
 use super::whisper::Rendered;
@@ -67,6 +68,8 @@ pub struct Recall {
     show: Option<String>,
     /// When we began to ring the patient.
     begun: Option<Wall>,
+    /// That we do is not on disk yet.
+    unkept: bool,
     /// Since when the phone is heard ringing.
     rings: Option<Instant>,
 }
@@ -104,6 +107,7 @@ impl Call {
             recall: Some(Recall {
                 show,
                 begun: None,
+                unkept: false,
                 rings: None,
             }),
             tone: None,
@@ -220,12 +224,13 @@ impl Call {
         let number = self.facts.to.to_string();
         if let Some(recall) = &mut self.recall {
             recall.begun = Some(world.now.wall);
+            recall.unkept = true;
         }
         self.limit_length(world, fx);
         self.entertain(world, operator, fx);
         self.phase = Phase::Dialling;
         let dialled = Dialled::Outside {
-            number: number.clone(),
+            number,
             emergency: false,
         };
         self.dial = Some(Dial::new(dialled, world.now.mono));
@@ -233,7 +238,23 @@ impl Call {
             CallTimer::Dial,
             world.now.mono + limits::RECALL_RINGS,
         ));
-        fx.push_back(CallEffect::Ways { number });
+        self.tell(News::RingsPatient, fx);
+        fx.push_back(CallEffect::Commit(Gate::RingsPatient));
+        fx.push_back(CallEffect::SetTimer(
+            CallTimer::Gate(Gate::RingsPatient),
+            world.now.mono + limits::COMMIT_BEFORE_RECALL,
+        ));
+    }
+
+    /// The attempt is on disk: now the INVITE may leave.
+    pub(super) fn dial_patient(&mut self, fx: &mut Effects) {
+        let dials = self.phase == Phase::Dialling && self.rings_back();
+        let recall = self.recall.as_mut().filter(|it| dials && it.unkept);
+        if let Some(recall) = recall {
+            recall.unkept = false;
+            let number = self.facts.to.to_string();
+            fx.push_back(CallEffect::Ways { number });
+        }
     }
 
     /// The patient's phone rings.

@@ -176,6 +176,7 @@ pub fn call_event(news: &News, facts: &CallFacts) -> (&'static str, Map<String, 
         } => ("queue.joined", joined(queue, *position, *wait)),
         // Told by its own fields, see [`callback_fields`].
         News::CallbackAsked { .. } => ("callback.opened", json!({})),
+        News::RingsPatient => ("callback.dialled", json!({})),
         News::QueueLeft {
             queue,
             reason,

@@ -311,10 +311,42 @@ impl Engine {
                 let climbs = !tried.receded && (!reached || facts.stranded.is_some());
                 self.attempted(now, phone, Some(facts.id), &attempt, climbs);
             }
+            // A fault of ours ended the call in the middle of it.
+            None if self.callbacks.has_dialled(phone) => {
+                let tried = PatientTry {
+                    at: now.wall,
+                    operator: facts.operator.clone(),
+                    sip_code: 500,
+                    ring: Duration::ZERO,
+                    receded: false,
+                };
+                let attempt = attempt(&tried, facts.result);
+                self.attempted(now, phone, Some(facts.id), &attempt, true);
+            }
             None => {
                 let again = now.wall + limits::RECALL_AGAIN;
                 self.callbacks.look_again(phone, again);
             }
+        }
+    }
+
+    /// A patient is about to be rung: what a restart would find from now on is kept first.
+    pub(super) fn recall_dials(&mut self, now: Now, facts: &CallFacts) {
+        if self.callbacks.rung_back_by(&facts.to) != Some(facts.id) {
+            return;
+        }
+        let next = self.next_rung(now, &facts.to);
+        if let Some(callback) = self.callbacks.dials(&facts.to, next) {
+            let fields = event::callback_fields(&callback, "open");
+            self.record(now, "callback.dialled", Some(facts.id), fields);
+        }
+    }
+
+    /// When the rung after the present one is due, if there is one.
+    fn next_rung(&self, now: Now, phone: &str) -> Option<Wall> {
+        let recall = self.callbacks.of(phone)?.recall.as_ref()?;
+        match self.rung(recall.rung.saturating_add(1))? {
+            Rung::Call { after, .. } | Rung::Message { after } => Some(now.wall + after),
         }
     }
 
@@ -328,11 +360,7 @@ impl Engine {
         climbs: bool,
     ) {
         let callback = if climbs {
-            let rung = self.callbacks.of(phone).and_then(|it| it.recall.as_ref());
-            let next = rung.and_then(|recall| self.rung(recall.rung.saturating_add(1)));
-            let next = next.map(|next| match next {
-                Rung::Call { after, .. } | Rung::Message { after } => now.wall + after,
-            });
+            let next = self.next_rung(now, phone);
             self.callbacks.tried(phone, next)
         } else {
             self.callbacks.look_again(phone, now.wall);

@@ -41,6 +41,7 @@ impl Engine {
             News::CallbackAsked { entered, priority } => {
                 return self.callback_asked(now, facts, entered, priority);
             }
+            News::RingsPatient => return self.recall_dials(now, facts),
             News::Started
             | News::Routed { .. }
             | News::Closed { .. }

@@ -37,6 +37,17 @@ pub struct Recall {
     pub next_at: Wall,
 }
 
+impl Recall {
+    /// The same on the next rung, which is due at `next_at`.
+    fn after(self, next_at: Wall) -> Self {
+        Self {
+            rung: self.rung.saturating_add(1),
+            next_at,
+            ..self
+        }
+    }
+}
+
 /// What becomes of a recall in this run.
 #[derive(Clone, Debug, Default)]
 pub struct Standing {
@@ -44,6 +55,8 @@ pub struct Standing {
     held: BTreeSet<CallId>,
     /// The call that rings back.
     live: Option<CallId>,
+    /// It is about to ring the patient, or has.
+    dialled: bool,
     /// Where it stands on the agenda.
     at: Option<(Wall, Wall)>,
 }
@@ -141,6 +154,7 @@ impl Callbacks {
     pub fn look_again(&mut self, phone: &str, at: Wall) {
         if let Some(standing) = self.standing.get_mut(phone) {
             standing.live = None;
+            standing.dialled = false;
             if standing.held.is_empty() {
                 self.look_at(phone, at);
             }
@@ -152,6 +166,7 @@ impl Callbacks {
         self.unschedule(phone);
         if let Some(standing) = self.standing.get_mut(phone) {
             standing.live = Some(call);
+            standing.dialled = false;
         }
     }
 
@@ -161,15 +176,31 @@ impl Callbacks {
         self.standing.get(phone)?.live
     }
 
+    /// The patient is about to be rung. Gives the callback as a restart is to find it: the rung is
+    /// behind it, and `next` is when the one after it is due, none when the ladder is over.
+    pub fn dials(&mut self, phone: &str, next: Option<Wall>) -> Option<Callback> {
+        self.standing.get_mut(phone)?.dialled = true;
+        let mut callback = self.open.get(phone)?.clone();
+        callback.recall = callback
+            .recall
+            .zip(next)
+            .map(|(recall, next)| recall.after(next));
+        Some(callback)
+    }
+
+    /// Whether the call that rings back has rung the patient, or was about to.
+    #[must_use]
+    pub fn has_dialled(&self, phone: &str) -> bool {
+        self.standing.get(phone).is_some_and(|it| it.dialled)
+    }
+
     /// A rung of the ladder was tried in vain. `next` is when the rung after it is due, none when the
     /// ladder is over. Gives the callback as it is now.
     pub fn tried(&mut self, phone: &str, next: Option<Wall>) -> Option<Callback> {
         let open = self.open.get_mut(phone)?;
         match next {
             Some(next_at) => {
-                let recall = open.recall.as_mut()?;
-                recall.rung = recall.rung.saturating_add(1);
-                recall.next_at = next_at;
+                open.recall = Some(open.recall.take()?.after(next_at));
                 let callback = open.clone();
                 self.look_again(phone, next_at);
                 Some(callback)

@@ -93,7 +93,7 @@ impl Kept {
             "callback.closed" => {
                 self.callbacks.remove(id);
             }
-            "callback.opened" | "callback.repeated" | "callback.attempted" => {
+            "callback.opened" | "callback.repeated" | "callback.dialled" | "callback.attempted" => {
                 let known = event::callback_of(&event.data);
                 self.callbacks
                     .extend(known.map(|callback| (id.to_owned(), callback)));

@@ -8,7 +8,10 @@ use strowger::engine::event::Event;
 use strowger::engine::input::Input;
 use strowger::id::{CommandId, LegId};
 use strowger::media::command::MediaEvent;
+use strowger::rng::Rng;
 use strowger::sim::caller::{CallPlan, Reached};
+use strowger::sim::disk::DiskQuality;
+use strowger::sim::network::Quality;
 use strowger::sim::party::Cue;
 use strowger::sim::phone::Manner;
 use strowger::time::Duration;
@@ -391,6 +394,115 @@ fn a_restart_brings_the_recall_back_once_and_in_its_place() {
         assert_eq!(hall.world.engine().view().callbacks, 0);
         assert_eq!(hall.reached().twice, 0, "killed at {killed}");
     }
+}
+
+#[test]
+fn a_patient_whose_phone_rang_when_the_process_died_is_not_rung_again() {
+    let mut died_ringing = 0;
+    for killed in (14_050..60_000).step_by(1_300) {
+        let script = [Manner::Silent, answer(1_000, 5_000), answer(1_000, 5_000)];
+        let mut hall = hall(&[], &[&script, &script]);
+        hall.world
+            .patients(hall.carrier, [Manner::Silent, answer(1_000, 5_000)]);
+        hall.calls(10_000, FIRST, LONG);
+        hall.presses(14_000, FIRST, '1');
+        hall.world.run_until(at(killed));
+        let rang = hall.reached().rang;
+        let told = hall.told("callback.attempted").len();
+        died_ringing += usize::from(rang > told);
+        assert!(rang <= hall.told("callback.dialled").len(), "{killed}");
+        hall.world.restart();
+        hall.world.run_until(at(900_000));
+        assert_eq!(hall.reached().rang, 1, "killed at {killed}");
+        assert_eq!(hall.world.engine().view().callbacks, 1, "{killed}");
+    }
+    assert!(died_ringing > 10, "{died_ringing}");
+}
+
+/// Patients of two queues, a network and a disk that fail, and a process that dies now and then.
+fn troubled(seed: u64) -> (Hall, u64) {
+    let ladder = [rung(0), rung(40), rung(90)];
+    let plan = with_key(&ladder);
+    let mut settings = settings(plan.clone(), seed);
+    settings.engine.prompts = std::sync::Arc::new(strowger::sim::sound::prompts(&plan));
+    settings.network = Quality::LOSSY;
+    settings.disk = DiskQuality::TIRED;
+    let mut luck = Rng::new([u8::try_from(seed % 251).unwrap(); 32]);
+    let mut script = vec![Manner::Silent, Manner::Silent, Manner::Silent];
+    for _ in 0..20 {
+        script.push(match luck.below(4) {
+            0 => Manner::Silent,
+            1 => decline(603),
+            _ => answer(500 + luck.below(3_000), 5_000),
+        });
+    }
+    let mut hall = Hall::with(settings, &plan, &[&script, &script]);
+    let manners = (0..20).map(|_| match luck.below(4) {
+        0 => answer(2_000, 4_000),
+        1 => decline(486),
+        _ => Manner::Silent,
+    });
+    hall.world
+        .patients(hall.carrier, manners.collect::<Vec<_>>());
+    let patients = 3;
+    for n in 0..patients {
+        let plan = CallPlan {
+            to: if n == 1 { "0800301232" } else { NUMBER }.to_owned(),
+            from: Some(format!("+38067111220{n}")),
+            patience: Duration::from_secs(60),
+            talk: ms(20_000),
+        };
+        hall.world.call(hall.carrier, at(9_000 + 300 * n), plan);
+    }
+    hall.world.run_until(at(14_000));
+    for n in 0..patients {
+        let from = format!("+38067111220{n}");
+        if let Some(leg) = hall.leg_of(&from) {
+            let event = MediaEvent::Digit { leg, digit: '1' };
+            hall.world.tell(Input::Media(event));
+        }
+    }
+    let mut when = 14_000;
+    for _ in 0..luck.below(4) {
+        when += luck.below(60_000);
+        hall.world.run_until(at(when));
+        hall.world.restart();
+    }
+    (hall, patients)
+}
+
+fn nobody_is_rung_twice(seeds: std::ops::Range<u64>) {
+    let (mut dialled, mut rang) = (0, 0);
+    for seed in seeds {
+        let (mut hall, patients) = troubled(seed);
+        hall.world.run_until(at(1_500_000));
+        let mut rungs = std::collections::BTreeSet::new();
+        for event in hall.told("callback.dialled") {
+            let rung = event.data["recall"]["rung"].to_string();
+            let phone = event.data["phone"].to_string();
+            assert!(rungs.insert((phone, rung)), "seed {seed}: {event:?}");
+        }
+        let reached = hall.reached();
+        assert!(reached.rang <= rungs.len(), "seed {seed}: {reached:?}");
+        let open = hall.world.engine().view().callbacks;
+        let closed = hall.told("callback.closed").len();
+        let opened = hall.told("callback.opened").len();
+        assert_eq!(opened, open + closed, "seed {seed}: nobody is forgotten");
+        assert!(opened <= usize::try_from(patients).unwrap(), "seed {seed}");
+        dialled += rungs.len();
+        rang += reached.rang;
+    }
+    assert!(rang > 10 && dialled >= rang, "{dialled} {rang}");
+}
+
+#[test]
+fn no_rung_rings_twice_whatever_fails_first_half() {
+    nobody_is_rung_twice(0..25);
+}
+
+#[test]
+fn no_rung_rings_twice_whatever_fails_second_half() {
+    nobody_is_rung_twice(25..50);
 }
 
 #[test]

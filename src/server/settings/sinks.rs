@@ -48,6 +48,7 @@ const TYPES: &[&str] = &[
     "recording.accessed",
     "call.ended",
     "callback.opened",
+    "callback.dialled",
     "callback.attempted",
     "callback.closed",
     "callback.overdue",

@@ -28,7 +28,7 @@ pub(super) fn apply(transaction: &Transaction<'_>, event: &Event) -> rusqlite::R
     }
 }
 
-/// `callback.opened`, `.repeated`, `.attempted`, `.overdue`, `.closed`.
+/// `callback.opened`, `.repeated`, `.dialled`, `.attempted`, `.overdue`, `.closed`.
 fn callback(transaction: &Transaction<'_>, event: &Event, verb: &str) -> rusqlite::Result<()> {
     let Some(id) = text(&event.data, "id") else {
         return Ok(());
