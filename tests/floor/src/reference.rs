@@ -640,9 +640,10 @@ impl Reference {
         if reason == MissReason::NoAnswer {
             person.in_vain += 1;
             let most = person.rules.max_no_answer;
-            if most.is_some_and(|most| person.in_vain >= most) {
+            let away = person.pause.is_some() || person.logged_out;
+            if !away && most.is_some_and(|most| person.in_vain >= most) {
                 person.in_vain = 0;
-                person.pause.get_or_insert_with(|| "no_answer".to_owned());
+                person.pause = Some("no_answer".to_owned());
             }
         }
         let overdue = self.caller(ticket).is_some_and(|caller| caller.overdue);
@@ -835,6 +836,7 @@ impl Reference {
                 person.logged_out = true;
             }
         }
+        person.in_vain = 0;
         if person.state() == OperatorState::WrapUp {
             self.paperwork_ends(index);
         }
@@ -901,7 +903,6 @@ impl Reference {
             if person.was == OperatorState::LoggedOut && state != OperatorState::LoggedOut {
                 person.talks = 0;
                 person.talked = Duration::ZERO;
-                person.in_vain = 0;
             }
         }
         let home = self.people.iter().filter(|person| {
