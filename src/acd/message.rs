@@ -197,8 +197,8 @@ pub enum AcdInput {
         reason: LeftReason,
     },
     /// This operator is the next to be offered this caller, whatever strategy, level, skill and
-    /// preference say; nobody else is, until that offer. It lapses when the operator goes home or
-    /// into a pause.
+    /// preference say; nobody else is, until that offer. It lapses when the operator goes home, into a
+    /// pause, or is offered or engaged with somebody else, so that no caller waits for one who talks.
     Assign {
         /// The ticket.
         ticket: TicketId,

@@ -39,6 +39,7 @@ impl Desk {
             return;
         }
         let offered = operator.ticket().filter(|_| operator.is_offered());
+        let assigned = std::mem::take(&mut operator.assigned);
         match operator.state() {
             OperatorState::Talking => {}
             OperatorState::Reserved | OperatorState::Ringing => {
@@ -55,6 +56,7 @@ impl Desk {
                 self.shift(now, name, talking, "engaged", Some(call), effects);
             }
         }
+        self.unassign(now, assigned);
     }
 
     pub(super) fn spoke(&mut self, name: &OperatorName, id: TicketId, queue: &QueueName) {

@@ -16,12 +16,7 @@ impl Desk {
     /// the one order of turns; then queues let go whom they cannot keep.
     pub(super) fn settle(&mut self, now: Now, effects: &mut VecDeque<AcdEffect>) {
         let mut work = BTreeSet::new();
-        for id in mem::take(&mut self.fresh) {
-            let ticket = self.tickets.get(&id);
-            if let Some(ticket) = ticket.filter(|ticket| ticket.seeks != Seeks::Nobody) {
-                work.insert((ticket.turn, None));
-            }
-        }
+        self.note_fresh(&mut work);
         for name in mem::take(&mut self.freed) {
             if let Some(turn) = self.first_for(now, &name) {
                 work.insert((turn, Some(name)));
@@ -31,6 +26,8 @@ impl Desk {
             while let Some((level, name)) = self.chosen_for(now, turn.ticket) {
                 self.offer(now, turn.ticket, level, &name, effects);
             }
+            // Whoever was assigned to somebody who has just been offered another caller.
+            self.note_fresh(&mut work);
             if let Some(name) = freed
                 && let Some(next) = self.first_for(now, &name)
             {
@@ -40,8 +37,17 @@ impl Desk {
         while let Some(number) = self.touched.pop_first() {
             self.let_go_of(now, number, effects);
         }
-        // What was offered, or let go, seeks nobody and frees nobody.
+        // Who was let go seeks nobody and frees nobody.
         self.fresh.clear();
+    }
+
+    fn note_fresh(&mut self, work: &mut BTreeSet<(Turn, Option<OperatorName>)>) {
+        for id in mem::take(&mut self.fresh) {
+            let ticket = self.tickets.get(&id);
+            if let Some(ticket) = ticket.filter(|ticket| ticket.seeks != Seeks::Nobody) {
+                work.insert((ticket.turn, None));
+            }
+        }
     }
 
     fn let_go_of(&mut self, now: Now, number: usize, effects: &mut VecDeque<AcdEffect>) {
@@ -124,6 +130,8 @@ impl Desk {
             ticket.assigned = None;
             operator.assigned.remove(&id);
         }
+        // Whoever else was to be this operator's next would wait for somebody who is not free.
+        let passed_over = mem::take(&mut operator.assigned);
         if let Some(offers) = ticket.offers_mut() {
             offers.insert((level, name.clone()));
         }
@@ -158,5 +166,6 @@ impl Desk {
             ring,
         });
         self.review(now, id);
+        self.unassign(now, passed_over);
     }
 }

@@ -1,6 +1,6 @@
 //! An operator goes from one state to another: the one place where every index follows.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeSet, VecDeque};
 
 use super::{Desk, Timer};
 use crate::acd::message::AcdEffect;
@@ -106,7 +106,7 @@ impl Desk {
         let gone = matches!(to, OperatorState::LoggedOut | OperatorState::Paused);
         let assigned = match gone {
             true => std::mem::take(&mut operator.assigned),
-            false => std::collections::BTreeSet::new(),
+            false => BTreeSet::new(),
         };
         if to == OperatorState::Available {
             self.freed.insert(name.clone());
@@ -114,7 +114,12 @@ impl Desk {
         if operator.retired && to == OperatorState::LoggedOut {
             self.forget(name);
         }
-        for id in assigned {
+        self.unassign(now, assigned);
+    }
+
+    /// Callers who were assigned to an operator may be offered to everybody again.
+    pub(super) fn unassign(&mut self, now: Now, callers: BTreeSet<TicketId>) {
+        for id in callers {
             if let Some(ticket) = self.tickets.get_mut(&id) {
                 ticket.assigned = None;
                 self.review(now, id);

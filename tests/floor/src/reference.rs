@@ -803,6 +803,8 @@ impl Reference {
                 call,
                 paperwork: None,
             });
+            let name = person.name.clone();
+            self.unassign(&name);
         }
     }
 
@@ -1044,7 +1046,6 @@ impl Reference {
         let ring = rules.ring.min(left.unwrap_or(Duration::MAX));
         caller.last_offer = now;
         let person = &mut self.people[index];
-        caller.assigned = caller.assigned.take().filter(|it| *it != person.name);
         let until = now + ring;
         person.doing = Doing::Rings {
             ticket,
@@ -1054,11 +1055,18 @@ impl Reference {
         let key = (caller.queue.clone(), person.name.clone());
         self.asked.insert(key, now);
         let operator = person.name.clone();
+        self.unassign(&operator);
         self.words.push(Word::Offer {
             ticket,
             operator,
             ring,
         });
+    }
+
+    fn unassign(&mut self, operator: &OperatorName) {
+        for caller in &mut self.callers {
+            caller.assigned = caller.assigned.take().filter(|it| it != operator);
+        }
     }
 }
 

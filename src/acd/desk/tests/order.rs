@@ -254,6 +254,45 @@ fn an_assigned_caller_goes_to_that_operator_whatever_the_rules_say() {
     assert_eq!(hall.offers(), []);
 }
 
+/// A caller is picked whose phone rings elsewhere; the one who shall have them takes somebody else.
+#[test]
+fn nobody_waits_for_an_assigned_operator_who_talks_with_somebody_else() {
+    let x = rules(&[("a", 1), ("b", 1)], Strategy::Linear);
+    let y = rules(&[("boss", 1)], Strategy::LongestIdle);
+    let mut hall = Hall::new(floor(&[("x", x), ("y", y)]));
+    hall.up(&["a", "boss"]);
+    for second in [false, true] {
+        hall.join(1, &["x"], 0);
+        assert_eq!(hall.offers(), [(1, "a")]);
+        hall.assign(1, "boss");
+        if second {
+            hall.tell(AcdInput::Engage {
+                operator: "boss".into(),
+                ticket: TicketId(900),
+                call: CallId("00000000000000000000000000".parse().unwrap()),
+            });
+        } else {
+            hall.now = hall.now + ms(1);
+            hall.join(2, &["x"], 0);
+            hall.assign(2, "boss");
+            assert_eq!(hall.offers(), [(2, "boss")]);
+            hall.answered("boss", 2);
+            hall.bridged("boss", 2);
+        }
+        hall.missed("a", 1, MissReason::Declined);
+        assert_eq!(hall.offers(), []);
+        hall.up(&["b"]);
+        assert_eq!(hall.offers(), [(1, "b")], "{second}");
+        hall.answered("b", 1);
+        hall.bridged("b", 1);
+        hall.released("b", 1);
+        hall.tell(AcdInput::PhoneDown {
+            operator: "b".into(),
+        });
+        hall.released("boss", 2);
+    }
+}
+
 #[test]
 fn who_gave_up_and_comes_back_soon_has_the_place_of_before() {
     let mut hall = two_queues(|x, _| x.resume_within = Some(ms(60_000)));
