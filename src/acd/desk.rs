@@ -290,6 +290,21 @@ impl Desk {
         })
     }
 
+    /// Whether a queue would take, and keep, somebody who came so long ago.
+    #[must_use]
+    pub fn lets_in(
+        &self,
+        now: Instant,
+        queue: &QueueName,
+        entered: Instant,
+        priority: i32,
+    ) -> bool {
+        self.queue(queue).is_some_and(|queue| {
+            let turn = Turn::new(priority, queue.rules.weight, entered, TicketId(u64::MAX));
+            queue.refuses(now, turn).is_none() && queue.is_staffed(&queue.rules.leave)
+        })
+    }
+
     /// How a queue stands.
     #[must_use]
     pub fn standing(&self, now: Instant, queue: &QueueName) -> Option<Standing> {

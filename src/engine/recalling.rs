@@ -95,7 +95,10 @@ impl Engine {
             state.is_some_and(|state| state != OperatorState::LoggedOut)
         });
         let room = self.active < self.settings.calls && !self.draining;
-        open && staffed && room && self.dials(now, &callback.phone)
+        // A call that the queue refuses at once would be made and told of again and again.
+        let (queue, entered) = (&recall.queue, moment(now, recall.entered));
+        let takes = self.desk.lets_in(now.mono, queue, entered, recall.priority);
+        open && staffed && room && takes && self.dials(now, &callback.phone)
     }
 
     fn dials(&self, now: Now, number: &str) -> bool {

@@ -3,7 +3,7 @@
 
 use serde_json::Value;
 use strowger::dialplan::plan::{Dialplan, QueueCallback, Rung, Sticky};
-use strowger::engine::command::{Actor, Command};
+use strowger::engine::command::{Actor, Command, WantedState};
 use strowger::engine::event::Event;
 use strowger::engine::input::Input;
 use strowger::id::{CommandId, LegId};
@@ -534,6 +534,45 @@ fn nobody_at_work_and_a_closed_queue_are_waited_for() {
         }
     );
     assert_eq!(hall.told("callback.closed").len(), 1);
+}
+
+/// A queue that takes nobody is not asked again and again: each time would be a call, and be told of.
+#[test]
+fn a_queue_that_takes_nobody_is_waited_for_without_a_call() {
+    let mut plan = with_key(&[]);
+    for queue in plan.queues.values_mut() {
+        queue.operators.retain(|name, _| name.as_str() == "iryna");
+        queue.join_empty.working = 1;
+    }
+    let script: &[Manner] = &[Manner::Silent, answer(500, 5_000)];
+    let mut hall = of_plan(plan, &[script, &[]], 1);
+    hall.world.patients(hall.carrier, [answer(1_000, 3_000)]);
+    hall.calls(10_000, FIRST, LONG);
+    hall.world.run_until(at(13_000));
+    iryna_is(&mut hall, WantedState::Paused("lunch".to_owned()));
+    hall.presses(24_000, FIRST, '1');
+    hall.world.run_until(at(3_600_000));
+    let joined = hall.told("queue.joined").len();
+    assert_eq!((joined, hall.reached().rang), (1, 0), "an hour at lunch");
+    iryna_is(&mut hall, WantedState::Available);
+    hall.rest(3_700_000);
+    assert_eq!(hall.told("queue.joined").len(), 2);
+    assert_eq!(hall.reached().talks, 1);
+}
+
+fn iryna_is(hall: &mut Hall, state: WantedState) {
+    let admin = Actor {
+        name: "admin".to_owned(),
+        role: Role::Admin,
+        operator: None,
+    };
+    let operator = "iryna".into();
+    let command = Command::SetState {
+        operator,
+        state,
+        reason: None,
+    };
+    hall.world.command(admin, command);
 }
 
 #[test]
