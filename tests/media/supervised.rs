@@ -363,9 +363,12 @@ fn a_supervisor_from_whom_nothing_comes_is_reported_as_a_party_is() {
     });
     let mut silent = Vec::new();
     while silent.len() < 3 {
-        silent.push(hall.wait(|event| match event {
-            MediaEvent::Silent { leg } => Some(leg),
-            _ => None,
+        silent.push(hall.wait(|event| {
+            if let MediaEvent::Silent { leg } = event {
+                Some(leg)
+            } else {
+                None
+            }
         }));
     }
     silent.sort();

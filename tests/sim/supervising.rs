@@ -132,14 +132,13 @@ fn a_supervisor_listens_coaches_barges_in_and_leaves() {
 #[test]
 fn a_supervisors_phone_that_falls_silent_is_let_go_and_the_talk_goes_on() {
     let (mut exchange, caller, iryna, serhii) = listening();
-    let supervises = exchange
-        .media
-        .iter()
-        .rev()
-        .find_map(|command| match command {
-            MediaCommand::Supervise { leg, .. } => Some(*leg),
-            _ => None,
-        });
+    let supervises = exchange.media.iter().rev().find_map(|command| {
+        if let MediaCommand::Supervise { leg, .. } = command {
+            Some(*leg)
+        } else {
+            None
+        }
+    });
     let leg = supervises.unwrap();
     exchange.sounds(MediaEvent::Silent { leg });
     assert!(!exchange.talks(SUPERVISOR, &serhii));

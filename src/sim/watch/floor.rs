@@ -262,6 +262,9 @@ mod tests {
         look.callers.get_mut(&TicketId(number)).unwrap()
     }
 
+    /// A word of the objection, and what breaks the rule.
+    type Break = (&'static str, fn(&mut Look));
+
     fn said(faults: &[String], word: &str) -> bool {
         faults.iter().any(|fault| fault.contains(word))
     }
@@ -269,7 +272,7 @@ mod tests {
     #[test]
     fn a_sound_floor_is_no_objection_and_each_broken_rule_is_one() {
         assert_eq!(look().faults(), Vec::<String>::new());
-        let broken: [(&str, fn(&mut Look)); 10] = [
+        let broken: [Break; 10] = [
             ("at once", |it| ticket(it, 2).phones = vec![name("iryna")]),
             ("have that phone", |it| ticket(it, 1).phones.clear()),
             ("have that phone", |it| operator(it, "iryna").ticket = None),
@@ -293,7 +296,7 @@ mod tests {
     #[test]
     fn paperwork_and_places_are_kept_unless_somebody_orders_otherwise() {
         assert_eq!(look().faults_after(&look(), false), Vec::<String>::new());
-        let broken: [(&str, fn(&mut Look)); 7] = [
+        let broken: [Break; 7] = [
             ("moved", |it| operator(it, "serhii").ends = Some(at(16))),
             ("moved", |it| operator(it, "serhii").ends = Some(at(14))),
             ("cut short", |it| {
