@@ -74,21 +74,13 @@ impl Engine {
         }
         let standing = self.desk.standing(now.mono, &queue.name);
         let standing = standing.unwrap_or_default();
-        let level = queue.service_level.and(share(
-            standing.answered_in_time,
-            standing.answered + standing.abandoned,
-        ));
-        let kept = standing.answered + standing.abandoned - standing.abandoned_in_time;
-        let second = queue
-            .service_level
-            .and(share(standing.answered_in_time, kept));
         json!({
             "id": queue.name,
             "waiting": self.desk.waiting(&queue.name),
             "longest_wait_s": event::seconds(standing.longest_wait),
             "operators": operators,
-            "service_level": level,
-            "service_level_2": second,
+            "service_level": standing.of_answered(),
+            "service_level_2": standing.of_all(),
             "service_level_s": queue.service_level.map(|it| it.as_secs()),
             "answered": standing.answered,
             "abandoned": standing.abandoned,
@@ -132,12 +124,6 @@ impl Engine {
         };
         json!({ "calls": calls })
     }
-}
-
-/// A part of a whole, to a thousandth; nothing of nothing.
-fn share(part: u64, whole: u64) -> Option<f64> {
-    let thousandths = part.checked_mul(1_000)?.checked_div(whole)?;
-    Some(f64::from(u32::try_from(thousandths).ok()?) / 1_000.0)
 }
 
 /// When a state that somebody wants is there: a ringing phone and a talk are waited for, and a phone
