@@ -119,6 +119,10 @@ ulid_kind!(
     /// One promise to ring a patient back.
     CallbackId
 );
+ulid_kind!(
+    /// Somebody who asked for a call on the website, or stands on a list of those to be called.
+    LeadId
+);
 
 /// Which side began a leg.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]

@@ -98,7 +98,71 @@ pub struct Call {
     pub(super) bridged: Option<Instant>,
 }
 
+/// What a call is begun with, whoever begins it.
+pub(super) struct Beginning {
+    pub(super) facts: CallFacts,
+    pub(super) plan: Arc<Dialplan>,
+    pub(super) decision: Decision,
+    pub(super) path: Path,
+    pub(super) phase: Phase,
+    pub(super) notice: Notice,
+    pub(super) caller: Leg,
+    pub(super) ticket: TicketId,
+}
+
 impl Call {
+    /// A call in which nothing has happened yet.
+    pub(super) fn begin(beginning: Beginning, now: Instant) -> Self {
+        let Beginning {
+            facts,
+            plan,
+            decision,
+            path,
+            phase,
+            notice,
+            caller,
+            ticket,
+        } = beginning;
+        Self {
+            facts,
+            plan,
+            decision,
+            path,
+            announcing: Announcing::default(),
+            greeted: false,
+            phase,
+            notice,
+            caller,
+            caller_offer: None,
+            caller_answer: None,
+            ticket,
+            queued: false,
+            stands_in: None,
+            offers: BTreeMap::new(),
+            operator: None,
+            seats: BTreeMap::new(),
+            dials: None,
+            dial: None,
+            transfer: None,
+            parting: None,
+            supervisor: None,
+            replacement: None,
+            place: None,
+            recall: None,
+            tone: None,
+            music: None,
+            parked: false,
+            rendered: Rendered::default(),
+            pressed: BTreeMap::new(),
+            adopted: Vec::new(),
+            open: BTreeSet::new(),
+            farewell: None,
+            recording: false,
+            since: now,
+            bridged: None,
+        }
+    }
+
     /// The call's id.
     #[must_use]
     pub const fn id(&self) -> CallId {

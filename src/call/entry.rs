@@ -3,8 +3,7 @@
 use std::net::IpAddr;
 use std::sync::Arc;
 
-use super::announce::Announcing;
-use super::call::{Call, Effects};
+use super::call::{Beginning, Call, Effects};
 use super::cause;
 use super::ending::Farewell;
 use super::facts::CallFacts;
@@ -14,7 +13,6 @@ use super::path::Path;
 use super::phase::{Notice, Phase};
 use super::seat::Seat;
 use super::supervise::{Part, Supervisor};
-use super::whisper::Rendered;
 use crate::dialplan::decide::{Decision, Reject};
 use crate::dialplan::dial::Dialled;
 use crate::dialplan::plan::{Answer, Dialplan};
@@ -162,44 +160,22 @@ impl Call {
             world.settings,
         )
         .encrypted(srtp, world.rng);
-        Self {
+        let beginning = Beginning {
             facts,
             plan,
             decision,
             path,
-            announcing: Announcing::default(),
-            greeted: false,
             phase: Phase::Opening { committed: false },
             notice,
-            adopted: vec![caller.id],
-            open: std::iter::once(caller.id).collect(),
             caller,
-            caller_offer: invite.offer.clone(),
-            caller_answer: None,
             ticket,
-            queued: false,
-            stands_in: None,
-            offers: std::collections::BTreeMap::new(),
-            operator: None,
-            seats: std::collections::BTreeMap::new(),
-            dials,
-            dial: None,
-            transfer: None,
-            parting: None,
-            supervisor: None,
-            replacement: None,
-            place: None,
-            recall: None,
-            tone: None,
-            music: None,
-            parked: false,
-            rendered: Rendered::default(),
-            pressed: std::collections::BTreeMap::new(),
-            farewell: None,
-            recording: false,
-            since: world.now.mono,
-            bridged: None,
-        }
+        };
+        let mut call = Self::begin(beginning, world.now.mono);
+        call.adopted.push(call.caller.id);
+        call.open.insert(call.caller.id);
+        call.caller_offer.clone_from(&invite.offer);
+        call.dials = dials;
+        call
     }
 
     /// Asks for a port and watches that it comes.

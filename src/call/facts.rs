@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use super::voicemail::Left;
 use crate::dialplan::decide::Decision;
-use crate::id::{CallId, LegId, OperatorName, QueueName, SiteName, TrunkName};
+use crate::id::{CallId, CallbackId, LeadId, LegId, OperatorName, QueueName, SiteName, TrunkName};
 use crate::limits;
 use crate::time::{Duration, Wall};
 use crate::words::{CallResult, Direction, MissReason, MissedReason, Outcome};
@@ -61,6 +61,15 @@ pub struct PatientTry {
     pub receded: bool,
 }
 
+/// Why we ring a patient.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Errand {
+    /// To call back.
+    Callback(CallbackId),
+    /// They asked for a call on the website, or stand on a list.
+    Lead(LeadId),
+}
+
 /// What is known of a call.
 #[derive(Clone, Debug)]
 pub struct CallFacts {
@@ -114,6 +123,8 @@ pub struct CallFacts {
     pub repeat: bool,
     /// The caller asked to be called, on the website.
     pub lead: bool,
+    /// What we ring a patient for; none when somebody else began the call.
+    pub errand: Option<Errand>,
     /// The voicemail box the caller came to.
     pub voicemail: Option<Left>,
     /// A caller who had spoken with somebody was sent on, and nobody took them: why.
@@ -177,6 +188,7 @@ impl CallFacts {
             recorded: false,
             repeat: false,
             lead: false,
+            errand: None,
             voicemail: None,
             stranded: None,
             said: Description::default(),

@@ -15,20 +15,17 @@
 //! When to ring back, and how often, is not decided here. Nor is a caller's wish for a callback: that
 //! is in [`super::callback`].
 
-use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use super::announce::Announcing;
-use super::call::{Call, Effects};
+use super::call::{Beginning, Call, Effects};
 use super::cause;
 use super::dial::Dial;
 use super::entry::notice;
-use super::facts::{CallFacts, PatientTry};
+use super::facts::{CallFacts, Errand, PatientTry};
 use super::leg::Leg;
 use super::message::{CallEffect, CallTimer, Gate, News, World};
 use super::path::{Path, Step};
 use super::phase::{Notice, Phase, Stage, Whispering};
-use super::whisper::Rendered;
 use crate::dialplan::decide::Decision;
 use crate::dialplan::dial::Dialled;
 use crate::dialplan::plan::Dialplan;
@@ -43,6 +40,8 @@ use crate::words::{Direction, LeftReason, MissedReason, Outcome};
 pub struct Recalled {
     /// Its new id.
     pub id: CallId,
+    /// What it is for.
+    pub errand: Errand,
     /// Its new ticket.
     pub ticket: TicketId,
     /// The plan that is live.
@@ -80,6 +79,7 @@ impl Call {
         let Recalled {
             id,
             ticket,
+            errand,
             plan,
             mut decision,
             number,
@@ -91,55 +91,32 @@ impl Call {
         decision.priority = priority;
         let facts = CallFacts {
             direction: Direction::Outbound,
+            lead: matches!(errand, Errand::Lead(_)),
+            errand: Some(errand),
             from: show.as_deref().map(Arc::from),
             to: Arc::from(number),
             plan: Arc::from(plan.hash.as_str()),
             ..CallFacts::of(id, &decision, world.now.wall)
         };
         let notice = notice(&plan);
-        let mut call = Self {
+        let beginning = Beginning {
             facts,
             plan,
             decision,
             path: Path::new(&[], entered),
-            announcing: Announcing::default(),
-            place: None,
-            recall: Some(Recall {
-                show,
-                begun: None,
-                unkept: false,
-                rings: None,
-            }),
-            tone: None,
-            greeted: true,
             phase: Phase::Waiting,
             notice,
             caller: Leg::nobody(world.minted.leg()),
-            caller_offer: None,
-            caller_answer: None,
             ticket,
-            queued: false,
-            stands_in: None,
-            offers: BTreeMap::new(),
-            operator: None,
-            seats: BTreeMap::new(),
-            dials: None,
-            dial: None,
-            transfer: None,
-            parting: None,
-            supervisor: None,
-            replacement: None,
-            music: None,
-            parked: false,
-            rendered: Rendered::default(),
-            adopted: Vec::new(),
-            open: BTreeSet::new(),
-            pressed: BTreeMap::new(),
-            farewell: None,
-            recording: false,
-            since: world.now.mono,
-            bridged: None,
         };
+        let mut call = Self::begin(beginning, world.now.mono);
+        call.greeted = true;
+        call.recall = Some(Recall {
+            show,
+            begun: None,
+            unkept: false,
+            rings: None,
+        });
         call.tell(News::Started, fx);
         call.tell_routed(vec![format!("queue.{queue}")], fx);
         call.limit_length(world, fx);

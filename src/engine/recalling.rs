@@ -15,7 +15,7 @@ use super::event;
 use super::output::Level;
 use crate::acd::message::AcdInput;
 use crate::call::call::{Call, Effects};
-use crate::call::facts::{CallFacts, PatientTry};
+use crate::call::facts::{CallFacts, Errand, PatientTry};
 use crate::call::message::{CallInput, World};
 use crate::call::recall::Recalled;
 use crate::dialplan::decide::{Decision, Facts};
@@ -125,6 +125,7 @@ impl Engine {
         let of_site = of_site.or_else(|| outbound?.show_else.as_ref());
         let recalled = Recalled {
             id,
+            errand: Errand::Callback(callback.id),
             ticket: self.minted.ticket(),
             plan: Arc::clone(&self.plan),
             number: callback.phone.clone(),
