@@ -18,6 +18,7 @@ mod projection;
 mod recordings;
 mod restore;
 mod schema;
+mod snapshot;
 mod writer;
 
 #[cfg(test)]

@@ -5,6 +5,8 @@ use std::path::Path;
 use anyhow::{Context as _, bail};
 use rusqlite::{Connection, OpenFlags};
 
+use super::snapshot;
+
 /// What makes each version of the one before it, the first of nothing. The last is the version this
 /// program writes; a higher one belongs to a later program.
 const STEPS: [&str; 5] = [TABLES, PATHS, WISHES, CALLS, RECALLS];
@@ -225,12 +227,15 @@ fn migrate(db: &mut Connection, path: &Path) -> anyhow::Result<()> {
     let steps = usize::try_from(version).ok();
     let Some(steps) = steps.and_then(|version| STEPS.get(version..)) else {
         bail!(
-            "{} was written by a later version (schema {version}, this one knows {known}); \
-             start that version, or give another data folder",
-            path.display()
+            "{} was written by a later version (schema {version}, this one knows {known}); {}",
+            path.display(),
+            way_back(path, known)
         );
     };
     if !steps.is_empty() {
+        if version > 0 {
+            keep_copy(db, path, version)?;
+        }
         let transaction = db.transaction()?;
         for step in steps {
             transaction.execute_batch(step)?;
@@ -241,6 +246,37 @@ fn migrate(db: &mut Connection, path: &Path) -> anyhow::Result<()> {
             .with_context(|| format!("cannot write {}; check free space", path.display()))?;
     }
     Ok(())
+}
+
+/// Before tables change, what was there is kept beside them for whoever must go back.
+fn keep_copy(db: &Connection, path: &Path, version: u32) -> anyhow::Result<()> {
+    let copy = snapshot::before_migration(path, version);
+    snapshot::take(db, &copy).with_context(|| {
+        format!(
+            "the tables of {} are of an older version, and a copy cannot be kept at {} before they \
+             are changed; free as much space as the database has",
+            path.display(),
+            copy.display()
+        )
+    })?;
+    tracing::info!(
+        "the database is brought up from schema {version} to {}; {} is as it was before",
+        STEPS.len(),
+        copy.display()
+    );
+    Ok(())
+}
+
+/// What whoever started an older program can do.
+fn way_back(path: &Path, known: usize) -> String {
+    let copy = u32::try_from(known).map(|known| snapshot::before_migration(path, known));
+    match copy {
+        Ok(copy) if copy.exists() => format!(
+            "start that version, or put {} in its place, without the calls that came since",
+            copy.display()
+        ),
+        Ok(_) | Err(_) => "start that version, or give another data folder".to_owned(),
+    }
 }
 
 #[cfg(test)]
@@ -314,5 +350,61 @@ mod tests {
             let past: (String, [i64; 4], String) = past.unwrap();
             assert_eq!(past, ("1".to_owned(), [2, 0, 2, 2], "iryna".to_owned()));
         }
+        // What was there before is kept under its version, and nothing of it was changed.
+        let copy = Connection::open(folder.path().join("old.db.schema-1")).unwrap();
+        let version: u32 = copy
+            .pragma_query_value(None, "user_version", |row| row.get(0))
+            .unwrap();
+        assert_eq!(version, 1);
+        let count = |table: &str| -> i64 {
+            let query = format!("SELECT count(*) FROM {table}");
+            copy.query_row(&query, [], |row| row.get(0)).unwrap()
+        };
+        assert_eq!((count("events"), count("bindings")), (5, 1));
+        assert!(copy.prepare("SELECT * FROM calls").is_err());
+        let names = std::fs::read_dir(folder.path()).unwrap();
+        let names: Vec<_> = names.map(|it| it.unwrap().file_name()).collect();
+        assert!(!names.iter().any(|it| it.to_string_lossy().contains("part")));
+    }
+
+    #[test]
+    fn nothing_is_changed_when_no_copy_can_be_kept_first() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("old.db");
+        let old = Connection::open(&path).unwrap();
+        old.execute_batch(TABLES).unwrap();
+        old.pragma_update(None, "user_version", 1).unwrap();
+        drop(old);
+        // A folder stands where the copy would be.
+        std::fs::create_dir_all(folder.path().join("old.db.schema-1/x")).unwrap();
+        let refused = open(&path, Sync::Normal).unwrap_err().to_string();
+        assert!(refused.contains("free as much space"), "{refused}");
+        let old = Connection::open(&path).unwrap();
+        let version: u32 = old
+            .pragma_query_value(None, "user_version", |row| row.get(0))
+            .unwrap();
+        assert_eq!(version, 1);
+    }
+
+    #[test]
+    fn an_older_program_names_the_copy_that_it_can_read() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("new.db");
+        drop(open(&path, Sync::Normal).unwrap());
+        let later = Connection::open(&path).unwrap();
+        later
+            .pragma_update(
+                None,
+                "user_version",
+                i64::try_from(STEPS.len()).unwrap() + 1,
+            )
+            .unwrap();
+        drop(later);
+        let refused = open(&path, Sync::Normal).unwrap_err().to_string();
+        assert!(refused.contains("or give another data folder"), "{refused}");
+        let copy = format!("new.db.schema-{}", STEPS.len());
+        std::fs::write(folder.path().join(&copy), "").unwrap();
+        let refused = open(&path, Sync::Normal).unwrap_err().to_string();
+        assert!(refused.contains(&copy), "{refused}");
     }
 }
