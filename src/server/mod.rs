@@ -1,6 +1,7 @@
 //! The shell: everything with a side effect. Sockets, clocks, threads, files, HTTP.
 
 pub mod admin;
+pub mod archive;
 pub mod clock;
 pub mod commands;
 pub mod driver;
@@ -14,7 +15,7 @@ pub mod plan_files;
 pub mod plans;
 pub mod prompts;
 pub mod resolver;
-pub mod retention;
+
 #[expect(
     clippy::module_inception,
     reason = "the noun of this room is the server itself"

@@ -12,6 +12,7 @@ use std::thread::JoinHandle;
 use anyhow::{Result, anyhow};
 
 use super::admin::{Admin, Health, Phase, Sources};
+use super::archive::retention;
 use super::clock::Clock;
 use super::commands::Commands;
 use super::driver::{Asking, Busy, Driver, Inbox, Word};
@@ -24,7 +25,6 @@ use super::plans::{self, Fingerprint, Loaded, Look, Refused};
 use super::prompts::PromptStore;
 use super::prompts::on_demand::Renderer;
 use super::resolver::Resolver;
-use super::retention;
 use super::settings::{DigestWord, Settings};
 use super::store::{Restored as Stored, Store, StoreOptions};
 use super::telemetry::Telemetry;

@@ -17,12 +17,12 @@ use serde_json::{Map, json};
 use tokio::sync::watch;
 use tokio::task::spawn_blocking;
 
-use super::clock::Clock;
-use super::settings::Retention;
-use super::store::{Store, StoredRecording};
-use super::telemetry::Telemetry;
 use crate::id::CallId;
 use crate::limits;
+use crate::server::clock::Clock;
+use crate::server::settings::Retention;
+use crate::server::store::{Store, StoredRecording};
+use crate::server::telemetry::Telemetry;
 use crate::time::{Duration, Wall};
 
 /// Fewer files than this may always go at once.
