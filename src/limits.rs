@@ -350,6 +350,9 @@ pub const RECALL_AGAIN: Duration = Duration::from_secs(15);
 pub const RECALL_AFTER_RESTART: Duration = Duration::from_secs(60);
 /// A patient's phone rings this long when we call back.
 pub const RECALL_RINGS: Duration = Duration::from_secs(40);
+/// A patient's phone that rang so long could have been answered; a shorter call of ours that we ended
+/// shows nothing.
+pub const RINGS_IN_VAIN: Duration = Duration::from_secs(15);
 /// Numbers whose past is remembered; past it the one unseen for longest is forgotten.
 pub const NUMBERS_REMEMBERED: usize = 200_000;
 /// Whoever called within this calls again; later they are new.

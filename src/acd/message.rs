@@ -142,6 +142,8 @@ pub struct Prefer {
     pub operator: OperatorName,
     /// Until then nobody else is rung for the caller.
     pub until: Instant,
+    /// Nobody else ever is, and neither level nor skill matters.
+    pub alone: bool,
 }
 
 /// The states that an operator, or a supervisor, can ask for.

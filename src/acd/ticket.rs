@@ -174,11 +174,12 @@ impl Ticket {
             | Strategy::Random => None,
         };
         let ceiling = self.allowed(rules, now).min(ringing.unwrap_or(u8::MAX));
-        let Some(prefer) = self.prefer.as_ref().filter(|prefer| prefer.until > now) else {
+        let kept = |prefer: &&Prefer| prefer.alone || prefer.until > now;
+        let Some(prefer) = self.prefer.as_ref().filter(kept) else {
             return Seeks::UpTo(ceiling);
         };
         let member = rules.operators.get(&prefer.operator);
-        let welcome = member.is_some_and(|member| member.level <= ceiling)
+        let welcome = (prefer.alone || member.is_some_and(|member| member.level <= ceiling))
             && !self.excluded.has(&prefer.operator, now);
         match welcome {
             true => Seeks::One(prefer.operator.clone()),

@@ -21,8 +21,16 @@ impl Call {
         kept.map_or(entered, |(_, since)| entered.min(*since))
     }
 
-    /// Who is waited for, where the queue keeps callers for the operator who spoke with them last.
+    /// Who is waited for: the one operator whom a call of ours is for; else whoever spoke with the caller
+    /// last, where the queue keeps callers for them.
     pub(super) fn prefers(&self, world: &World<'_>, queue: &QueueName) -> Option<Prefer> {
+        if let Some(operator) = self.only_operator() {
+            return Some(Prefer {
+                operator: operator.clone(),
+                until: world.now.mono,
+                alone: true,
+            });
+        }
         let queue = self.plan.queues.get(queue)?;
         let sticky = queue.sticky?;
         let outside = match self.facts.direction {
@@ -34,6 +42,7 @@ impl Call {
         (lately && queue.operators.contains_key(operator)).then(|| Prefer {
             operator: operator.clone(),
             until: world.now.mono + sticky.wait,
+            alone: false,
         })
     }
 }

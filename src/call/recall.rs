@@ -28,8 +28,8 @@ use super::path::{Path, Step};
 use super::phase::{Notice, Phase, Stage, Whispering};
 use crate::dialplan::decide::Decision;
 use crate::dialplan::dial::Dialled;
-use crate::dialplan::plan::Dialplan;
-use crate::id::{CallId, QueueName, TicketId};
+use crate::dialplan::plan::{Dialplan, Target};
+use crate::id::{CallId, OperatorName, QueueName, TicketId};
 use crate::limits;
 use crate::media::command::MediaCommand;
 use crate::time::{Instant, Wall};
@@ -58,6 +58,8 @@ pub struct Recalled {
     pub entered: Instant,
     /// The priority there.
     pub priority: i32,
+    /// Only this operator is rung, at once; the call ends when they do not take it.
+    pub operator: Option<OperatorName>,
 }
 
 /// How far a recall is.
@@ -65,6 +67,8 @@ pub struct Recalled {
 pub struct Recall {
     /// The number shown to the patient.
     show: Option<String>,
+    /// Who alone is rung before the patient.
+    only: Option<OperatorName>,
     /// When we began to ring the patient.
     begun: Option<Wall>,
     /// That we do is not on disk yet.
@@ -87,6 +91,7 @@ impl Call {
             queue,
             entered,
             priority,
+            operator,
         } = recalled;
         decision.priority = priority;
         let facts = CallFacts {
@@ -113,6 +118,7 @@ impl Call {
         call.greeted = true;
         call.recall = Some(Recall {
             show,
+            only: operator,
             begun: None,
             unkept: false,
             rings: None,
@@ -147,6 +153,28 @@ impl Call {
     pub(super) fn recall_shows(&self) -> Option<&str> {
         let recall = self.recall.as_ref().filter(|_| self.rings_back());
         recall.and_then(|recall| recall.show.as_deref())
+    }
+
+    /// Who alone is rung.
+    pub(super) fn only_operator(&self) -> Option<&OperatorName> {
+        self.recall.as_ref()?.only.as_ref()
+    }
+
+    /// The operator who was rung did not take it. When nobody else is to be rung the patient is left
+    /// alone; one who has answered waits for anybody.
+    pub(super) fn operator_let_down(&mut self, world: &World<'_>, fx: &mut Effects) {
+        let waits = self.phase == Phase::Waiting;
+        let only = self.recall.as_mut().filter(|_| waits);
+        if only.and_then(|recall| recall.only.take()).is_none() {
+            return;
+        }
+        if self.rings_back() {
+            let farewell = self.farewell_for(cause::NOBODY);
+            let reason = Some(MissedReason::NoOperators);
+            self.end(world, Outcome::Missed, reason, farewell, fx);
+        } else if let Some(queue) = self.stands_in.clone() {
+            self.turn(&[Target::Queue(queue)], LeftReason::Moved, fx);
+        }
     }
 
     /// The queue let the recall go. One that waited too long takes its place again at once; for

@@ -417,6 +417,7 @@ impl Call {
             },
             fx,
         );
+        self.operator_let_down(world, fx);
     }
 
     /// What a phone is told that need not ring any more. A call counts as completed elsewhere only when
@@ -462,6 +463,7 @@ impl Call {
                 fx,
             );
         }
+        self.operator_let_down(world, fx);
     }
 
     /// Ends a phone's leg: its session, if SIP knows it, and its port.

@@ -270,6 +270,7 @@ impl Call {
             },
             fx,
         );
+        self.operator_let_down(world, fx);
     }
 
     /// Tells what was heard of the whisper, once; what is said again is not told again.

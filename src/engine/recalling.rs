@@ -133,6 +133,7 @@ impl Engine {
             queue: recall.queue.clone(),
             entered: moment(now, recall.entered),
             priority: recall.priority,
+            operator: None,
             decision: self.decision_of(now, callback, recall),
         };
         let mut effects = Effects::new();
@@ -243,7 +244,7 @@ impl Engine {
                 state,
                 None | Some(OperatorState::LoggedOut | OperatorState::Paused)
             );
-            *prefer = prefer.take().filter(|_| !gone);
+            *prefer = prefer.take().filter(|it| !gone || it.alone);
         }
         input
     }

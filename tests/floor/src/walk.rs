@@ -355,6 +355,7 @@ impl Walk {
         let prefer = self.rng.chance(100).then(|| Prefer {
             operator: self.any_operator(),
             until: self.now + secs(&mut self.rng, 0, 40),
+            alone: false,
         });
         let ticket = ticket(self.calls);
         self.tell(AcdInput::Join {

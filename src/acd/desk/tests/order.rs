@@ -66,6 +66,7 @@ impl Hall {
         Some(Prefer {
             operator: name.into(),
             until,
+            alone: false,
         })
     }
 
@@ -205,6 +206,24 @@ fn a_caller_is_kept_for_the_operator_of_the_last_time_and_not_for_ever() {
     hall.missed("b", 1, MissReason::Declined);
     hall.pass(ms(10_000));
     assert_eq!(hall.offers(), [(1, "a")], "the time is over");
+}
+
+#[test]
+fn one_who_is_for_one_operator_alone_is_offered_to_nobody_else() {
+    let mut hall = two_queues(|x, _| {
+        x.operators.remove(&OperatorName::from("c"));
+    });
+    hall.up(&["a", "b", "c"]);
+    let mut only = hall.prefers("c", 0);
+    if let Some(only) = &mut only {
+        only.alone = true;
+    }
+    hall.join_as(1, "+380", only);
+    assert_eq!(hall.offers(), [(1, "c")], "who does not serve this queue");
+    hall.missed("c", 1, MissReason::Declined);
+    assert_eq!(hall.offers(), []);
+    hall.pass(ms(600_000));
+    assert_eq!(hall.offers(), [(1, "c")], "a and b were free all the while");
 }
 
 #[test]
