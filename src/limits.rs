@@ -97,6 +97,10 @@ pub const TCP_UNACKNOWLEDGED: Duration = Duration::from_secs(15);
 pub const HTTP_CONNECTIONS: usize = 256;
 /// A request on an HTTP connection is due whole within this of its opening or of the last answer.
 pub const HTTP_REQUEST: Duration = Duration::from_secs(30);
+/// Commands of this machine that talk to the server at once; one more waits its turn.
+pub const LOCAL_CONNECTIONS: usize = 16;
+/// A command of this machine has its answer within this, or gives up; a sweep may take long.
+pub const LOCAL_REQUEST: Duration = Duration::from_secs(3_600);
 /// Tokens of the API; more is an error of the settings.
 pub const TOKENS: usize = 256;
 /// The body of a request to the API, in bytes; a longer one gets 413.

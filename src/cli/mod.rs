@@ -5,6 +5,7 @@ use std::process::ExitCode;
 use clap::{Parser, Subcommand};
 
 pub mod check;
+pub mod data;
 pub mod demo;
 mod progress;
 pub mod serve;

@@ -6,12 +6,12 @@ mod chart;
 mod pcap;
 
 use std::io::{self, IsTerminal as _, Write as _};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::ExitCode;
 
+use crate::cli::data::DataArgs;
 use crate::cli::progress;
 use crate::id::CallId;
-use crate::server::settings::Settings;
 use crate::server::trace::FOLDER;
 use crate::server::trace::read::{Story, story};
 
@@ -34,12 +34,8 @@ pub struct Args {
     /// Phone numbers in full in the ladder
     #[arg(long)]
     full: bool,
-    /// The server settings, which name the data folder
-    #[arg(long, value_name = "FILE", conflicts_with = "data")]
-    config: Option<PathBuf>,
-    /// The data folder [default: data]
-    #[arg(long, value_name = "DIR")]
-    data: Option<PathBuf>,
+    #[command(flatten)]
+    data: DataArgs,
 }
 
 /// What the call is written as.
@@ -77,22 +73,12 @@ fn written(args: &Args) -> Result<Vec<u8>, String> {
             "a capture is no text; write it to a file: strowger trace {call} --format pcap > call.pcap"
         ));
     }
-    let found = found(&data(args)?.join(FOLDER), call)?;
+    let data = args.data.open().map_err(|error| error.to_string())?;
+    let found = found(&data.folder().join(FOLDER), call)?;
     Ok(match args.format {
         Format::Text => chart::ladder(call, &found, args.full).into_bytes(),
         Format::Pcap => pcap::capture(&found.messages),
     })
-}
-
-fn data(args: &Args) -> Result<PathBuf, String> {
-    if let Some(data) = &args.data {
-        return Ok(data.clone());
-    }
-    let settings = Settings::load(args.config.as_deref()).map_err(|problems| {
-        let problems: Vec<_> = problems.iter().map(ToString::to_string).collect();
-        problems.join("\n")
-    })?;
-    Ok(settings.data)
 }
 
 fn found(folder: &Path, call: CallId) -> Result<Story, String> {
@@ -119,8 +105,10 @@ mod tests {
             call: call.to_owned(),
             format: Format::Text,
             full: false,
-            config: None,
-            data: Some(data.to_owned()),
+            data: DataArgs {
+                config: None,
+                data: Some(data.to_owned()),
+            },
         };
         let id = "01JAV3K8Z5W9Q4D6F7G8H9J0KM";
         let none = written(&args(id, folder.path())).unwrap_err();

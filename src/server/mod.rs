@@ -29,3 +29,14 @@ pub mod trace;
 pub mod transport;
 mod tts;
 mod vital;
+
+use rustls::crypto::{CryptoProvider, ring};
+
+/// Makes ring the provider of TLS in this process. Somebody else may have done so before.
+pub fn provide_tls() {
+    if CryptoProvider::get_default().is_none()
+        && ring::default_provider().install_default().is_err()
+    {
+        tracing::debug!("TLS had its provider already");
+    }
+}

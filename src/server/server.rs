@@ -416,6 +416,7 @@ fn sources(
         health: Arc::clone(health),
         commands,
         store: store.clone(),
+        data: settings.data.clone(),
         recordings: Arc::from(settings.data.join("recordings")),
         tokens: settings.tokens.clone(),
     }

@@ -4,29 +4,27 @@
 //! place of those who ask.
 
 use std::io;
-use std::net::SocketAddr;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use axum::serve::Listener;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
-use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::{Sleep, sleep};
 
 use crate::time::Duration;
 
 /// A listener with a bound; connections beyond it wait their turn.
-pub(super) struct Bounded {
-    listener: TcpListener,
+pub(super) struct Bounded<L> {
+    listener: L,
     places: Arc<Semaphore>,
     patience: Duration,
 }
 
-impl Bounded {
+impl<L> Bounded<L> {
     /// `places` at once, and `patience` for each request.
-    pub(super) fn new(listener: TcpListener, places: usize, patience: Duration) -> Self {
+    pub(super) fn new(listener: L, places: usize, patience: Duration) -> Self {
         Self {
             listener,
             places: Arc::new(Semaphore::new(places)),
@@ -35,14 +33,14 @@ impl Bounded {
     }
 }
 
-impl Listener for Bounded {
-    type Io = Connection;
-    type Addr = SocketAddr;
+impl<L: Listener<Io: Unpin>> Listener for Bounded<L> {
+    type Io = Connection<L::Io>;
+    type Addr = L::Addr;
 
-    async fn accept(&mut self) -> (Connection, SocketAddr) {
+    async fn accept(&mut self) -> (Self::Io, L::Addr) {
         // The semaphore is never closed, so there is always a permit at last.
         let place = Arc::clone(&self.places).acquire_owned().await.ok();
-        let (stream, peer) = Listener::accept(&mut self.listener).await;
+        let (stream, peer) = self.listener.accept().await;
         let connection = Connection {
             stream,
             due: Box::pin(sleep(self.patience)),
@@ -52,21 +50,21 @@ impl Listener for Bounded {
         (connection, peer)
     }
 
-    fn local_addr(&self) -> io::Result<SocketAddr> {
+    fn local_addr(&self) -> io::Result<L::Addr> {
         self.listener.local_addr()
     }
 }
 
 /// A connection on which a request is due whole, in time from its opening or from the last answer, and
 /// on which each piece of an answer is taken in time.
-pub(super) struct Connection {
-    stream: TcpStream,
+pub(super) struct Connection<S> {
+    stream: S,
     due: Pin<Box<Sleep>>,
     patience: Duration,
     _place: Option<OwnedSemaphorePermit>,
 }
 
-impl AsyncRead for Connection {
+impl<S: AsyncRead + Unpin> AsyncRead for Connection<S> {
     fn poll_read(
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
@@ -79,7 +77,7 @@ impl AsyncRead for Connection {
     }
 }
 
-impl AsyncWrite for Connection {
+impl<S: AsyncWrite + Unpin> AsyncWrite for Connection<S> {
     fn poll_write(
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,

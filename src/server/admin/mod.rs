@@ -12,6 +12,7 @@ mod events;
 mod floor;
 mod health;
 mod listener;
+mod local;
 mod openapi;
 mod pages;
 mod problem;
@@ -23,7 +24,7 @@ mod words;
 mod tests;
 
 use std::net::SocketAddr;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use anyhow::{Context as _, ensure};
@@ -33,12 +34,14 @@ use axum::http::{StatusCode, header};
 use axum::middleware::from_fn_with_state;
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
+use axum::serve::Listener;
 use serde_json::Value;
 use tokio::net::TcpListener;
-use tokio::sync::{Semaphore, oneshot};
+use tokio::sync::{Semaphore, watch};
 use tokio::task::{JoinHandle, spawn_blocking};
 
 pub use health::{Health, Phase};
+pub use local::socket_in;
 
 use super::commands::Commands;
 use super::settings::Token;
@@ -58,8 +61,9 @@ const GRACE: Duration = Duration::from_secs(1);
 #[derive(Debug)]
 pub struct Admin {
     address: SocketAddr,
-    stop: oneshot::Sender<()>,
-    task: JoinHandle<()>,
+    stop: watch::Sender<bool>,
+    tasks: Vec<JoinHandle<()>>,
+    socket: PathBuf,
 }
 
 /// What the pages are made of.
@@ -72,6 +76,8 @@ pub struct Sources {
     pub commands: Commands,
     /// What is kept.
     pub store: Store,
+    /// Where it is kept, and where the commands of this machine find the server.
+    pub data: PathBuf,
     /// Where recordings are.
     pub recordings: Arc<Path>,
     /// Who may use the API; none: whoever is on this machine.
@@ -152,23 +158,26 @@ impl Admin {
             .local_addr()
             .context("the listener has no address")?;
         let listener = Bounded::new(listener, limits::HTTP_CONNECTIONS, limits::HTTP_REQUEST);
-        let (stop, stopped) = oneshot::channel();
+        let (stop, stopped) = watch::channel(false);
+        let socket = socket_in(&sources.data);
         let app = router(Desk::new(sources));
-        let task = tokio::spawn(async move {
-            let served = axum::serve(listener, app)
-                .with_graceful_shutdown(async {
-                    // A dropped sender asks for the same.
-                    let _dropped = stopped.await;
-                })
-                .await;
-            if let Err(error) = served {
-                tracing::error!(%error, "the HTTP side ended");
+        let mut tasks = vec![tokio::spawn(serve(listener, app.clone(), stopped.clone()))];
+        match local::listen(&socket) {
+            Ok(listener) => {
+                let places = limits::LOCAL_CONNECTIONS;
+                let listener = Bounded::new(listener, places, limits::LOCAL_REQUEST);
+                tasks.push(tokio::spawn(serve(listener, local::door(app), stopped)));
             }
-        });
+            Err(error) => {
+                let socket = socket.display();
+                tracing::warn!(%error, "cannot listen at {socket}; commands on this machine will not find the server");
+            }
+        }
         Ok(Self {
             address,
             stop,
-            task,
+            tasks,
+            socket,
         })
     }
 
@@ -180,11 +189,30 @@ impl Admin {
 
     /// Takes no more requests and ends. A client that keeps its connection open is not waited for.
     pub async fn stop(self) {
-        drop(self.stop);
-        let mut task = self.task;
-        if tokio::time::timeout(GRACE, &mut task).await.is_err() {
-            task.abort();
+        self.stop.send_replace(true);
+        let until = tokio::time::Instant::now() + GRACE;
+        for mut task in self.tasks {
+            if tokio::time::timeout_at(until, &mut task).await.is_err() {
+                task.abort();
+            }
         }
+        local::forget(&self.socket);
+    }
+}
+
+async fn serve<L>(listener: Bounded<L>, app: Router, mut stopped: watch::Receiver<bool>)
+where
+    L: Listener<Io: Unpin>,
+    L::Addr: std::fmt::Debug,
+{
+    let served = axum::serve(listener, app)
+        .with_graceful_shutdown(async move {
+            // A dropped sender asks for the same.
+            let _dropped = stopped.wait_for(|&stop| stop).await;
+        })
+        .await;
+    if let Err(error) = served {
+        tracing::error!(%error, "the HTTP side ended");
     }
 }
 

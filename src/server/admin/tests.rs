@@ -2,8 +2,10 @@
 
 mod hall;
 
+use std::os::unix::fs::PermissionsExt as _;
+
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
-use tokio::net::TcpStream;
+use tokio::net::{TcpStream, UnixStream};
 
 use super::*;
 use crate::server::settings::Settings;
@@ -55,6 +57,30 @@ async fn an_api_that_is_open_to_everybody_is_not_opened() {
         .unwrap();
     guarded.stop().await;
     hall.close().await;
+}
+
+#[tokio::test]
+async fn commands_of_this_machine_come_by_the_data_folder_and_need_no_token() {
+    let hall = Hall::open(hall::TOKENS).await;
+    let socket = socket_in(&hall.sources("").data);
+    let rights = std::fs::metadata(&socket).unwrap().permissions().mode();
+    assert_eq!(rights & 0o777, 0o600);
+    assert_eq!(hall.get("/v1/operators").await.status, 401);
+    let asked = "PUT /v1/operators/iryna/state HTTP/1.1\r\nhost: local\r\nconnection: close\r\n\
+                 content-type: application/json\r\ncontent-length: 22\r\n\r\n\
+                 {\"state\":\"logged_out\"}";
+    let mut stream = UnixStream::connect(&socket).await.unwrap();
+    stream.write_all(asked.as_bytes()).await.unwrap();
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).await.unwrap();
+    assert!(answer.starts_with("HTTP/1.1 200 "), "{answer}");
+    let deed = hall.journal().await.remove(0);
+    assert_eq!(
+        (&deed["actor"], &deed["role"]),
+        (&"local".into(), &"admin".into())
+    );
+    hall.close().await;
+    assert!(!socket.exists());
 }
 
 #[tokio::test]

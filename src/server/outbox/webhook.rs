@@ -11,7 +11,6 @@ use std::sync::Arc;
 use anyhow::{Context as _, bail};
 use reqwest::dns::{Addrs, Name, Resolve, Resolving};
 use reqwest::{Client, Response, Url, redirect};
-use rustls::crypto::{CryptoProvider, ring};
 
 use super::address::is_public;
 use super::signature::Key;
@@ -42,12 +41,7 @@ impl Webhook {
         if !allow_private && super::is_plainly_private(url) {
             bail!("its address is private; set `allow_private: true` if that is meant");
         }
-        // One provider a process; an earlier sink, or anybody else, may have set it.
-        if CryptoProvider::get_default().is_none()
-            && ring::default_provider().install_default().is_err()
-        {
-            tracing::debug!("TLS had its provider already");
-        }
+        crate::server::provide_tls();
         let mut builder = Client::builder()
             .redirect(redirect::Policy::none())
             .no_proxy()

@@ -11,6 +11,7 @@ mod bindings;
 mod calls;
 mod checkpoint;
 mod cloud_event;
+mod kept;
 mod live_calls;
 mod lock;
 mod numbers;
@@ -37,6 +38,7 @@ use tokio::sync::watch;
 
 pub use backlog::{EventReader, StoredEvent};
 pub use calls::{CallFilter, Calls};
+pub use kept::Kept;
 pub use recordings::{RecordingFilter, Recordings, StoredRecording};
 pub use restore::Restored;
 pub use schema::Sync;

@@ -1,5 +1,6 @@
 //! The tables, their version, and how a database is opened. No row is read or written here.
 
+use std::cmp::Ordering;
 use std::path::Path;
 
 use anyhow::{Context as _, bail};
@@ -198,6 +199,40 @@ pub(super) fn open_reader(path: &Path) -> anyhow::Result<Connection> {
     Ok(db)
 }
 
+/// Refuses a database that this program would have to change before it could read it.
+pub(super) fn must_be_current(path: &Path) -> anyhow::Result<()> {
+    let version = version(&open_reader(path)?, path)?;
+    let known = STEPS.len();
+    match usize::try_from(version).ok().map(|it| it.cmp(&known)) {
+        Some(Ordering::Equal) => Ok(()),
+        Some(Ordering::Less) => bail!(
+            "{} was written by an earlier version (schema {version}, this one writes {known}); start \
+             this version's server on it once, or use that version",
+            path.display()
+        ),
+        Some(Ordering::Greater) | None => bail!(later(version, path)),
+    }
+}
+
+fn later(version: u32, path: &Path) -> String {
+    let known = STEPS.len();
+    format!(
+        "{} was written by a later version (schema {version}, this one knows {known}); {}",
+        path.display(),
+        way_back(path, known)
+    )
+}
+
+fn version(db: &Connection, path: &Path) -> anyhow::Result<u32> {
+    db.pragma_query_value(None, "user_version", |row| row.get(0))
+        .with_context(|| {
+            format!(
+                "{} is not a database of this program; move it away",
+                path.display()
+            )
+        })
+}
+
 fn configure(db: &Connection, sync: Sync) -> rusqlite::Result<()> {
     db.busy_timeout(super::BUSY)?;
     db.pragma_update(None, "journal_mode", "WAL")?;
@@ -215,22 +250,11 @@ fn configure(db: &Connection, sync: Sync) -> rusqlite::Result<()> {
 }
 
 fn migrate(db: &mut Connection, path: &Path) -> anyhow::Result<()> {
-    let version: u32 = db
-        .pragma_query_value(None, "user_version", |row| row.get(0))
-        .with_context(|| {
-            format!(
-                "{} is not a database of this program; move it away",
-                path.display()
-            )
-        })?;
+    let version = version(db, path)?;
     let known = STEPS.len();
     let steps = usize::try_from(version).ok();
     let Some(steps) = steps.and_then(|version| STEPS.get(version..)) else {
-        bail!(
-            "{} was written by a later version (schema {version}, this one knows {known}); {}",
-            path.display(),
-            way_back(path, known)
-        );
+        bail!(later(version, path));
     };
     if !steps.is_empty() {
         if version > 0 {

@@ -200,6 +200,7 @@ impl Hall {
             health: Arc::clone(&health),
             commands: Commands::new(Arc::clone(&inbox)),
             store: store.clone(),
+            data: folder.path().to_owned(),
             recordings: Arc::from(folder.path().join("recordings")),
             tokens: tokens(names),
         };
@@ -223,6 +224,7 @@ impl Hall {
             health: Arc::clone(&self.health),
             commands: Commands::new(Arc::clone(&self.inbox)),
             store: self.store.clone(),
+            data: self.folder.path().to_owned(),
             recordings: Arc::from(self.folder.path().join("recordings")),
             tokens: tokens(names),
         }
