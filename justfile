@@ -41,6 +41,10 @@ flood seconds="60":
 soak virtual="100000" real="4000":
     cargo bench --bench failing_calls -- {{virtual}} {{real}}
 
+# what must hold under faults, in full: every write, every point of a kill, the whole hour
+faults *args:
+    STROWGER_FAULTS=full cargo test --test faults -- --nocapture --test-threads 1 {{args}}
+
 # the distributor against its reference on so many days of 1,000 calls each
 sim-full seeds="10000":
     STROWGER_SEEDS={{seeds}} cargo test --release --test sim -- --nocapture model::

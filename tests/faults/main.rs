@@ -1,0 +1,22 @@
+//! What must hold when something breaks: the process is killed, the disk refuses, a sink is dead, the
+//! clock jumps. The whole server as a process, with faults made on purpose.
+//!
+//! Each promise is one test and prints one line with its figure (`report`). `./test` plays them short;
+//! `just faults` plays them whole (`STROWGER_FAULTS=full`). Nothing waits a fixed time: a test waits for
+//! a condition, with a deadline.
+
+#![allow(
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    clippy::unwrap_used,
+    clippy::wildcard_enum_match_arm,
+    reason = "a test says by a panic that it failed"
+)]
+
+mod disk;
+mod failing;
+#[allow(dead_code, reason = "a rig has what any theme may need")]
+mod report;
+#[allow(dead_code, reason = "a rig has what any theme may need")]
+mod rig;
