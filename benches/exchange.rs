@@ -11,6 +11,7 @@ use std::time::Duration;
 use strowger::id::FlowId;
 use strowger::rng::Rng;
 use strowger::server::clock::Clock;
+use strowger::server::handed::Handed;
 use strowger::server::prompts::Engine;
 use strowger::server::server::Server;
 use strowger::server::settings::{Listener, Settings};
@@ -58,7 +59,7 @@ impl Exchange {
         settings.media.rtp_timeout = Duration::from_secs(2);
         let runtime = Runtime::new().unwrap();
         let server = runtime
-            .block_on(Server::start(settings, |_, _| {}))
+            .block_on(Server::start(settings, Handed::default(), |_, _| {}))
             .unwrap();
         let (clock, stop) = (Clock::start(), Arc::new(AtomicBool::new(false)));
         let mut exchange = Self {

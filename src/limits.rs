@@ -391,7 +391,8 @@ pub const TRACE_LEAVES_FREE: u64 = 1 << 30;
 pub const TRACE_SEGMENTS: u32 = 32;
 /// Messages of the network that wait for the engine; more are dropped and counted.
 pub const INBOX: usize = 8_192;
-/// How long live calls may go on after SIGTERM; then they are hung up.
+/// How long live calls may go on after SIGTERM where the settings say nothing (`drain`); then they are
+/// hung up.
 pub const DRAIN: Duration = Duration::from_secs(600);
 /// The shortest and the longest registration granted; shorter is refused with 423, longer is cut.
 pub const REGISTRATION: (Duration, Duration) =

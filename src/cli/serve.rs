@@ -8,9 +8,14 @@ use std::process::ExitCode;
 use anyhow::{Context as _, Result};
 use tokio::signal::unix::{SignalKind, signal};
 
-use crate::limits;
+use crate::server::handed::Handed;
+use crate::server::notify::Notify;
 use crate::server::server::Server;
 use crate::server::settings::Settings;
+use crate::time::Duration;
+
+/// How often the service manager is asked for more time while calls drain.
+const EXTENSION: Duration = Duration::from_secs(10);
 
 /// Arguments of `strowger serve`.
 #[derive(clap::Args, Debug)]
@@ -43,13 +48,20 @@ pub fn run(args: &Args) -> ExitCode {
         settings.dialplans.clone_from(dialplans);
     }
     crate::server::log::begin(&settings.log);
+    let handed = match Handed::take() {
+        Ok(handed) => handed,
+        Err(error) => {
+            eprintln!("strowger: {error:#}");
+            return ExitCode::FAILURE;
+        }
+    };
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(2)
         .enable_all()
         .build();
     let ran = runtime
         .context("cannot start the threads of the server")
-        .and_then(|runtime| runtime.block_on(serve(settings)));
+        .and_then(|runtime| runtime.block_on(serve(settings, handed)));
     match ran {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
@@ -59,9 +71,11 @@ pub fn run(args: &Args) -> ExitCode {
     }
 }
 
-async fn serve(settings: Settings) -> Result<()> {
+async fn serve(settings: Settings, handed: Handed) -> Result<()> {
+    let notify = Notify::from_environment();
+    let drain = settings.drain;
     let mut hangup = signal(SignalKind::hangup())?;
-    let server = Server::start(settings, super::progress::prompts()).await?;
+    let server = Server::start(settings, handed, super::progress::prompts()).await?;
     // While prompts are rendered there is nothing to drain: until here these two end the process.
     let mut terminate = signal(SignalKind::terminate())?;
     let mut interrupt = signal(SignalKind::interrupt())?;
@@ -69,6 +83,7 @@ async fn serve(settings: Settings) -> Result<()> {
         tracing::info!("SIP at {}://{address}", transport.as_str().to_lowercase());
     }
     tracing::info!("ready; metrics at http://{}/metrics", server.http());
+    notify.ready();
     let asked_to_stop = async {
         tokio::select! {
             _ = terminate.recv() => {}
@@ -86,12 +101,25 @@ async fn serve(settings: Settings) -> Result<()> {
         } => {}
     }
     tracing::info!("draining: no new calls, the live ones may finish");
+    notify.stopping();
     tokio::select! {
-        () = server.drain(limits::DRAIN) => {}
+        () = server.drain(drain) => {}
+        () = ask_for_time(&notify) => {}
         _ = terminate.recv() => {}
         _ = interrupt.recv() => {}
     }
-    server.stop().await;
+    tokio::select! {
+        () = server.stop() => {}
+        () = ask_for_time(&notify) => {}
+    }
     tracing::info!("stopped");
     Ok(())
+}
+
+/// However long the drain, the unit's own bound on stopping does not cut it. Never ends.
+async fn ask_for_time(notify: &Notify) {
+    loop {
+        notify.extend(EXTENSION * 3);
+        tokio::time::sleep(EXTENSION).await;
+    }
 }

@@ -18,6 +18,7 @@ use super::commands::Commands;
 use super::driver::{Asking, Busy, Driver, Inbox, Word};
 use super::entropy;
 use super::figures::Figures;
+use super::handed::Handed;
 use super::mailbox::Mailbox;
 use super::media::{MediaSettings, MediaThreads, recover};
 use super::outbox::Outbox;
@@ -31,6 +32,7 @@ use super::telemetry::Telemetry;
 use super::trace::Tracer;
 use super::transport::Switchboard;
 use super::transport::network::{Identity, Network};
+use super::transport::tcp;
 use crate::call::message::CallSettings;
 use crate::engine::{Engine, EngineSettings, Restored};
 use crate::limits;
@@ -66,6 +68,8 @@ pub struct Server {
     admin: Admin,
     health: Arc<Health>,
     busy: Arc<Busy>,
+    /// The sockets outlive this process, and what arrives after it has stopped reading waits there.
+    held: bool,
     stop: Arc<AtomicBool>,
     threads: Vec<JoinHandle<()>>,
     /// Ends by itself once the engine has.
@@ -82,12 +86,17 @@ pub struct Server {
 }
 
 impl Server {
-    /// Starts everything; `progress` hears how many prompts of how many are ready.
+    /// Starts everything, on sockets that were handed over as far as there are any; `progress` hears how
+    /// many prompts of how many are ready.
     ///
     /// # Errors
     /// One sentence that says what to do: a port taken, a folder not writable, a prompt missing, a
     /// dialplan with problems (then several lines).
-    pub async fn start(settings: Settings, progress: impl Fn(usize, usize) + Sync) -> Result<Self> {
+    pub async fn start(
+        settings: Settings,
+        mut handed: Handed,
+        progress: impl Fn(usize, usize) + Sync,
+    ) -> Result<Self> {
         let clock = Clock::start();
         let mut rng = entropy::rng()?;
         let telemetry = Telemetry::new()?;
@@ -104,11 +113,24 @@ impl Server {
         let media = Arc::new(start_media(&settings, &prompts, &inbox, seed)?);
         let stop = Arc::new(AtomicBool::new(false));
         let connections = settings.limits.connections;
-        let mut net = Network::open(&settings.sip, connections, &inbox, clock, &stop).await?;
+        let held = handed.has_datagrams();
+        let mut net = Network::open(
+            &settings.sip,
+            &mut handed,
+            connections,
+            &inbox,
+            clock,
+            &stop,
+        )
+        .await?;
         let (tracer, tracing) = Tracer::start(&settings.data, settings.trace, clock)?;
         let commands = Commands::new(Arc::clone(&inbox));
         let sources = sources(&settings, &telemetry, &health, commands, &store);
-        let admin = Admin::start(settings.http, sources).await?;
+        let admin = match handed.streams(settings.http) {
+            Some(listener) => Admin::start_on(tcp::adopt(listener)?, sources)?,
+            None => Admin::start(settings.http, sources).await?,
+        };
+        handed.all_taken()?;
         let outbox = Outbox::start(&settings.sinks, &store, &telemetry, clock, &mut rng)?;
         let (sweep_stop, sweeping) = start_sweep(&settings, &store, clock);
         retention::watch_disk(&settings.data, &telemetry);
@@ -156,6 +178,7 @@ impl Server {
             admin,
             health,
             busy,
+            held,
             stop,
             threads: net.threads,
             tracing,
@@ -263,6 +286,10 @@ impl Server {
     /// Takes no new calls and waits for the live ones, `bound` at most; then ends them.
     pub async fn drain(&self, bound: Duration) {
         self.health.enter(Phase::Draining);
+        if self.held && self.is_idle().await {
+            // Whoever calls now waits in the socket for the next run, and is not refused.
+            return;
+        }
         self.inbox.post(Word::Drain);
         if !self.calls_over_within(bound).await {
             tracing::warn!("calls are still up at the end of the drain; they are hung up");
@@ -272,6 +299,12 @@ impl Server {
         // A phone that is gone never answers: nobody waits for it longer than this.
         let sessions = quiet(&self.busy.sessions);
         let _unanswered = tokio::time::timeout(LAST_WORDS, sessions).await;
+    }
+
+    async fn is_idle(&self) -> bool {
+        tokio::time::sleep(DRAIN_LOOK * 3).await;
+        let busy = [&self.busy.calls, &self.busy.sessions];
+        busy.iter().all(|busy| busy.load(Ordering::Relaxed) == 0)
     }
 
     async fn calls_over_within(&self, bound: Duration) -> bool {

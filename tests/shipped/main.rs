@@ -17,6 +17,7 @@ use strowger::dialplan::diagnose::Severity;
 use strowger::server::plan_files;
 use strowger::server::prompts::{Engine, PromptStore};
 use strowger::server::settings::Settings;
+use strowger::sip::flow::Transport;
 
 /// A file of the package.
 fn shipped(path: &str) -> PathBuf {
@@ -115,4 +116,29 @@ fn every_phrase_of_the_shipped_plans_can_be_said_with_nothing_installed() {
         assert!(problems.is_empty(), "{problems:#?}");
         assert_eq!(prompts.len(), phrases.len());
     }
+}
+
+#[test]
+fn the_socket_unit_opens_what_the_example_settings_listen_at() {
+    let unit = fs::read_to_string(shipped("deploy/strowger.socket")).expect("it is there");
+    let (settings, _) = Settings::read(&shipped("deploy/strowger.yaml"), Severity::Warning);
+    let settings = settings.expect("the example settings are accepted");
+    let mut opened: Vec<_> = unit
+        .lines()
+        .filter_map(|line| line.strip_prefix("Listen"))
+        .map(str::to_owned)
+        .collect();
+    let mut listened: Vec<_> = settings
+        .sip
+        .listen
+        .iter()
+        .map(|one| match one.transport {
+            Transport::Udp => format!("Datagram={}", one.address),
+            Transport::Tcp | Transport::Tls => format!("Stream={}", one.address),
+        })
+        .chain([format!("Stream={}", settings.http)])
+        .collect();
+    opened.sort();
+    listened.sort();
+    assert_eq!(opened, listened);
 }

@@ -20,6 +20,7 @@ mod carrier;
 mod clinic;
 mod dialects;
 mod encrypted;
+mod handover;
 mod hook;
 mod intruder;
 mod kamailio;

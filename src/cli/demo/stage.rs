@@ -16,6 +16,7 @@ use crate::id::Ulid;
 use crate::rng::Rng;
 use crate::server::clock::Clock;
 
+use crate::server::handed::Handed;
 use crate::server::prompts::Engine;
 use crate::server::server::Server;
 use crate::server::settings::{Listener, Settings, Sink, SinkKind};
@@ -48,7 +49,7 @@ impl Stage {
         write(&plan.join("demo.yaml"), PLAN.as_bytes())?;
         let settings = settings(&data, plan)?;
         let (operators, names) = cast()?;
-        let server = Server::start(settings, progress::prompts()).await?;
+        let server = Server::start(settings, Handed::default(), progress::prompts()).await?;
         Ok(Self {
             server,
             data,

@@ -146,17 +146,25 @@ impl Admin {
     /// # Errors
     /// When the port is taken, or when anybody could reach an API that is open to everybody.
     pub async fn start(listen: SocketAddr, sources: Sources) -> anyhow::Result<Self> {
-        ensure!(
-            listen.ip().is_loopback() || !sources.tokens.is_empty(),
-            "{listen} can be reached from outside, and without tokens the API is open to whoever \
-             reaches it; add `tokens` to `http`, or listen at 127.0.0.1"
-        );
         let listener = TcpListener::bind(listen).await.with_context(|| {
             format!("cannot listen at {listen}; stop what listens there or set `http.listen`")
         })?;
+        Self::start_on(listener, sources)
+    }
+
+    /// Answers from now on where somebody listens already.
+    ///
+    /// # Errors
+    /// When anybody could reach an API that is open to everybody.
+    pub fn start_on(listener: TcpListener, sources: Sources) -> anyhow::Result<Self> {
         let address = listener
             .local_addr()
             .context("the listener has no address")?;
+        ensure!(
+            address.ip().is_loopback() || !sources.tokens.is_empty(),
+            "{address} can be reached from outside, and without tokens the API is open to whoever \
+             reaches it; add `tokens` to `http`, or listen at 127.0.0.1"
+        );
         let listener = Bounded::new(listener, limits::HTTP_CONNECTIONS, limits::HTTP_REQUEST);
         let (stop, stopped) = watch::channel(false);
         let socket = socket_in(&sources.data);

@@ -56,6 +56,8 @@ pub struct Settings {
     pub retention: Retention,
     /// How much is taken on.
     pub limits: Limits,
+    /// How long live calls may go on after SIGTERM.
+    pub drain: Duration,
     /// What is logged, and how.
     pub log: Log,
     /// The SIP messages kept for `strowger trace`.
@@ -282,6 +284,7 @@ impl Default for Settings {
                 stop_above: 20,
             },
             limits: Limits::default(),
+            drain: limits::DRAIN,
             log: Log {
                 level: LogLevel::Info,
                 format: LogFormat::Text,

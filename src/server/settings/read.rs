@@ -36,6 +36,7 @@ const TOP: Words = Words {
         "store",
         "retention",
         "limits",
+        "drain",
         "log",
         "trace",
     ],
@@ -227,6 +228,9 @@ fn top(root: &Node, problems: &mut Problems<'_>) -> Settings {
     let http = tokens::read(&top, problems);
     settings.http = http.listen.unwrap_or(settings.http);
     settings.tokens = http.tokens;
+    if let Some(drain) = top.duration("drain", Duration::ZERO..=DAY, problems) {
+        settings.drain = drain;
+    }
     settings.trace = trace(&top.section("trace", &TRACE, problems), problems);
     settings.log.level = log
         .choice("level", &level, &[], problems)

@@ -19,6 +19,7 @@ use super::{Switchboard, udp};
 use crate::limits;
 use crate::server::clock::Clock;
 use crate::server::driver::{Inbox, Word};
+use crate::server::handed::Handed;
 use crate::server::plans::{Fingerprint, Look};
 use crate::server::settings::{CertificateFiles, Connections, Sip};
 use crate::sip::flow::Transport;
@@ -84,12 +85,13 @@ impl Identity {
 }
 
 impl Network {
-    /// Opens every socket and begins to listen.
+    /// Opens every socket that was not handed over and begins to listen.
     ///
     /// # Errors
     /// One sentence that says what to do: a port taken, a certificate that cannot be used.
     pub async fn open(
         sip: &Sip,
+        handed: &mut Handed,
         connections: Connections,
         inbox: &Inbox,
         clock: Clock,
@@ -107,12 +109,18 @@ impl Network {
         for listener in &sip.listen {
             let id = ids.mint();
             let address = if listener.transport.is_stream() {
-                let socket = tcp::bind(listener.transport, listener.address).await?;
+                let socket = match handed.streams(listener.address) {
+                    Some(socket) => tcp::adopt(socket)?,
+                    None => tcp::bind(listener.transport, listener.address).await?,
+                };
                 let address = socket.local_addr()?;
                 streams.push((listener.transport, socket));
                 address
             } else {
-                let socket = udp::bind(listener.address)?;
+                let socket = match handed.datagrams(listener.address) {
+                    Some(socket) => udp::adopt(socket)?,
+                    None => udp::bind(listener.address)?,
+                };
                 let address = socket.local_addr()?;
                 board.add_udp(id, Arc::clone(&socket));
                 datagrams.push((id, socket));

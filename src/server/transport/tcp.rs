@@ -61,6 +61,15 @@ pub async fn bind(transport: Transport, listen: SocketAddr) -> Result<TcpListene
     })
 }
 
+/// Makes a listener that is bound already one of ours.
+///
+/// # Errors
+/// It cannot be made to wait for nobody.
+pub fn adopt(listener: std::net::TcpListener) -> Result<TcpListener> {
+    listener.set_nonblocking(true)?;
+    Ok(TcpListener::from_std(listener)?)
+}
+
 /// Accepts connections for ever; with an acceptor they are TLS.
 pub async fn listen(listener: TcpListener, acceptor: Option<TlsAcceptor>, hall: Hall) {
     loop {

@@ -10,6 +10,7 @@ use std::time::Duration;
 
 use anyhow::{Context as _, Result};
 use bytes::Bytes;
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
 
 use super::reachable;
 use crate::id::FlowId;
@@ -29,8 +30,17 @@ pub fn bind(listen: SocketAddr) -> Result<Arc<UdpSocket>> {
     let socket = UdpSocket::bind(listen).with_context(|| {
         format!("cannot listen for SIP on udp://{listen}: stop the program that has the port, or set another one under `sip.listen`")
     })?;
+    adopt(socket)
+}
+
+/// Makes a socket that is bound already a listener of ours.
+///
+/// # Errors
+/// The socket takes no timeout.
+pub fn adopt(socket: UdpSocket) -> Result<Arc<UdpSocket>> {
     // Bursts of a hall of phones after a power cut wait in the kernel, not on the wire.
     let _smaller = socket2::SockRef::from(&socket).set_recv_buffer_size(4 << 20);
+    socket.set_nonblocking(false)?;
     socket.set_read_timeout(Some(LOOK_UP))?;
     Ok(Arc::new(socket))
 }
@@ -49,7 +59,17 @@ pub fn listen(
     let read = move || {
         let mut buffer = vec![0_u8; 65_535];
         let mut seen = BTreeMap::new();
-        while !stop.load(Ordering::Relaxed) {
+        loop {
+            let heard = readable(&socket);
+            // What is in the socket when we stop stays there: another run may read it.
+            if stop.load(Ordering::Relaxed) {
+                return;
+            }
+            if !heard {
+                // A quiet moment: addresses of ours may have changed since.
+                seen.clear();
+                continue;
+            }
             let (length, peer) = match socket.recv_from(&mut buffer) {
                 Ok(received) => received,
                 Err(error)
@@ -61,8 +81,6 @@ pub fn listen(
                             | ErrorKind::ConnectionRefused
                     ) =>
                 {
-                    // A quiet moment: addresses of ours may have changed since.
-                    seen.clear();
                     continue;
                 }
                 Err(error) => {
@@ -92,4 +110,14 @@ pub fn listen(
         }
     };
     vital::spawn(&format!("sip-udp-{id}"), read)
+}
+
+/// Waits for a datagram or an error, for a while.
+fn readable(socket: &UdpSocket) -> bool {
+    let patience = Timespec {
+        tv_sec: 0,
+        tv_nsec: i64::from(LOOK_UP.subsec_nanos()),
+    };
+    let mut waits = [PollFd::new(socket, PollFlags::IN)];
+    poll(&mut waits, Some(&patience)).is_ok_and(|ready| ready > 0)
 }
