@@ -14,9 +14,13 @@
     reason = "a test says by a panic that it failed"
 )]
 
+mod counter;
+mod crowd;
 mod disk;
 mod failing;
-#[allow(dead_code, reason = "a rig has what any theme may need")]
+mod killed;
+mod message;
+mod points;
 mod report;
 #[allow(dead_code, reason = "a rig has what any theme may need")]
 mod rig;
