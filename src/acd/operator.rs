@@ -96,6 +96,8 @@ pub struct Operator {
     pub(super) last: Option<CallId>,
     /// Callers who were assigned and not offered yet.
     pub(super) assigned: BTreeSet<TicketId>,
+    /// Callers who are kept for this operator, while at work.
+    pub(super) awaited: BTreeSet<TicketId>,
     pub(super) queues: Vec<Membership>,
     /// No longer in the plan; forgotten when the talk is over.
     pub(super) retired: bool,
@@ -122,6 +124,7 @@ impl Operator {
             paperwork: None,
             last: None,
             assigned: BTreeSet::new(),
+            awaited: BTreeSet::new(),
             queues: Vec::new(),
             retired: false,
         }
@@ -206,6 +209,18 @@ impl Operator {
 
     pub(super) fn holds(&self, ticket: TicketId) -> bool {
         self.ticket() == Some(ticket)
+    }
+
+    /// Whether the operator is at work: neither logged out nor paused.
+    pub(super) fn works(&self) -> bool {
+        match self.state {
+            OperatorState::LoggedOut | OperatorState::Paused => false,
+            OperatorState::Available
+            | OperatorState::Reserved
+            | OperatorState::Ringing
+            | OperatorState::Talking
+            | OperatorState::WrapUp => true,
+        }
     }
 
     /// Whether the phone was asked to ring and nobody has answered.

@@ -441,10 +441,7 @@ impl Engine {
         match effect {
             CallEffect::Session(command) => self.command(now, id, command),
             CallEffect::Media(command) => self.outputs.push_back(Output::Media(command)),
-            CallEffect::Acd(input) => {
-                let input = self.waits_for_nobody_gone(input);
-                self.desk_input(now, input);
-            }
+            CallEffect::Acd(input) => self.desk_input(now, input),
             CallEffect::Ways { number } => {
                 let ways = self.ways_of(now, id, &number);
                 self.step(now, id, CallInput::Ways(ways));

@@ -13,7 +13,6 @@ use serde_json::{Value, json};
 use super::engine::{Engine, EngineTimer};
 use super::event;
 use super::output::Level;
-use crate::acd::message::AcdInput;
 use crate::call::call::{Call, Effects};
 use crate::call::facts::{CallFacts, Errand, PatientTry};
 use crate::call::message::{CallInput, World};
@@ -234,19 +233,6 @@ impl Engine {
     pub(super) fn asked_before(&self, facts: &CallFacts) -> Option<CallbackId> {
         let from = facts.from.as_deref().filter(|_| facts.callback_requested)?;
         self.callbacks.of(from).map(|callback| callback.id)
-    }
-
-    /// A caller is kept for nobody who is not at work.
-    pub(super) fn waits_for_nobody_gone(&self, mut input: AcdInput) -> AcdInput {
-        if let AcdInput::Join { prefer, .. } = &mut input {
-            let state = prefer.as_ref().and_then(|it| self.desk.state(&it.operator));
-            let gone = matches!(
-                state,
-                None | Some(OperatorState::LoggedOut | OperatorState::Paused)
-            );
-            *prefer = prefer.take().filter(|it| !gone || it.alone);
-        }
-        input
     }
 
     /// A call came in. Whoever has a recall in the same queue gets its place, and is not rung back

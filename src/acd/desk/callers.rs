@@ -8,7 +8,7 @@ use crate::acd::message::{AcdEffect, Prefer, QueueRules};
 use crate::acd::ticket::{Offers, Seeks, Stage, Ticket, Turn};
 use crate::id::{CallId, OperatorName, QueueName, TicketId};
 use crate::time::{Duration, Instant, Now};
-use crate::words::{LeftReason, OperatorState};
+use crate::words::LeftReason;
 
 /// Who comes, and to which queue.
 pub(super) struct Joining {
@@ -63,6 +63,7 @@ impl Desk {
             });
             return;
         }
+        self.await_preferred(id, &mut ticket);
         self.tickets.insert(id, ticket);
         self.arm(now, id);
         self.review(now, id);
@@ -152,14 +153,7 @@ impl Desk {
         let Some(operator) = self.operators.get_mut(name) else {
             return;
         };
-        let works = match operator.state() {
-            OperatorState::LoggedOut | OperatorState::Paused => false,
-            OperatorState::Available
-            | OperatorState::Reserved
-            | OperatorState::Ringing
-            | OperatorState::Talking
-            | OperatorState::WrapUp => true,
-        };
+        let works = operator.works();
         let Some(ticket) = self.tickets.get_mut(&id).filter(|it| it.stands() && works) else {
             return;
         };
@@ -167,6 +161,22 @@ impl Desk {
         let before = ticket.assigned.replace(name.clone());
         self.lapse(id, before.filter(|before| before != name));
         self.review(now, id);
+    }
+
+    /// A caller is kept for nobody who is not at work, unless nobody else would do.
+    fn await_preferred(&mut self, id: TicketId, ticket: &mut Ticket) {
+        let Some(prefer) = ticket.prefer.take() else {
+            return;
+        };
+        if prefer.alone {
+            ticket.prefer = Some(prefer);
+            return;
+        }
+        let operator = self.operators.get_mut(&prefer.operator);
+        if let Some(operator) = operator.filter(|operator| operator.works()) {
+            operator.awaited.insert(id);
+            ticket.prefer = Some(prefer);
+        }
     }
 
     /// Whoever was to be offered this caller is not any more.
@@ -237,8 +247,12 @@ impl Desk {
             reason,
             wait,
         });
-        let assigned = ticket.assigned.take();
+        let (assigned, prefer) = (ticket.assigned.take(), ticket.prefer.take());
         self.lapse(id, assigned);
+        let awaited = prefer.and_then(|it| self.operators.get_mut(&it.operator));
+        if let Some(operator) = awaited {
+            operator.awaited.remove(&id);
+        }
         for timer in [Timer::MaxWait(id), Timer::Breach(id), Timer::Review(id)] {
             self.timers.cancel(&timer);
         }

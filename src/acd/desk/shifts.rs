@@ -104,10 +104,11 @@ impl Desk {
             operator.queues = memberships;
         }
         let gone = matches!(to, OperatorState::LoggedOut | OperatorState::Paused);
-        let assigned = match gone {
-            true => std::mem::take(&mut operator.assigned),
-            false => BTreeSet::new(),
-        };
+        let (mut assigned, mut awaited) = (BTreeSet::new(), BTreeSet::new());
+        if gone {
+            assigned.append(&mut operator.assigned);
+            awaited.append(&mut operator.awaited);
+        }
         if to == OperatorState::Available {
             self.freed.insert(name.clone());
         }
@@ -115,6 +116,7 @@ impl Desk {
             self.forget(name);
         }
         self.unassign(now, assigned);
+        self.keep_no_more(now, awaited);
     }
 
     /// Callers who were assigned to an operator may be offered to everybody again.
@@ -122,6 +124,16 @@ impl Desk {
         for id in callers {
             if let Some(ticket) = self.tickets.get_mut(&id) {
                 ticket.assigned = None;
+                self.review(now, id);
+            }
+        }
+    }
+
+    /// Callers who were kept for somebody who is gone are anybody's.
+    fn keep_no_more(&mut self, now: Now, callers: BTreeSet<TicketId>) {
+        for id in callers {
+            if let Some(ticket) = self.tickets.get_mut(&id) {
+                ticket.prefer = None;
                 self.review(now, id);
             }
         }

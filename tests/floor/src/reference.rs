@@ -914,8 +914,12 @@ impl Reference {
             )
         });
         let home = home.map(|it| it.name.clone()).collect::<Vec<_>>();
+        let all = self.people.iter().map(|it| it.name.clone());
+        let works = all.filter(|it| !home.contains(it)).collect::<Vec<_>>();
         for caller in &mut self.callers {
             caller.assigned = caller.assigned.take().filter(|it| !home.contains(it));
+            let prefer = caller.prefer.take();
+            caller.prefer = prefer.filter(|it| works.contains(&it.operator));
         }
     }
 

@@ -227,6 +227,33 @@ fn one_who_is_for_one_operator_alone_is_offered_to_nobody_else() {
 }
 
 #[test]
+fn whoever_pauses_or_goes_home_keeps_no_caller() {
+    let paused = AcdInput::SetState {
+        operator: "b".into(),
+        state: Wanted::Paused("tea".into()),
+    };
+    let gone = AcdInput::PhoneDown {
+        operator: "b".into(),
+    };
+    for leaves in [paused, gone] {
+        let mut hall = two_queues(|x, _| x.wrap_up = ms(0));
+        hall.busy("b");
+        hall.up(&["a"]);
+        let kept = hall.prefers("b", 100_000);
+        hall.join_as(1, "1", kept);
+        assert_eq!(hall.state("a"), OperatorState::Available, "1 is kept for b");
+        hall.tell(leaves.clone());
+        assert_eq!(hall.offers(), [], "b talks on");
+        hall.released("b", 900);
+        assert_eq!(hall.offers(), [(1, "a")], "{leaves:?}");
+        hall.abandons(1);
+        let kept = hall.prefers("b", 100_000);
+        hall.join_as(2, "2", kept);
+        assert_eq!(hall.offers(), [(2, "a")], "nor does one who is away");
+    }
+}
+
+#[test]
 fn an_assigned_caller_goes_to_that_operator_whatever_the_rules_say() {
     let names = [("a", 1), ("b", 2)];
     let mut x = rules(&names, Strategy::LongestIdle);
