@@ -2,10 +2,12 @@
 
 use std::collections::BTreeMap;
 
-use super::leg::Leg;
+use super::leg::{Leg, Sip};
 use super::message::Contact;
+use super::screen::Shown;
 use crate::dialplan::plan::Spoken;
 use crate::id::{LegId, QueueName};
+use crate::sip::session::OutgoingInvite;
 use crate::time::Instant;
 use crate::words::MissReason;
 
@@ -16,6 +18,25 @@ pub struct Phone {
     pub leg: Leg,
     /// Where it is.
     pub contact: Contact,
+}
+
+impl Phone {
+    /// Its port is open: gives the INVITE that rings it. None when it rings already.
+    pub(super) fn rings(&mut self, port: u16, from: &str, shown: Shown) -> Option<OutgoingInvite> {
+        if self.leg.is_open() {
+            return None;
+        }
+        self.leg.open(port);
+        let sdp = self.leg.offer()?;
+        self.leg.sip = Sip::Open;
+        let Contact { uri, flow, routes } = self.contact.clone();
+        Some(OutgoingInvite {
+            from_display: shown.display,
+            headers: shown.headers,
+            routes,
+            ..OutgoingInvite::new(uri, flow, from, sdp)
+        })
+    }
 }
 
 /// An operator being rung.

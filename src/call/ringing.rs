@@ -17,7 +17,7 @@ use crate::dialplan::plan::Accept;
 use crate::id::{LegId, OperatorName, QueueName};
 use crate::limits;
 use crate::media::command::MediaCommand;
-use crate::sip::session::{Cause, OutgoingInvite, SessionCommand};
+use crate::sip::session::{Cause, SessionCommand};
 use crate::words::{Codec, MissReason, Srtp};
 
 impl Call {
@@ -189,29 +189,12 @@ impl Call {
         let Some(phone) = offer.phones.get_mut(&leg) else {
             return;
         };
-        if phone.leg.is_open() {
-            return;
-        }
-        phone.leg.open(port);
-        let Some(sdp) = phone.leg.offer() else {
+        let Some(invite) = phone.rings(port, &from_user, shown) else {
             return;
         };
-        phone.leg.sip = Sip::Open;
         self.open.insert(leg);
-        let Contact { uri, flow, routes } = phone.contact.clone();
-        let invite = OutgoingInvite {
-            from_display: shown.display,
-            headers: shown.headers,
-            routes,
-            ..OutgoingInvite::new(uri, flow, &from_user, sdp)
-        };
-        Self::session(
-            SessionCommand::Invite {
-                leg,
-                invite: Box::new(invite),
-            },
-            fx,
-        );
+        let invite = Box::new(invite);
+        Self::session(SessionCommand::Invite { leg, invite }, fx);
         fx.push_back(CallEffect::Measured(Measured::Dispatch(
             world.now.mono.since(since),
         )));

@@ -23,12 +23,13 @@ use super::leg::{Leg, Sip};
 use super::message::{CallEffect, CallTimer, Contact, News, World};
 use super::offer::Phone;
 use super::phase::Phase;
+use super::screen::Shown;
 use super::seat::Seat;
 use crate::acd::message::AcdInput;
 use crate::id::{LegId, OperatorName};
 use crate::limits;
 use crate::media::command::MediaCommand;
-use crate::sip::session::{Cause, OutgoingInvite, SessionCommand};
+use crate::sip::session::{Cause, SessionCommand};
 use crate::time::{Duration, Instant};
 use crate::words::{CallResult, Role, Srtp, Supervision, TransferKind};
 
@@ -284,21 +285,15 @@ impl Call {
         let Some(phone) = supervisor.rung.get_mut(&leg) else {
             return;
         };
-        if phone.leg.is_open() {
-            return;
-        }
-        phone.leg.open(port);
-        let Some(sdp) = phone.leg.offer() else {
+        let shown = Shown {
+            display,
+            ..Shown::default()
+        };
+        let Some(invite) = phone.rings(port, &from, shown) else {
             return;
         };
-        phone.leg.sip = Sip::Open;
         self.open.insert(leg);
-        let Contact { uri, flow, routes } = phone.contact.clone();
-        let invite = Box::new(OutgoingInvite {
-            from_display: display,
-            routes,
-            ..OutgoingInvite::new(uri, flow, &from, sdp)
-        });
+        let invite = Box::new(invite);
         Self::session(SessionCommand::Invite { leg, invite }, fx);
     }
 
