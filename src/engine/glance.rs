@@ -138,7 +138,31 @@ const fn when(wanted: &WantedState, state: Option<OperatorState>) -> &'static st
         (WantedState::Available | WantedState::Paused(_), Some(OperatorState::LoggedOut)) => {
             "when_registered"
         }
-        (_, _) => "now",
+        (
+            WantedState::Available,
+            None
+            | Some(
+                OperatorState::Paused
+                | OperatorState::Available
+                | OperatorState::Reserved
+                | OperatorState::Ringing
+                | OperatorState::WrapUp,
+            ),
+        )
+        | (
+            WantedState::Paused(_),
+            None | Some(OperatorState::Paused | OperatorState::Available | OperatorState::WrapUp),
+        )
+        | (
+            WantedState::LoggedOut,
+            None
+            | Some(
+                OperatorState::LoggedOut
+                | OperatorState::Paused
+                | OperatorState::Available
+                | OperatorState::WrapUp,
+            ),
+        ) => "now",
     }
 }
 
