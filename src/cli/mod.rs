@@ -4,10 +4,12 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
+pub mod backup;
 pub mod check;
 pub mod data;
 pub mod demo;
 mod progress;
+pub mod restore;
 pub mod serve;
 pub mod test;
 pub mod trace;
@@ -22,8 +24,10 @@ struct Cli {
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    Backup(backup::Args),
     Check(check::Args),
     Demo(demo::Args),
+    Restore(restore::Args),
     Serve(serve::Args),
     Test(test::Args),
     Trace(trace::Args),
@@ -33,8 +37,10 @@ enum Command {
 #[must_use]
 pub fn run() -> ExitCode {
     match Cli::parse().command {
+        Command::Backup(args) => backup::run(&args),
         Command::Check(args) => check::run(&args),
         Command::Demo(args) => demo::run(&args),
+        Command::Restore(args) => restore::run(&args),
         Command::Serve(args) => serve::run(&args),
         Command::Test(args) => test::run(&args),
         Command::Trace(args) => trace::run(&args),

@@ -15,6 +15,7 @@
 )]
 
 mod authority;
+mod backups;
 mod baresip;
 mod carrier;
 mod clinic;

@@ -39,6 +39,7 @@ use self::counters::Tally;
 use self::moving::Mailbox;
 use self::port::Ports;
 use self::recorder::RecorderThread;
+pub use self::recording::OPEN;
 pub use self::recovery::{Recovered, recover};
 use self::tap::ToRecorder;
 use self::thread::{MediaThread, Order, Parts};

@@ -34,7 +34,7 @@ pub(super) const SPEC: WavSpec = WavSpec {
 /// Both channels of one sample.
 pub(super) const FRAME_BYTES: u64 = 4;
 /// The folder of the marks.
-const OPEN: &str = "open";
+pub const OPEN: &str = "open";
 /// A piece of a file that is hashed at once, short enough not to keep other recordings waiting.
 const PIECE: usize = 1 << 20;
 

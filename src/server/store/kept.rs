@@ -3,9 +3,9 @@
 
 use std::path::{Path, PathBuf};
 
-use anyhow::ensure;
+use anyhow::{Context as _, ensure};
 
-use super::{Calls, EventReader, Recordings, Store, schema};
+use super::{Calls, EventReader, Recordings, Store, schema, snapshot};
 
 /// What a data folder keeps.
 #[derive(Debug)]
@@ -28,6 +28,25 @@ impl Kept {
         );
         schema::must_be_current(&database)?;
         Ok(Self { database })
+    }
+
+    /// Looks whether a database that is used by nobody is whole, and of a version that this program can
+    /// bring up to its own.
+    ///
+    /// # Errors
+    /// One sentence that says what to do.
+    pub fn verify(database: &Path) -> anyhow::Result<()> {
+        schema::must_be_known(database)?;
+        snapshot::verify(database)
+    }
+
+    /// Copies the database, as it is between two transactions.
+    ///
+    /// # Errors
+    /// When it cannot be read, or the copy not written.
+    pub fn copy_to(&self, to: &Path) -> anyhow::Result<()> {
+        snapshot::take(&schema::open_reader(&self.database)?, to)
+            .with_context(|| format!("cannot copy the database to {}; free space", to.display()))
     }
 
     /// Where the database is.

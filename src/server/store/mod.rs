@@ -50,6 +50,8 @@ use crate::id::{AskId, CallId};
 use crate::limits;
 use crate::rng::Rng;
 
+/// The database's name in a data folder.
+pub const DATABASE: &str = "strowger.db";
 /// A reader waits this long for a lock; only recovery after a crash holds one.
 const BUSY: Duration = Duration::from_secs(5);
 /// The journal file is cut back to this size after a checkpoint.
@@ -138,7 +140,7 @@ impl Store {
         options: StoreOptions,
     ) -> anyhow::Result<(Self, Restored)> {
         let lock = lock::FolderLock::take(folder)?;
-        let database = folder.join("strowger.db");
+        let database = Self::database_in(folder);
         let db = schema::open(&database, options.sync)?;
         let syncer = checkpoint::Checkpointer::start(&database, options.sync)?;
         let (committed_sender, committed) = watch::channel(0);
@@ -260,7 +262,7 @@ impl Store {
     /// Where the database is, for the commands that read it.
     #[must_use]
     pub fn database_in(folder: &Path) -> PathBuf {
-        folder.join("strowger.db")
+        folder.join(DATABASE)
     }
 
     /// Commits everything recorded so far and ends the writer; records that follow are lost.

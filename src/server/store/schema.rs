@@ -214,6 +214,15 @@ pub(super) fn must_be_current(path: &Path) -> anyhow::Result<()> {
     }
 }
 
+/// Refuses a database that only a later program can read.
+pub(super) fn must_be_known(path: &Path) -> anyhow::Result<()> {
+    let version = version(&open_reader(path)?, path)?;
+    if usize::try_from(version).is_ok_and(|it| it <= STEPS.len()) {
+        return Ok(());
+    }
+    bail!(later(version, path))
+}
+
 fn later(version: u32, path: &Path) -> String {
     let known = STEPS.len();
     format!(

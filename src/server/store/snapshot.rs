@@ -6,7 +6,7 @@
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 
-use anyhow::Context as _;
+use anyhow::{Context as _, ensure};
 use rusqlite::Connection;
 
 /// Where the copy is kept that is made before the tables of `version` are changed.
@@ -38,6 +38,18 @@ pub(super) fn take(db: &Connection, to: &Path) -> anyhow::Result<()> {
     if let Some(folder) = to.parent() {
         File::open(folder)?.sync_all()?;
     }
+    Ok(())
+}
+
+/// Reads every page and says when one is damaged.
+pub(super) fn verify(database: &Path) -> anyhow::Result<()> {
+    let db = super::schema::open_reader(database)?;
+    let said: String = db.query_row("PRAGMA quick_check(1)", [], |row| row.get(0))?;
+    ensure!(
+        said == "ok",
+        "{} is damaged ({said}); take another copy of it",
+        database.display()
+    );
     Ok(())
 }
 
