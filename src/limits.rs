@@ -269,6 +269,10 @@ pub const MEDIA_OPEN: Duration = Duration::from_secs(2);
 pub const NOTICE_LATE: Duration = Duration::from_secs(5);
 /// The longest call; at its end both sides are hung up.
 pub const CALL_LENGTH: Duration = Duration::from_secs(4 * 3600);
+/// The keys of a feature code at most.
+pub const CODE_KEYS: usize = 6;
+/// Keys of a code that is pressed while talking come within this of each other; else it begins anew.
+pub const CODE_PAUSE: Duration = Duration::from_secs(3);
 /// A recording file is continued in another one at this size.
 pub const RECORDING_FILE_BYTES: u64 = 2 << 30;
 /// Packets a recording may be behind its disk before it loses some, 20 ms each and leg.

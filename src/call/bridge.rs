@@ -28,7 +28,8 @@ impl Call {
         if operator.is_some() {
             self.facts.operator.clone_from(&operator);
         }
-        let record = operator.and_then(|operator| self.record_plan(world, operator));
+        let record = self.record_plan(world, operator);
+        self.unmask(fx);
         self.parked = false;
         if self.bridged.is_none() {
             self.bridged = Some(world.now.mono);
@@ -58,8 +59,11 @@ impl Call {
         }
     }
 
-    fn record_plan(&self, world: &World<'_>, operator: OperatorName) -> Option<RecordPlan> {
+    /// Two parties of whom none is an operator are recorded when the call was before.
+    fn record_plan(&self, world: &World<'_>, operator: Option<OperatorName>) -> Option<RecordPlan> {
         let kind = match self.bridged {
+            Some(_) if operator.is_none() && self.recording => SegmentKind::Outside,
+            _ if operator.is_none() => return None,
             // The same two talk on.
             Some(_) if self.parked => SegmentKind::Talk,
             Some(_) => SegmentKind::Transfer,
@@ -73,7 +77,7 @@ impl Call {
             from: self.facts.from.as_deref().map(str::to_owned),
             site: self.facts.site.as_ref().map(ToString::to_string),
             queue: self.facts.queue.as_ref().map(ToString::to_string),
-            operator: Some(operator),
+            operator,
             kind,
             keep: recording.keep,
         })

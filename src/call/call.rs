@@ -20,6 +20,7 @@ use super::phase::{Notice, Phase};
 use super::recall::Recall;
 use super::replace::Replacement;
 use super::seat::Seat;
+use super::silence::Typed;
 use super::supervise::Supervisor;
 use super::transfer::Transfer;
 use super::voicemail::Message;
@@ -29,7 +30,7 @@ use crate::dialplan::decide::Decision;
 use crate::dialplan::dial::Dialled;
 use crate::dialplan::plan::Dialplan;
 use crate::id::{CallId, LegId, OperatorName, PlayId, QueueName, TicketId};
-use crate::media::command::{MediaCommand, MediaEvent};
+use crate::media::command::{MediaCommand, MediaEvent, Silence};
 use crate::sip::session::{SessionCommand, SessionEvent};
 use crate::time::Instant;
 use crate::words::{MissedReason, Phrase};
@@ -94,6 +95,10 @@ pub struct Call {
     pub(super) open: BTreeSet<LegId>,
     pub(super) farewell: Option<Farewell>,
     pub(super) recording: bool,
+    /// Why the recording holds silence now.
+    pub(super) silence: Option<Silence>,
+    /// The keys that an operator pressed last while talking.
+    pub(super) typed: Typed,
     pub(super) since: Instant,
     pub(super) bridged: Option<Instant>,
 }
@@ -158,6 +163,8 @@ impl Call {
             open: BTreeSet::new(),
             farewell: None,
             recording: false,
+            silence: None,
+            typed: Typed::default(),
             since: now,
             bridged: None,
         }

@@ -3,8 +3,8 @@
 //! A phone may tell of one press twice, in its sound (RFC 4733) and by INFO (RFC 6086). The second
 //! word of a press is known by its way: the same digit, the other way, soon after.
 //!
-//! Between two parties who talk, a digit in the sound goes to the other side with it, and nothing is
-//! read here. A digit by INFO is not turned into sound.
+//! Between two parties who talk, a digit in the sound goes to the other side with it; what is read here
+//! is an operator's code alone ([`super::silence`]). A digit by INFO is not turned into sound.
 
 use super::call::{Call, Effects};
 use super::message::World;
@@ -85,6 +85,7 @@ impl Call {
             Phase::Waiting if first && caller => self.caller_key(world, digit, fx),
             Phase::Voicemail(_) if first && caller => self.voicemail_key(world, digit, fx),
             Phase::Whispering(_) if first && operator => self.operator_key(world, digit, fx),
+            Phase::Talking if first => self.talker_key(world, leg, digit, fx),
             Phase::Opening { .. }
             | Phase::Waiting
             | Phase::Confirming(_)

@@ -15,7 +15,7 @@ use crate::id::{
     CallId, LegId, OperatorName, PlayId, QueueName, TicketId, TrunkName, VoicemailName,
 };
 use crate::ledger::history::History;
-use crate::media::command::{MediaCommand, MediaEvent, Recorded};
+use crate::media::command::{MediaCommand, MediaEvent, Recorded, Silence};
 use crate::net::Net;
 use crate::rng::Rng;
 use crate::sip::flow::Flow;
@@ -436,6 +436,8 @@ pub enum News {
         /// How long it is kept; none keeps it.
         keep: Option<Duration>,
     },
+    /// `recording.paused`, or `recording.resumed` without a reason.
+    RecordingSilenced(Option<Silence>),
     /// `recording.finished`.
     RecordingFinished(Box<Recorded>),
     /// `voicemail.recorded`.

@@ -34,6 +34,7 @@ pub mod replace;
 pub mod ringing;
 pub mod screen;
 pub mod seat;
+pub mod silence;
 pub mod supervise;
 pub mod talking;
 pub mod transfer;

@@ -12,6 +12,7 @@ use crate::acd::message::AcdInput;
 use crate::dialplan::dial::Dialled;
 use crate::dialplan::plan::Target;
 use crate::id::{LegId, OperatorName};
+use crate::media::command::Silence;
 use crate::sip::session::Cause;
 use crate::words::{LeftReason, MissedReason};
 
@@ -35,6 +36,8 @@ pub enum Order {
     },
     /// The caller hears music in place of the operator, or the operator again.
     Hold(bool),
+    /// The recording holds silence, or sound again.
+    Silence(Option<Silence>),
     /// Somebody says how it went.
     Describe(Description),
     /// A supervisor takes part in the talk, or takes the caller over.
@@ -63,6 +66,7 @@ impl Call {
                 self.send_on(world, leg, dialled, to, None, fx);
             }
             Order::Hold(held) => self.hold(world, held, fx),
+            Order::Silence(silence) => self.silence_for(silence, fx),
             Order::Describe(said) => self.facts.said.add(said),
             Order::Supervise(oversight) => self.supervise(world, *oversight, fx),
         }

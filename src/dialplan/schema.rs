@@ -258,7 +258,14 @@ pub const ATTEMPT: Words = Words {
 
 /// `feature_codes`.
 pub const FEATURE_CODES: Words = Words {
-    known: &["login", "pause", "wrap_up", "disposition", "reasons"],
+    known: &[
+        "login",
+        "pause",
+        "wrap_up",
+        "disposition",
+        "mask",
+        "reasons",
+    ],
     later: &[],
 };
 

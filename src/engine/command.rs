@@ -6,6 +6,7 @@
 use serde_json::Value;
 
 use crate::id::{CallId, OperatorName, QueueName};
+use crate::media::command::Silence;
 use crate::words::{Role, Supervision};
 
 /// Who asks, for the audit.
@@ -49,6 +50,13 @@ pub enum Command {
         call: CallId,
         /// Held, or taken back.
         held: bool,
+    },
+    /// The recording of a talk shall hold silence, or sound again.
+    Silence {
+        /// The call.
+        call: CallId,
+        /// Why; none takes in again what is said.
+        silence: Option<Silence>,
     },
     /// A talking caller shall go to somebody: a name or number as an operator would dial it.
     Transfer {

@@ -21,6 +21,7 @@ use crate::call::phase::Phase;
 use crate::call::supervise::Aim;
 use crate::dialplan::plan::Target;
 use crate::id::{CallId, CommandId, LegId, OperatorName, QueueName};
+use crate::media::command::Silence;
 use crate::time::Now;
 use crate::words::{OperatorState, Role};
 
@@ -99,11 +100,15 @@ impl Engine {
             (_, Command::Queues | Command::Operators | Command::Operator(_))
             | (Role::Admin | Role::Supervisor, _)
             | (Role::Auditor | Role::Integration, Command::LiveCalls(_) | Command::LiveCall(_))
-            | (Role::Integration, Command::Describe { .. }) => true,
+            | (Role::Integration, Command::Describe { .. } | Command::Silence { .. }) => true,
             (Role::Operator, Command::LiveCalls(wanted)) => {
                 wanted.operator.as_ref().is_some_and(own)
             }
             (Role::Operator, Command::LiveCall(call)) => own_call(call),
+            (Role::Operator, Command::Silence { call, .. }) => {
+                let live = self.calls.get(call);
+                live.is_none_or(|call| call.seats().any(|seat| own(&seat.operator)))
+            }
             (Role::Operator, Command::SetState { operator, .. }) => own(operator),
             (Role::Operator, Command::Describe { call, past, .. }) => {
                 let live = self.calls.get(call);
@@ -127,7 +132,7 @@ impl Engine {
                 | Command::Priority { .. },
             )
             | (Role::Auditor | Role::Integration, Command::SetState { .. })
-            | (Role::Auditor, Command::Describe { .. }) => false,
+            | (Role::Auditor, Command::Describe { .. } | Command::Silence { .. }) => false,
         };
         if allowed {
             return Ok(());
@@ -202,6 +207,7 @@ impl Engine {
                 self.step(now, call, CallInput::Ordered(Order::Hold(held)));
                 Ok(Shown::Call(call))
             }
+            Command::Silence { call, silence } => self.order_silence(now, call, silence),
             Command::Transfer { call, to } => self.order_transfer(now, call, to),
         }
     }
@@ -364,6 +370,20 @@ impl Engine {
         Ok(Shown::Call(call))
     }
 
+    fn order_silence(
+        &mut self,
+        now: Now,
+        call: CallId,
+        silence: Option<Silence>,
+    ) -> Result<Shown, Refused> {
+        if !self.live_call(call)?.records_talk() {
+            return Err(refused(409, "no talk of this call is recorded now"));
+        }
+        let order = Order::Silence(silence);
+        self.step(now, call, CallInput::Ordered(order));
+        Ok(Shown::Call(call))
+    }
+
     /// A call whose caller stands in a queue.
     fn waiting(&self, call: CallId) -> Result<&Call, Refused> {
         let call = self.live_call(call)?;
@@ -439,6 +459,10 @@ fn deed(command: &Command) -> Option<Map<String, Value>> {
         }
         Command::HangUp(call) => of_call("hangup", call, json!({})),
         Command::Hold { call, held } => of_call("hold", call, json!({ "held": held })),
+        Command::Silence { call, silence } => {
+            let silence = silence.map(Silence::as_str);
+            of_call("recording", call, json!({ "silence": silence }))
+        }
         Command::Transfer { call, to } => of_call("transfer", call, json!({ "to": to })),
         Command::Supervise {
             call,

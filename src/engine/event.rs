@@ -228,6 +228,10 @@ pub fn call_event(news: &News, facts: &CallFacts) -> (&'static str, Map<String, 
             "recording.started",
             json!({ "keep_s": keep.map(|keep| keep.as_secs()) }),
         ),
+        News::RecordingSilenced(Some(silence)) => {
+            ("recording.paused", json!({ "silence": silence.as_str() }))
+        }
+        News::RecordingSilenced(None) => ("recording.resumed", json!({})),
         News::RecordingFinished(recorded) => ("recording.finished", finished(recorded)),
         News::VoicemailRecorded {
             voicemail,

@@ -180,6 +180,12 @@ fn fits(call: &Call, wanted: &Wanted) -> bool {
 fn live_fields(call: &Call) -> Value {
     let mut fields = event::call_fields(call.facts());
     fields.insert("state".into(), json!(standing(call.phase())));
+    let recording = match call.silence() {
+        _ if !call.records_talk() => None,
+        Some(silence) => Some(silence.as_str()),
+        None => Some("on"),
+    };
+    fields.insert("recording".into(), json!(recording));
     Value::Object(fields)
 }
 

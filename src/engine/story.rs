@@ -56,6 +56,7 @@ impl Engine {
             | News::Held { .. }
             | News::Transferred { .. }
             | News::RecordingStarted { .. }
+            | News::RecordingSilenced(_)
             | News::RecordingFinished(_)
             | News::VoicemailRecorded { .. }
             | News::RecordingFailed(_) => {}

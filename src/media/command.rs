@@ -106,8 +106,45 @@ pub enum SegmentKind {
     Talk,
     /// A talk after the call was passed on.
     Transfer,
+    /// A talk with somebody who is no operator, to whom the call was passed on.
+    Outside,
     /// A message that a caller leaves.
     Voicemail,
+}
+
+/// Why a stretch of a recording is silent whatever was said. Its timeline goes on.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Silence {
+    /// Somebody paused the recording, until somebody lets it go on.
+    Paused,
+    /// The operator masked what is said, until they unmask it or the talk is another one's.
+    Masked,
+    /// The disk took nothing.
+    Lost,
+}
+
+impl Silence {
+    /// As events and manifests have it.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Paused => "paused",
+            Self::Masked => "masked",
+            Self::Lost => "lost",
+        }
+    }
+}
+
+/// How the sound of a recording is written.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum SoundFormat {
+    /// 16 bits a sample.
+    #[default]
+    Pcm,
+    /// G.711 A-law, 8 bits a sample: half the size.
+    Alaw,
 }
 
 /// What the engine tells the media threads.
@@ -172,6 +209,14 @@ pub enum MediaCommand {
     StopRecording {
         /// The call.
         call: CallId,
+    },
+    /// The call's recording holds silence from now on, or sound again: a call that is not recorded is left
+    /// as it is. Bridges do not end it.
+    Silence {
+        /// The call.
+        call: CallId,
+        /// Why; none lets it hold what is said.
+        silence: Option<Silence>,
     },
     /// A third leg of the same call takes part in the operator's bridge: what played to it ends, and it
     /// hears both parties. It is heard by nobody, by the operator alone or by both; in the last case it is

@@ -5,7 +5,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::command::{RecordPlan, Recorded, SegmentKind};
+use super::command::{RecordPlan, Recorded, SegmentKind, Silence, SoundFormat};
 use crate::id::CallId;
 use crate::limits;
 use crate::time::{Duration, Wall};
@@ -35,8 +35,17 @@ pub struct Manifest {
     pub bytes: Option<u64>,
     /// Its length, continuations included.
     pub duration_ms: Option<u64>,
-    /// Of the file, lower-case hex.
+    /// Of the file as it lies on the disk, lower-case hex.
     pub sha256: Option<String>,
+    /// How the sound is written.
+    #[serde(default)]
+    pub format: SoundFormat,
+    /// The id of the master key that opens the files; none when they are in clear.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub key_id: Option<String>,
+    /// Where the first file begins on the timeline: later than zero when the disk took nothing before.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub file_started_ms: u64,
     /// Files that continue a very long one.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub continued: Vec<Part>,
@@ -57,6 +66,9 @@ pub struct Segment {
     pub operator: Option<String>,
     /// What it is.
     pub kind: SegmentKind,
+    /// Why nothing is heard in it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub silent: Option<Silence>,
 }
 
 /// A file that continues a recording.
@@ -68,6 +80,9 @@ pub struct Part {
     pub bytes: u64,
     /// Lower-case hex.
     pub sha256: String,
+    /// Where it begins on the timeline.
+    #[serde(default)]
+    pub started_ms: u64,
 }
 
 impl Manifest {
@@ -87,19 +102,29 @@ impl Manifest {
                 ended_ms: None,
                 operator: plan.operator.as_ref().map(ToString::to_string),
                 kind: plan.kind,
+                silent: None,
             }],
             file: file_of(plan.call, plan.started_at, 1),
             bytes: None,
             duration_ms: None,
             sha256: None,
+            format: SoundFormat::default(),
+            key_id: None,
+            file_started_ms: 0,
             continued: Vec::new(),
             keep_until: plan.keep.map(|keep| (plan.started_at + keep).to_string()),
             hold: None,
         }
     }
 
-    /// Another stretch begins after this long, perhaps with another operator.
-    pub fn pass_on(&mut self, after: Duration, operator: Option<&str>, kind: SegmentKind) {
+    /// Another stretch begins after this long, perhaps with another operator, perhaps in silence.
+    pub fn pass_on(
+        &mut self,
+        after: Duration,
+        operator: Option<&str>,
+        kind: SegmentKind,
+        silent: Option<Silence>,
+    ) {
         self.pause(after);
         // Past the bound the last segment stands for the rest.
         if self.segments.len() < limits::RECORDING_SEGMENTS {
@@ -108,10 +133,26 @@ impl Manifest {
                 ended_ms: None,
                 operator: operator.map(str::to_owned),
                 kind,
+                silent,
             });
         } else if let Some(segment) = self.segments.last_mut() {
             segment.ended_ms = None;
         }
+    }
+
+    /// The same talk goes on after this long, in silence or heard again. While nobody talks nothing is
+    /// noted: the next stretch says it.
+    pub fn silence(&mut self, after: Duration, silent: Option<Silence>) {
+        let open = self.segments.last_mut().filter(|it| it.ended_ms.is_none());
+        let Some(talk) = open.filter(|talk| talk.silent != silent) else {
+            return;
+        };
+        if talk.started_ms == millis(after) {
+            talk.silent = silent;
+            return;
+        }
+        let (operator, kind) = (talk.operator.clone(), talk.kind);
+        self.pass_on(after, operator.as_deref(), kind, silent);
     }
 
     /// The parties stop hearing each other after this long.
@@ -140,6 +181,7 @@ impl Manifest {
             self.file = first.file;
             self.bytes = Some(first.bytes);
             self.sha256 = Some(first.sha256);
+            self.file_started_ms = first.started_ms;
         }
         self.continued = parts.collect();
     }
@@ -192,6 +234,12 @@ fn later(stamp: &str, duration: Duration) -> Option<String> {
     Some((Wall::from_millis(stamp.as_millisecond()) + duration).to_string())
 }
 
+/// Serde hands it over by reference.
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde calls it so")]
+const fn is_zero(millis: &u64) -> bool {
+    *millis == 0
+}
+
 fn millis(duration: Duration) -> u64 {
     u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
 }
@@ -226,11 +274,17 @@ mod tests {
         );
         manifest.pause(Duration::from_secs(2));
         manifest.pause(Duration::from_secs(3));
-        manifest.pass_on(Duration::from_secs(4), Some("iryna"), SegmentKind::Transfer);
+        manifest.pass_on(
+            Duration::from_secs(4),
+            Some("iryna"),
+            SegmentKind::Transfer,
+            None,
+        );
         let part = |number| Part {
             file: file_of(call, started_at, number),
             bytes: 100,
             sha256: "ab".into(),
+            started_ms: u64::from(number - 1) * 3000,
         };
         manifest.complete(Duration::from_secs(5), vec![part(1), part(2)]);
         let json = serde_json::to_string(&manifest).unwrap();
@@ -252,6 +306,51 @@ mod tests {
     }
 
     #[test]
+    fn a_silence_is_a_stretch_of_its_own_and_is_carried_over_a_hold() {
+        let started_at = Wall::from_millis(1_790_000_000_000);
+        let mut manifest = Manifest::begin(&RecordPlan {
+            call: CallId(Ulid::new(started_at, &mut Rng::new([1; 32]))),
+            started_at,
+            to: "+380800111222".into(),
+            from: None,
+            site: None,
+            queue: None,
+            operator: Some(OperatorName::from("olena")),
+            kind: SegmentKind::Talk,
+            keep: None,
+        });
+        let at = Duration::from_millis;
+        manifest.silence(at(0), Some(Silence::Paused));
+        manifest.silence(at(1000), Some(Silence::Paused));
+        manifest.silence(at(2000), None);
+        manifest.silence(at(3000), Some(Silence::Masked));
+        manifest.pause(at(4000));
+        manifest.silence(at(4500), None);
+        manifest.pass_on(at(5000), Some("olena"), SegmentKind::Talk, None);
+        manifest.complete(at(6000), Vec::new());
+        let stretches: Vec<_> = manifest
+            .segments
+            .iter()
+            .map(|it| (it.started_ms, it.ended_ms.unwrap(), it.silent))
+            .collect();
+        let (paused, masked) = (Some(Silence::Paused), Some(Silence::Masked));
+        assert_eq!(
+            stretches,
+            [
+                (0, 2000, paused),
+                (2000, 3000, None),
+                (3000, 4000, masked),
+                (5000, 6000, None)
+            ]
+        );
+        let named = manifest
+            .segments
+            .iter()
+            .all(|it| it.operator.as_deref() == Some("olena") && it.kind == SegmentKind::Talk);
+        assert!(named);
+    }
+
+    #[test]
     fn segments_end_within_the_file_and_are_bounded() {
         let started_at = Wall::from_millis(1_790_000_000_000);
         let mut manifest = Manifest::begin(&RecordPlan {
@@ -267,7 +366,7 @@ mod tests {
         });
         for turn in 1..2_000 {
             let after = Duration::from_millis(turn * 10);
-            manifest.pass_on(after, Some("iryna"), SegmentKind::Transfer);
+            manifest.pass_on(after, Some("iryna"), SegmentKind::Transfer, None);
         }
         assert_eq!(manifest.segments.len(), limits::RECORDING_SEGMENTS);
         manifest.complete(Duration::from_millis(25), Vec::new());

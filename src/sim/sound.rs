@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use crate::dialplan::plan::Dialplan;
 use crate::id::{CallId, LegId, OperatorName, PlayId};
-use crate::media::command::{MediaCommand, MediaEvent, RecordPlan, Recorded};
+use crate::media::command::{MediaCommand, MediaEvent, RecordPlan, Recorded, Silence};
 use crate::media::manifest::{Manifest, Segment};
 use crate::time::{Duration, Instant};
 use crate::words::{Phrase, Prompt, Supervision};
@@ -60,6 +60,7 @@ struct Line {
 struct Recording {
     began: Instant,
     manifest: Manifest,
+    silence: Option<Silence>,
 }
 
 /// The media threads' stand-in.
@@ -197,6 +198,13 @@ impl Sound {
             MediaCommand::Unbridge { caller, operator } => self.unbridge(now, caller, operator),
             MediaCommand::Record { leg, plan } => self.record(now, leg, &plan),
             MediaCommand::StopRecording { call } => self.end_recording(now, call, out),
+            MediaCommand::Silence { call, silence } => {
+                if let Some(recording) = self.recording.get_mut(&call) {
+                    recording.silence = silence;
+                    let after = now.since(recording.began);
+                    recording.manifest.silence(after, silence);
+                }
+            }
             MediaCommand::Supervise {
                 leg,
                 operator,
@@ -324,14 +332,19 @@ impl Sound {
     /// Begins a recording, or goes on with the call's own as another segment.
     fn begin_recording(&mut self, now: Instant, plan: &RecordPlan) {
         match self.recording.get_mut(&plan.call) {
-            Some(Recording { began, manifest }) => {
+            Some(Recording {
+                began,
+                manifest,
+                silence,
+            }) => {
                 let operator = plan.operator.as_ref().map(OperatorName::as_str);
-                manifest.pass_on(now.since(*began), operator, plan.kind);
+                manifest.pass_on(now.since(*began), operator, plan.kind, *silence);
             }
             None => {
                 let recording = Recording {
                     began: now,
                     manifest: Manifest::begin(plan),
+                    silence: None,
                 };
                 self.recording.insert(plan.call, recording);
             }

@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use strowger::acd::message::Wish;
 use strowger::engine::command::{Command, Past, Reply, Wanted, WantedState};
 use strowger::id::{CallId, OperatorName, Ulid};
-use strowger::media::command::{MediaCommand, MediaEvent};
+use strowger::media::command::{MediaCommand, MediaEvent, Silence};
 use strowger::rng::Rng;
 use strowger::time::Wall;
 use strowger::words::Role;
@@ -118,6 +118,13 @@ fn commands(call: CallId) -> Vec<(Command, Vec<&'static str>)> {
         (Command::HangUp(call), live),
         (Command::Hold { call, held: true }, talks.clone()),
         (Command::Hold { call, held: false }, talks.clone()),
+        (
+            Command::Silence {
+                call,
+                silence: Some(Silence::Paused),
+            },
+            vec!["talking", "held", "sent on"],
+        ),
         (
             Command::Transfer {
                 call,

@@ -12,7 +12,7 @@ use strowger::engine::event::Event;
 use strowger::engine::input::{Answer, Input};
 use strowger::engine::output::{Output, Question, Record};
 use strowger::id::{CommandId, FlowId, OperatorName};
-use strowger::media::command::{MediaCommand, MediaEvent};
+use strowger::media::command::{MediaCommand, MediaEvent, Silence};
 use strowger::sim::ladder::Ladder;
 use strowger::sim::world::{SERVER, engine_settings};
 use strowger::sip::auth::digest::response;
@@ -266,6 +266,7 @@ impl Exchange {
             MediaCommand::Bridge { .. }
             | MediaCommand::Unbridge { .. }
             | MediaCommand::StopRecording { .. }
+            | MediaCommand::Silence { .. }
             | MediaCommand::Adopt { .. } => {}
         }
         let label = match command {
@@ -281,6 +282,10 @@ impl Exchange {
             }
             MediaCommand::Record { leg, .. } => format!("record {leg}"),
             MediaCommand::StopRecording { .. } => "stop recording".to_owned(),
+            MediaCommand::Silence { silence, .. } => {
+                let word = silence.map_or("recorded again", Silence::as_str);
+                format!("recording {word}")
+            }
             MediaCommand::Adopt { leg, .. } => format!("adopt {leg}"),
             MediaCommand::Open { .. }
             | MediaCommand::Close { .. }

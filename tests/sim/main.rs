@@ -31,6 +31,7 @@ mod rehearsals;
 mod reload;
 mod script;
 mod sessions;
+mod silences;
 mod soak;
 mod strangers;
 mod supervising;

@@ -30,6 +30,7 @@ pub(super) fn feature_codes(
         pause: code("pause", usual.pause),
         wrap_up: code("wrap_up", usual.wrap_up),
         disposition: code("disposition", usual.disposition),
+        mask: code("mask", usual.mask),
         reasons: reasons(&fields, problems),
     };
     check(&fields, &codes, keys, outbound, problems);
@@ -42,7 +43,7 @@ fn read(text: &str) -> Option<Option<String>> {
         return Some(None);
     }
     let keys = text.bytes().all(|key| key.is_ascii_digit() || key == b'*');
-    (keys && (2..=6).contains(&text.len())).then(|| Some(text.to_owned()))
+    (keys && (2..=limits::CODE_KEYS).contains(&text.len())).then(|| Some(text.to_owned()))
 }
 
 fn reasons(fields: &Fields<'_>, problems: &mut Problems<'_>) -> BTreeMap<String, String> {
@@ -85,6 +86,7 @@ fn check(
         ("pause", &codes.pause, true),
         ("wrap_up", &codes.wrap_up, false),
         ("disposition", &codes.disposition, true),
+        ("mask", &codes.mask, false),
     ];
     let mut before = Vec::<(&str, &str)>::new();
     for (key, code, open) in named {

@@ -1,4 +1,4 @@
-//! What an operator dials to change their own state.
+//! What an operator dials to change their own state, or presses while talking.
 
 use std::collections::BTreeMap;
 
@@ -13,6 +13,8 @@ pub struct FeatureCodes {
     pub wrap_up: Option<String>,
     /// Followed by the digits of a disposition code: says it of the last talk.
     pub disposition: Option<String>,
+    /// While talking: leaves what is said out of the recording, and takes it in again.
+    pub mask: Option<String>,
     /// Digits to reasons for a pause.
     pub reasons: BTreeMap<String, String>,
 }
@@ -25,6 +27,7 @@ impl Default for FeatureCodes {
             pause: code("*46"),
             wrap_up: code("*47"),
             disposition: code("*48"),
+            mask: code("*49"),
             reasons: BTreeMap::new(),
         }
     }

@@ -11,6 +11,7 @@ use super::{Desk, words};
 use crate::engine::command::{Actor, Command};
 use crate::id::{CallId, OperatorName, QueueName};
 use crate::limits;
+use crate::media::command::Silence;
 use crate::words::Supervision;
 
 async fn done(desk: &Desk, actor: Actor, command: Command) -> Result<Response, Problem> {
@@ -48,6 +49,36 @@ pub(super) async fn hold(
 ) -> Result<Response, Problem> {
     let held = body.held.unwrap_or(true);
     done(&desk, actor, Command::Hold { call, held }).await
+}
+
+/// What becomes of a recording.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Recording {
+    action: RecordingAction,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "snake_case")]
+enum RecordingAction {
+    Pause,
+    Resume,
+    Mask,
+}
+
+/// `POST /v1/calls/{id}/recording`.
+pub(super) async fn recording(
+    State(desk): State<Desk>,
+    Extension(actor): Extension<Actor>,
+    Called(call): Called,
+    Body(body): Body<Recording>,
+) -> Result<Response, Problem> {
+    let silence = match body.action {
+        RecordingAction::Pause => Some(Silence::Paused),
+        RecordingAction::Mask => Some(Silence::Masked),
+        RecordingAction::Resume => None,
+    };
+    done(&desk, actor, Command::Silence { call, silence }).await
 }
 
 /// To whom.

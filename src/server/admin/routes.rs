@@ -105,7 +105,7 @@ macro_rules! route {
 }
 
 /// The table.
-pub(super) static ROUTES: [Route; 22] = [
+pub(super) static ROUTES: [Route; 23] = [
     route!("queues", GET "/v1/queues", EVERYBODY, PAGE, nothing,
         || routing::get(floor::queues), "Every queue, as it stands now"),
     route!("queue", GET "/v1/queues/{id}", EVERYBODY, &[], nothing,
@@ -146,6 +146,11 @@ pub(super) static ROUTES: [Route; 22] = [
             body(&["to"], json!({ "to": text("a name or a number, as an operator dials it") }))
         }, || routing::post(control::transfer),
         "Send the caller of a talk to somebody else, as the operator could"),
+    route!("recording", POST "/v1/calls/{id}/recording", DESCRIBES, &[], || {
+            let action = json!({ "type": "string", "enum": ["pause", "resume", "mask"] });
+            body(&["action"], json!({ "action": action }))
+        }, || routing::post(control::recording),
+        "Leave what is said out of a talk's recording, or take it in again"),
     route!("move", POST "/v1/calls/{id}/move", MOVES, &[], || {
             body(&["queue"], json!({ "queue": text("the id of the queue") }))
         }, || routing::post(control::move_to),

@@ -106,7 +106,7 @@ async fn a_connection_that_never_asks_is_closed_and_gives_its_place_back() {
 }
 
 /// What each role may, written down once more: rows of the table, and who gets past the door.
-const MATRIX: [(&str, &str, &str, &str); 24] = [
+const MATRIX: [(&str, &str, &str, &str); 25] = [
     ("GET", "/v1/queues", "", "asoui"),
     ("GET", "/v1/queues/odesa", "", "asoui"),
     ("GET", "/v1/operators", "", "asoui"),
@@ -129,6 +129,7 @@ const MATRIX: [(&str, &str, &str, &str); 24] = [
     ("PATCH", NOBODYS_CALL, r#"{"tags":["vip"]}"#, "asoi"),
     ("POST", "hangup", "", "as"),
     ("POST", "hold", "", "as"),
+    ("POST", "recording", r#"{"action":"pause"}"#, "asoi"),
     ("POST", "transfer", r#"{"to":"202"}"#, "as"),
     ("POST", "move", r#"{"queue":"odesa"}"#, "as"),
     ("POST", "pull", r#"{"operator":"iryna"}"#, "as"),

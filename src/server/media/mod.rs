@@ -204,7 +204,9 @@ impl MediaThreads {
             MediaCommand::Bridge { caller: leg, .. } | MediaCommand::Record { leg, .. } => {
                 Some(routes.get(leg).copied().unwrap_or(0))
             }
-            MediaCommand::StopRecording { call } => Some(self.thread_of(*call)),
+            MediaCommand::StopRecording { call } | MediaCommand::Silence { call, .. } => {
+                Some(self.thread_of(*call))
+            }
             MediaCommand::Unbridge { caller, .. } => routes.get(caller).copied(),
             MediaCommand::Adopt { leg, call } => {
                 let (from, to) = (routes.get(leg).copied(), self.thread_of(*call));

@@ -95,9 +95,9 @@ impl MediaThread {
     fn subject(&self, order: &Order) -> Option<CallId> {
         match order {
             Order::Command(command) => match command {
-                MediaCommand::Open { call, .. } | MediaCommand::StopRecording { call } => {
-                    Some(*call)
-                }
+                MediaCommand::Open { call, .. }
+                | MediaCommand::StopRecording { call }
+                | MediaCommand::Silence { call, .. } => Some(*call),
                 MediaCommand::Connect { leg, .. }
                 | MediaCommand::Play { leg, .. }
                 | MediaCommand::Record { leg, .. }

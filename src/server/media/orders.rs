@@ -9,7 +9,7 @@ use rustix::time::{Itimerspec, TimerfdTimerFlags, Timespec, timerfd_settime};
 use super::tap::{Tap, ToRecorder};
 use super::thread::{Leg, MediaThread, REPORTS, TICKER, note, send_report};
 use crate::id::{CallId, LegId, PlayId};
-use crate::media::command::{MediaCommand, MediaEvent, RecordPlan, Remote};
+use crate::media::command::{MediaCommand, MediaEvent, RecordPlan, Remote, Silence};
 use crate::media::playout::Playout;
 use crate::media::recorder::Side;
 use crate::media::relay::Relay;
@@ -36,6 +36,7 @@ impl MediaThread {
             MediaCommand::Unbridge { caller, operator } => self.unbridge(now, caller, operator),
             MediaCommand::Record { leg, plan } => self.record_alone(now, leg, plan),
             MediaCommand::StopRecording { call } => self.end_recording(now, call),
+            MediaCommand::Silence { call, silence } => self.silence(now, call, silence),
             MediaCommand::Supervise {
                 leg,
                 operator,
@@ -188,11 +189,12 @@ impl MediaThread {
             return None;
         }
         let order = match self.taps.entry(call) {
-            Entry::Occupied(_) => ToRecorder::PassOn {
+            Entry::Occupied(tap) => ToRecorder::PassOn {
                 call,
                 at: now,
                 operator: plan.operator,
                 kind: plan.kind,
+                silence: tap.get().silence(),
             },
             Entry::Vacant(place) => ToRecorder::Begin {
                 plan,
@@ -279,6 +281,21 @@ impl MediaThread {
                 .parts
                 .recorder
                 .send(ToRecorder::Pause { call, at: now });
+        }
+    }
+
+    /// What was said before is recorded, what is said from now on is not, or is again.
+    fn silence(&mut self, now: Instant, call: CallId, silence: Option<Silence>) {
+        if let Some(tap) = self.taps.get_mut(&call) {
+            let handed = tap.hand_over(&mut self.blocks, &self.parts.recorder);
+            note(&self.parts, call, handed);
+            tap.silence_for(silence);
+            let order = ToRecorder::Silence {
+                call,
+                at: now,
+                silence,
+            };
+            let _ = self.parts.recorder.send(order);
         }
     }
 

@@ -108,10 +108,16 @@ impl RecorderThread {
                 at,
                 operator,
                 kind,
+                silence,
             } => {
                 if let Some(open) = self.open.get_mut(&call) {
                     let operator = operator.as_ref().map(OperatorName::as_str);
-                    open.recording.pass_on(at, operator, kind);
+                    open.recording.pass_on(at, operator, kind, silence);
+                }
+            }
+            ToRecorder::Silence { call, at, silence } => {
+                if let Some(open) = self.open.get_mut(&call) {
+                    open.recording.silence(at, silence);
                 }
             }
             ToRecorder::Pause { call, at } => {

@@ -18,7 +18,7 @@ use sha2::{Digest as _, Sha256};
 use super::tap::Block;
 use crate::id::CallId;
 use crate::limits;
-use crate::media::command::{RecordPlan, Recorded, SegmentKind};
+use crate::media::command::{RecordPlan, Recorded, SegmentKind, Silence};
 use crate::media::manifest::{Manifest, Part, file_of, manifest_of};
 use crate::media::recorder::{Frame, Recorder};
 use crate::rtp::g711;
@@ -49,6 +49,8 @@ pub(super) struct Recording {
     timeline: Recorder,
     writer: WavWriter<BufWriter<File>>,
     parts: u32,
+    /// The parts before the one that is written.
+    full: Vec<Written>,
     part_frames: u64,
     frames: u64,
     settled: Vec<Frame>,
@@ -84,6 +86,7 @@ impl Recording {
             timeline: Recorder::new(bridged),
             writer,
             parts: 1,
+            full: Vec::new(),
             part_frames: 0,
             frames: 0,
             settled: Vec::new(),
@@ -100,9 +103,22 @@ impl Recording {
     }
 
     /// Another stretch begins, perhaps with another operator on the right channel.
-    pub(super) fn pass_on(&mut self, at: Instant, operator: Option<&str>, kind: SegmentKind) {
+    pub(super) fn pass_on(
+        &mut self,
+        at: Instant,
+        operator: Option<&str>,
+        kind: SegmentKind,
+        silence: Option<Silence>,
+    ) {
         let after = at.since(self.timeline.bridged());
-        self.manifest.pass_on(after, operator, kind);
+        self.manifest.pass_on(after, operator, kind, silence);
+        self.changed = true;
+    }
+
+    /// The same talk goes on in silence, or heard again.
+    pub(super) fn silence(&mut self, at: Instant, silence: Option<Silence>) {
+        let after = at.since(self.timeline.bridged());
+        self.manifest.silence(after, silence);
         self.changed = true;
     }
 
@@ -134,16 +150,24 @@ impl Recording {
     pub(super) fn end(mut self, at: Instant) -> anyhow::Result<(Ending, u64)> {
         self.timeline.finish(at, &mut self.settled);
         let written = self.write_settled()?;
+        let last = self.part();
         self.writer.finalize().context("finish the recording")?;
-        let files = (1..=self.parts)
-            .map(|part| file_of(self.call, self.started_at, part))
-            .collect();
+        let mut files = self.full;
+        files.push(last);
         let path = manifest_of(self.call, self.started_at);
         let duration = duration_of(self.frames);
         Ok((
             Ending::new(self.root, path, self.manifest, duration, files),
             written,
         ))
+    }
+
+    /// The part that is written now.
+    fn part(&self) -> Written {
+        Written {
+            name: file_of(self.call, self.started_at, self.parts),
+            starts: duration_of(self.frames - self.part_frames),
+        }
     }
 
     fn write_settled(&mut self) -> anyhow::Result<u64> {
@@ -186,6 +210,7 @@ impl Recording {
         self.writer.flush().context("write the recording")?;
         let file = file_of(self.call, self.started_at, self.parts + 1);
         self.writer = create(&self.root.join(file))?;
+        self.full.push(self.part());
         self.parts += 1;
         self.part_frames = 0;
         Ok(())
@@ -199,13 +224,20 @@ pub(super) struct Ending {
     manifest: Manifest,
     duration: Duration,
     /// Files that are not hashed yet, the next one last.
-    left: Vec<String>,
+    left: Vec<Written>,
     hashing: Option<Hashing>,
     parts: Vec<Part>,
 }
 
+/// A file whose sound is written.
+pub(super) struct Written {
+    pub(super) name: String,
+    /// Where it begins on the timeline.
+    pub(super) starts: Duration,
+}
+
 struct Hashing {
-    name: String,
+    of: Written,
     file: File,
     bytes: u64,
     hash: Sha256,
@@ -217,7 +249,7 @@ impl Ending {
         path: String,
         manifest: Manifest,
         duration: Duration,
-        mut files: Vec<String>,
+        mut files: Vec<Written>,
     ) -> Self {
         files.reverse();
         Self {
@@ -241,8 +273,8 @@ impl Ending {
             }
             return Ok(None);
         }
-        if let Some(name) = self.left.pop() {
-            self.hashing = Some(Hashing::open(&self.root, name)?);
+        if let Some(of) = self.left.pop() {
+            self.hashing = Some(Hashing::open(&self.root, of)?);
             return Ok(None);
         }
         let parts = std::mem::take(&mut self.parts);
@@ -254,11 +286,11 @@ impl Ending {
 }
 
 impl Hashing {
-    fn open(root: &Path, name: String) -> anyhow::Result<Self> {
-        let path = root.join(&name);
+    fn open(root: &Path, of: Written) -> anyhow::Result<Self> {
+        let path = root.join(&of.name);
         let file = File::open(&path).with_context(|| format!("read {}", path.display()))?;
         Ok(Self {
-            name,
+            of,
             file,
             bytes: 0,
             hash: Sha256::new(),
@@ -278,9 +310,10 @@ impl Hashing {
         let hash = self.hash.finalize();
         let sha256 = hash.iter().map(|byte| format!("{byte:02x}")).collect();
         Part {
-            file: self.name,
+            file: self.of.name,
             bytes: self.bytes,
             sha256,
+            started_ms: u64::try_from(self.of.starts.as_millis()).unwrap_or(u64::MAX),
         }
     }
 }

@@ -6,10 +6,11 @@ use std::path::{Component, Path};
 
 use anyhow::Context as _;
 
-use super::recording::{self, Ending, FRAME_BYTES};
+use super::recording::{self, Ending, FRAME_BYTES, Written};
 use crate::id::CallId;
 use crate::media::command::Recorded;
 use crate::media::manifest::Manifest;
+use crate::time::Duration;
 
 /// The header that the `hound` crate writes for 16-bit stereo: `RIFF`, `fmt ` and `data` without
 /// anything between.
@@ -58,15 +59,19 @@ fn recover_one(root: &Path, call: CallId, path: &str) -> anyhow::Result<Recorded
         return Ok(manifest.recorded());
     }
     let stem = path.strip_suffix(".json").unwrap_or(path);
-    let mut files = vec![format!("{stem}.wav")];
+    let mut files = vec![Written {
+        name: format!("{stem}.wav"),
+        starts: Duration::ZERO,
+    }];
     let mut frames = repair(&root.join(format!("{stem}.wav")))?;
     for part in 2_u32.. {
         let name = format!("{stem}.{part}.wav");
         if !root.join(&name).exists() {
             break;
         }
+        let starts = recording::duration_of(frames);
         frames += repair(&root.join(&name))?;
-        files.push(name);
+        files.push(Written { name, starts });
     }
     let duration = recording::duration_of(frames);
     let mut ending = Ending::new(root.to_owned(), path.to_owned(), manifest, duration, files);
@@ -125,7 +130,7 @@ mod tests {
     use crate::media::command::{RecordPlan, SegmentKind};
     use crate::media::manifest::manifest_of;
     use crate::rng::Rng;
-    use crate::time::{Duration, Instant, Wall};
+    use crate::time::{Instant, Wall};
 
     fn plan(seed: u8) -> RecordPlan {
         let started_at = Wall::from_millis(1_790_000_000_000);
@@ -163,7 +168,7 @@ mod tests {
         let file = crate::media::manifest::file_of(plan.call, plan.started_at, 1);
         assert_eq!(frames(root, &file), 0);
         recording.pause(at(400));
-        recording.pass_on(at(500), Some("iryna"), SegmentKind::Transfer);
+        recording.pass_on(at(500), Some("iryna"), SegmentKind::Transfer, None);
         recording.flush(at(700)).unwrap();
         assert_eq!(frames(root, &file), 4000);
         std::mem::forget(recording);

@@ -8,7 +8,7 @@ use std::sync::mpsc::{Receiver, Sender, channel};
 
 use crate::id::{CallId, OperatorName};
 use crate::limits;
-use crate::media::command::{RecordPlan, SegmentKind};
+use crate::media::command::{RecordPlan, SegmentKind, Silence};
 use crate::media::recorder::Side;
 use crate::media::track::Stamp;
 use crate::time::Instant;
@@ -30,6 +30,13 @@ pub(super) enum ToRecorder {
         at: Instant,
         operator: Option<OperatorName>,
         kind: SegmentKind,
+        silence: Option<Silence>,
+    },
+    /// The recording holds silence from now on, or sound again.
+    Silence {
+        call: CallId,
+        at: Instant,
+        silence: Option<Silence>,
     },
     /// The parties stop hearing each other; silence follows.
     Pause { call: CallId, at: Instant },
@@ -165,6 +172,8 @@ pub(super) struct Tap {
     call: CallId,
     block: Option<(Block, Instant)>,
     link: Arc<Link>,
+    /// Nothing is taken, for this reason.
+    silence: Option<Silence>,
 }
 
 /// What became of a block.
@@ -187,12 +196,23 @@ impl Tap {
             call,
             block: None,
             link: Arc::default(),
+            silence: None,
         }
     }
 
     /// For the recorder.
     pub(super) fn link(&self) -> Arc<Link> {
         Arc::clone(&self.link)
+    }
+
+    /// Why nothing is taken now.
+    pub(super) const fn silence(&self) -> Option<Silence> {
+        self.silence
+    }
+
+    /// From now on nothing is taken, or everything again.
+    pub(super) const fn silence_for(&mut self, silence: Option<Silence>) {
+        self.silence = silence;
     }
 
     /// Takes a packet's sound; hands the block before it over when that is full.
@@ -205,6 +225,9 @@ impl Tap {
         blocks: &mut Blocks,
         recorder: &Sender<ToRecorder>,
     ) -> Handed {
+        if self.silence.is_some() {
+            return Handed::Over;
+        }
         let full = self
             .block
             .as_ref()
