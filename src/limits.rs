@@ -320,7 +320,11 @@ pub const RTCP_INTERVAL: Duration = Duration::from_secs(5);
 pub const RTP_TIMEOUT_HELD: Duration = Duration::from_secs(300);
 /// Ticks of a playout made up for at once after a stall; further ones are a gap in its timestamps.
 pub const PLAYOUT_CATCH_UP: u64 = 3;
-/// Webhook requests of one sink under way at once.
+/// Events of one sink's transaction; more wait for the next.
+pub const SINK_BATCH: usize = 128;
+/// A sink's transaction may take this long, then its connection is given up.
+pub const SINK_TRANSACTION: Duration = Duration::from_secs(10);
+/// Webhook requests, or messages without an acknowledgement, of one sink under way at once.
 pub const SINK_IN_FLIGHT: usize = 32;
 /// A sink's answer is read to this length and no further.
 pub const SINK_ANSWER_BYTES: usize = 1 << 20;

@@ -40,7 +40,11 @@ fn what_the_example_settings_leave_commented_out_is_accepted_too() {
     let whole: String = text
         .lines()
         .map(|line| match line.trim_start().strip_prefix("# ") {
-            Some(hidden) if hidden.starts_with("- command:") || hidden.starts_with("crm:") => {
+            Some(hidden)
+                if ["- command:", "crm:", "bus:", "erp:"]
+                    .iter()
+                    .any(|it| hidden.starts_with(it)) =>
+            {
                 format!("  {hidden}\n")
             }
             _ => format!("{line}\n"),
@@ -59,7 +63,7 @@ fn what_the_example_settings_leave_commented_out_is_accepted_too() {
     let (settings, problems) = Settings::read(&path, Severity::Error);
     assert!(problems.is_empty(), "{problems:#?}");
     let settings = settings.expect("settings without problems are settings");
-    assert_eq!((settings.tts.len(), settings.sinks.len()), (3, 2));
+    assert_eq!((settings.tts.len(), settings.sinks.len()), (3, 4));
 }
 
 #[test]

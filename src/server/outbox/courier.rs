@@ -1,15 +1,15 @@
-//! Runs the lanes of one webhook: reads pages, sends what the lanes say, tells them the answers.
+//! Runs the lanes of one sink: reads pages, sends what the lanes say, tells them the answers.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use tokio::sync::watch;
-use tokio::task::JoinSet;
+use tokio::task::{self, JoinError, JoinSet};
 
 use super::Desk;
+use super::carrier::{Answer, Carrier};
 use super::feed::Feed;
-use super::lanes::{Lanes, Note, Step};
-use super::webhook::Webhook;
+use super::lanes::{Batch, Lanes, Note, Step};
 use crate::rng::Rng;
 use crate::server::clock::Clock;
 use crate::time::{Duration, Instant};
@@ -17,14 +17,19 @@ use crate::time::{Duration, Instant};
 /// A database that cannot be read is asked again after this.
 const READ_AGAIN: Duration = Duration::from_secs(5);
 
-type Answer = (u64, Result<(), String>);
+/// The deliveries under way, and what each carries, so that one that ends badly has failed.
+#[derive(Default)]
+struct UnderWay {
+    tasks: JoinSet<Vec<Answer>>,
+    batches: Vec<(task::Id, Batch)>,
+}
 
 /// Delivers until it is stopped.
 pub(super) async fn run(
     desk: Desk,
     mut stop: watch::Receiver<bool>,
     types: Option<BTreeSet<String>>,
-    webhook: Webhook,
+    carrier: Carrier,
     rng: Rng,
 ) {
     let opened = Feed::open(&desk.store, Arc::clone(&desk.name), types).await;
@@ -35,13 +40,13 @@ pub(super) async fn run(
             return;
         }
     };
-    let mut lanes = Lanes::new(cursor, rng);
-    let mut under_way = JoinSet::new();
+    let mut lanes = Lanes::new(cursor, carrier.pace(), rng);
+    let mut under_way = UnderWay::default();
     let mut reached = cursor;
     desk.reached(cursor);
     loop {
         let read_again = fill(&desk, &mut feed, &mut lanes).await;
-        let wait = send(&desk, &webhook, &mut lanes, &mut under_way);
+        let wait = send(&desk, &carrier, &mut lanes, &mut under_way);
         if lanes.cursor() > reached {
             reached = lanes.cursor();
             desk.reached(reached);
@@ -50,7 +55,9 @@ pub(super) async fn run(
         let wait = wait.into_iter().chain(read_again).min();
         tokio::select! {
             _ = stop.wait_for(|&stop| stop) => return,
-            Some(answer) = under_way.join_next() => settle(&desk, &mut lanes, answer),
+            Some(answered) = under_way.tasks.join_next_with_id() => {
+                settle(&desk, &mut lanes, &mut under_way.batches, answered);
+            }
             changed = feed.committed.changed(), if lanes.room() > 0 => {
                 if changed.is_err() {
                     return;
@@ -88,15 +95,18 @@ async fn fill(desk: &Desk, feed: &mut Feed, lanes: &mut Lanes) -> Option<Instant
 /// Sends whatever may go now; says until when there is nothing to do.
 fn send(
     desk: &Desk,
-    webhook: &Webhook,
+    carrier: &Carrier,
     lanes: &mut Lanes,
-    under_way: &mut JoinSet<Answer>,
+    under_way: &mut UnderWay,
 ) -> Option<Instant> {
     loop {
         match lanes.next(desk.clock.now().mono) {
-            Step::Send(event) => {
-                let webhook = webhook.clone();
-                under_way.spawn(async move { (event.seq, webhook.deliver(&event).await) });
+            Step::Send(batch) => {
+                let (carrier, carried) = (carrier.clone(), batch.clone());
+                let task = under_way
+                    .tasks
+                    .spawn(async move { carrier.deliver(&carried).await });
+                under_way.batches.push((task.id(), batch));
             }
             Step::Wait(at) => return Some(at),
             Step::Idle => return None,
@@ -104,16 +114,41 @@ fn send(
     }
 }
 
-fn settle(desk: &Desk, lanes: &mut Lanes, answer: Result<Answer, tokio::task::JoinError>) {
-    let now = desk.clock.now().mono;
-    let note = match answer {
-        Ok((seq, Ok(()))) => lanes.acknowledge(seq, now),
-        Ok((seq, Err(why))) => lanes.fail(seq, now, why),
+/// Tells the lanes what became of a batch.
+fn settle(
+    desk: &Desk,
+    lanes: &mut Lanes,
+    batches: &mut Vec<(task::Id, Batch)>,
+    answered: Result<(task::Id, Vec<Answer>), JoinError>,
+) {
+    let (id, answers) = match answered {
+        Ok(answered) => answered,
         Err(error) => {
             tracing::error!(sink = %desk.name, %error, "a delivery ended badly");
-            None
+            (error.id(), Vec::new())
         }
     };
+    let now = desk.clock.now().mono;
+    let broken = || Answer::Failed("the delivery ended badly".to_owned());
+    let answers = answers.into_iter().chain(std::iter::repeat_with(broken));
+    let Some(place) = batches.iter().position(|(task, _)| *task == id) else {
+        return;
+    };
+    let (_, batch) = batches.swap_remove(place);
+    for (event, answer) in batch.iter().zip(answers) {
+        let note = match answer {
+            Answer::Taken => lanes.acknowledge(event.seq, now),
+            Answer::Failed(why) => lanes.fail(event.seq, now, why),
+            Answer::Untried => {
+                lanes.release(event.seq);
+                None
+            }
+        };
+        tell(desk, note);
+    }
+}
+
+fn tell(desk: &Desk, note: Option<Note>) {
     match note {
         Some(Note::Degraded { why }) => desk.degraded(&why),
         Some(Note::Recovered { lasted }) => desk.recovered(lasted),

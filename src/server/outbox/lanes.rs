@@ -1,4 +1,4 @@
-//! Which event of a sink goes next: a lane for each class of calls, one request under way in each.
+//! Which events of a sink go next: a lane for each class of calls, one request under way in each.
 //!
 //! ```text
 //!         first failure                        a probe failed: wait longer
@@ -11,6 +11,11 @@
 //! event the sink will never take cannot hold the others back. An event that fails although others
 //! were taken since its last try gets a strike; at [`STRIKES`] it is a dead letter. While nothing is
 //! taken at all nothing is given up.
+//!
+//! A sink that takes many events at once is lent a batch: the oldest events of lanes that are free, in
+//! the order of the sequence, several of one lane where it has them. A batch breaks by lanes: the first
+//! event of a lane that is refused has failed, and those behind it go back. An event that failed before
+//! goes alone.
 //!
 //! Pure: it knows events and instants, no requests.
 
@@ -31,11 +36,23 @@ const STRIKES: u32 = 8;
 const WORTH_TRIES: u32 = 3;
 const WORTH_LASTING: Duration = Duration::from_secs(2);
 
+/// How much of a sink's stream is under way at once.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) struct Pace {
+    /// While so many events are under way nothing more is sent.
+    pub(super) in_flight: usize,
+    /// Events of one batch at most.
+    pub(super) batch: usize,
+}
+
+/// Events that go together, in the order of the sequence.
+pub(super) type Batch = Vec<Arc<StoredEvent>>;
+
 /// What to do next.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub(super) enum Step {
-    /// Send this one.
-    Send(Arc<StoredEvent>),
+    /// Send these.
+    Send(Batch),
     /// Nothing before this instant, unless an answer comes.
     Wait(Instant),
     /// Nothing until an answer or a new event comes.
@@ -68,8 +85,12 @@ struct Item {
 #[derive(Debug, Default)]
 struct Lane {
     items: VecDeque<Item>,
-    /// The first item is under way, as a probe or not.
-    under_way: Option<Sent>,
+    /// So many of the first items are under way.
+    lent: usize,
+    /// How they were sent, when there are any.
+    sent: Option<Sent>,
+    /// The batch they are in.
+    batch: u64,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -96,6 +117,8 @@ pub(super) struct Lanes {
     /// Everything not acknowledged, by place in the sequence, with its lane.
     pending: BTreeMap<u64, u64>,
     top: u64,
+    pace: Pace,
+    batches: u64,
     under_way: usize,
     acknowledged: u64,
     state: State,
@@ -105,11 +128,13 @@ pub(super) struct Lanes {
 
 impl Lanes {
     /// Lanes of a sink that has everything up to `cursor`.
-    pub(super) fn new(cursor: u64, rng: Rng) -> Self {
+    pub(super) fn new(cursor: u64, pace: Pace, rng: Rng) -> Self {
         Self {
             lanes: (0..LANES).map(|lane| (lane, Lane::default())).collect(),
             pending: BTreeMap::new(),
             top: cursor,
+            pace,
+            batches: 0,
             under_way: 0,
             acknowledged: 0,
             state: State::Up,
@@ -165,23 +190,55 @@ impl Lanes {
     }
 
     fn next_up(&mut self, now: Instant) -> Step {
-        if self.under_way >= limits::SINK_IN_FLIGHT {
+        if self.under_way >= self.pace.in_flight {
             return Step::Idle;
         }
+        if let Some(step) = self.next_again(now) {
+            return step;
+        }
+        self.batches += 1;
+        let mut batch = Batch::new();
         let mut earliest = None;
-        for lane in self.lanes.values_mut() {
-            let (None, Some(first)) = (lane.under_way, lane.items.front_mut()) else {
+        for number in self.pending.values() {
+            if batch.len() >= self.pace.batch {
+                break;
+            }
+            let Some(lane) = self.lanes.get_mut(number) else {
                 continue;
             };
-            if first.not_before <= now {
-                lane.under_way = Some(Sent::Ordinary);
-                self.under_way += 1;
-                return Step::Send(Arc::clone(&first.event));
+            if lane.sent.is_some() && lane.batch != self.batches {
+                continue;
             }
-            let soonest = earliest.map_or(first.not_before, |at: Instant| at.min(first.not_before));
-            earliest = Some(soonest);
+            // The pending ones of a lane come in its order.
+            let Some(item) = lane.items.get(lane.lent) else {
+                continue;
+            };
+            if lane.lent == 0 && (item.tries > 0 || item.not_before > now) {
+                let soonest: Option<Instant> = earliest;
+                earliest = Some(soonest.map_or(item.not_before, |at| at.min(item.not_before)));
+                continue;
+            }
+            batch.push(Arc::clone(&item.event));
+            lane.lent += 1;
+            lane.sent = Some(Sent::Ordinary);
+            lane.batch = self.batches;
         }
-        earliest.map_or(Step::Idle, Step::Wait)
+        self.under_way += batch.len();
+        if batch.is_empty() {
+            return earliest.map_or(Step::Idle, Step::Wait);
+        }
+        Step::Send(batch)
+    }
+
+    /// One that failed before and is due goes first, and alone.
+    fn next_again(&mut self, now: Instant) -> Option<Step> {
+        let lane = self.lanes.values_mut().find(|lane| {
+            let first = lane.items.front();
+            lane.sent.is_none() && first.is_some_and(|it| it.tries > 0 && it.not_before <= now)
+        })?;
+        let event = lane.lend_first(Sent::Ordinary)?;
+        self.under_way += 1;
+        Some(Step::Send(vec![event]))
     }
 
     fn next_down(&mut self, now: Instant, due: Instant) -> Step {
@@ -193,24 +250,23 @@ impl Lanes {
         }
         let after = self.last_probe + 1;
         let mut turn = (after..LANES).chain(0..after);
-        let probe = turn.find_map(|number| {
-            let first = self.lanes.get(&number)?.items.front()?;
-            Some((number, Arc::clone(&first.event)))
-        });
-        let Some((number, event)) = probe else {
+        let number =
+            turn.find(|number| (self.lanes.get(number)).is_some_and(|lane| !lane.items.is_empty()));
+        let Some(lane) = number.and_then(|number| self.lanes.get_mut(&number)) else {
             return Step::Idle;
         };
-        self.last_probe = number;
-        if let Some(lane) = self.lanes.get_mut(&number) {
-            lane.under_way = Some(Sent::Probe);
-            self.under_way += 1;
-        }
-        Step::Send(event)
+        let Some(event) = lane.lend_first(Sent::Probe) else {
+            return Step::Idle;
+        };
+        self.last_probe = number.unwrap_or(self.last_probe);
+        self.under_way += 1;
+        Step::Send(vec![event])
     }
 
     /// The sink has taken the event.
     pub(super) fn acknowledge(&mut self, seq: u64, now: Instant) -> Option<Note> {
-        self.remove_first(seq)?;
+        let number = self.first_under_way(seq)?;
+        self.remove_first(number)?;
         self.acknowledged += 1;
         let State::Down { since, told, .. } = self.state else {
             return None;
@@ -230,12 +286,28 @@ impl Lanes {
         })
     }
 
-    /// The sink has not taken the event.
-    pub(super) fn fail(&mut self, seq: u64, now: Instant, why: String) -> Option<Note> {
+    /// The sink has not tried the event, because one before it failed.
+    pub(super) fn release(&mut self, seq: u64) {
+        let first = self.first_under_way(seq);
+        if let Some(lane) = first.and_then(|number| self.lanes.get_mut(&number)) {
+            self.under_way = self.under_way.saturating_sub(lane.take_back());
+        }
+    }
+
+    /// The lane whose first item is this one, and under way.
+    fn first_under_way(&self, seq: u64) -> Option<u64> {
         let number = *self.pending.get(&seq)?;
+        let lane = self.lanes.get(&number)?;
+        let first = lane.items.front().filter(|_| lane.lent > 0)?;
+        (first.event.seq == seq).then_some(number)
+    }
+
+    /// The sink has not taken the event. What went behind it in its lane goes back with it.
+    pub(super) fn fail(&mut self, seq: u64, now: Instant, why: String) -> Option<Note> {
+        let number = self.first_under_way(seq)?;
         let lane = self.lanes.get_mut(&number)?;
-        let sent = lane.under_way.take()?;
-        self.under_way = self.under_way.saturating_sub(1);
+        let sent = lane.sent?;
+        self.under_way = self.under_way.saturating_sub(lane.take_back());
         let first = lane.items.front_mut()?;
         if first.tries == 0 {
             first.since = now;
@@ -247,7 +319,7 @@ impl Lanes {
         first.not_before = next_try(now, first.since, first.tries, &mut self.rng);
         let (tries, suspect) = (first.tries, first.suspect);
         if first.strikes >= STRIKES {
-            self.remove_first(seq);
+            self.remove_first(number);
             return Some(Note::Dead { seq, tries, why });
         }
         if !suspect || sent == Sent::Probe {
@@ -288,25 +360,45 @@ impl Lanes {
         }
     }
 
-    /// Takes the event out of its lane, which may go on with the next.
-    fn remove_first(&mut self, seq: u64) -> Option<()> {
-        let number = self.pending.remove(&seq)?;
+    /// Takes the first event out of its lane.
+    fn remove_first(&mut self, number: u64) -> Option<()> {
         let lane = self.lanes.get_mut(&number)?;
-        if lane.under_way.take().is_some() {
+        if lane.lent > 0 {
+            lane.lent -= 1;
             self.under_way = self.under_way.saturating_sub(1);
         }
-        lane.items.pop_front().map(|_| ())
+        if lane.lent == 0 {
+            lane.sent = None;
+        }
+        let item = lane.items.pop_front()?;
+        self.pending.remove(&item.event.seq).map(|_| ())
+    }
+}
+
+impl Lane {
+    fn lend_first(&mut self, sent: Sent) -> Option<Arc<StoredEvent>> {
+        let first = self.items.front()?;
+        (self.lent, self.sent) = (1, Some(sent));
+        Some(Arc::clone(&first.event))
+    }
+
+    /// Nothing of it is under way any more; says how much was.
+    const fn take_back(&mut self) -> usize {
+        let lent = self.lent;
+        (self.lent, self.sent) = (0, None);
+        lent
     }
 }
 
 /// The lane of a call: FNV-1a, so that it is the same in each run.
-fn lane_of(subject: &str) -> u64 {
+pub(super) fn lane_of(subject: &str) -> u64 {
     let hash = subject
         .bytes()
         .fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| {
             (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)
         });
-    (hash >> 32) % LANES
+    // The last letters reach the low half alone.
+    (hash ^ (hash >> 32)) % LANES
 }
 
 #[cfg(test)]

@@ -5,12 +5,16 @@
 
 mod address;
 mod backoff;
+mod carrier;
 mod courier;
 mod feed;
 mod jsonl;
 mod lanes;
+mod nats;
+mod postgres;
 mod report;
 mod scribe;
+mod secure;
 mod signature;
 mod webhook;
 
@@ -25,6 +29,7 @@ use reqwest::Url;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 
+use self::carrier::Carrier;
 use super::clock::Clock;
 use super::settings::{Sink, SinkKind};
 use super::store::Store;
@@ -92,40 +97,17 @@ impl Outbox {
             progress_sender.send_modify(|all| {
                 all.insert(Arc::clone(&name), 0);
             });
-            match &sink.kind {
-                SinkKind::Jsonl { path } => {
-                    let file = jsonl::Jsonl::new(path.clone());
-                    tasks.spawn(scribe::run(
-                        desk,
-                        stopped.clone(),
-                        sink.types.clone(),
-                        file,
-                        rng.fork(),
-                    ));
-                }
-                SinkKind::Webhook {
-                    url,
-                    secret,
-                    allow_private,
-                } => {
-                    let key = secret
-                        .as_ref()
-                        .map(|secret| {
-                            signature::Key::new(secret)
-                                .context("what follows `whsec_` in its secret is no base64")
-                        })
-                        .transpose()
-                        .with_context(|| format!("sink {name}"))?;
-                    let webhook = webhook::Webhook::new(url, key, *allow_private, clock)
-                        .with_context(|| format!("sink {name}"))?;
-                    tasks.spawn(courier::run(
-                        desk,
-                        stopped.clone(),
-                        sink.types.clone(),
-                        webhook,
-                        rng.fork(),
-                    ));
-                }
+            let types = sink.types.clone();
+            if let SinkKind::Jsonl { path } = &sink.kind {
+                let file = jsonl::Jsonl::new(path.clone());
+                let stop = stopped.clone();
+                tasks.spawn(scribe::run(desk, stop, types, file, rng.fork()));
+                continue;
+            }
+            let carrier = carrier(sink, clock).with_context(|| format!("sink {name}"))?;
+            if let Some(carrier) = carrier {
+                let stop = stopped.clone();
+                tasks.spawn(courier::run(desk, stop, types, carrier, rng.fork()));
             }
         }
         Ok(Self {
@@ -153,4 +135,43 @@ impl Outbox {
             }
         }
     }
+}
+
+/// The way to a sink that answers; none for one that is a file.
+fn carrier(sink: &Sink, clock: Clock) -> anyhow::Result<Option<Carrier>> {
+    Ok(match &sink.kind {
+        SinkKind::Jsonl { .. } => None,
+        SinkKind::Webhook {
+            url,
+            secret,
+            allow_private,
+        } => {
+            let key = secret.as_ref().map(|secret| {
+                signature::Key::new(secret)
+                    .context("what follows `whsec_` in its secret is no base64")
+            });
+            let webhook = webhook::Webhook::new(url, key.transpose()?, *allow_private, clock)?;
+            Some(Carrier::Webhook(webhook))
+        }
+        SinkKind::Nats {
+            servers,
+            login,
+            credentials,
+            ca,
+            subject,
+            stream,
+        } => Some(Carrier::Nats(nats::Nats::new(nats::Place {
+            servers: servers.clone(),
+            login: login.clone(),
+            credentials: credentials.clone(),
+            ca: ca.clone(),
+            subject: subject.clone(),
+            stream: stream.clone(),
+        }))),
+        SinkKind::Postgres { database, ca } => {
+            let key = format!("sinks.{}.ca", sink.name);
+            let postgres = postgres::Postgres::new(database, ca.as_deref(), &key);
+            Some(Carrier::Postgres(postgres.map_err(anyhow::Error::msg)?))
+        }
+    })
 }

@@ -3,11 +3,11 @@
 
 use std::io;
 use std::net::{SocketAddr, TcpListener, UdpSocket};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use rustix::fs::{Access, access};
 
-use super::{Settings, SinkKind};
+use super::{Settings, Sink, SinkKind};
 use crate::server::transport::certificate::{self, Certificate, Validity};
 use crate::sip::flow::Transport;
 use crate::time::Wall;
@@ -28,9 +28,8 @@ impl Settings {
         if let Some(Err(sentence)) = self.certificate(now) {
             found.push(sentence);
         }
-        if let Some(Err(sentence)) = self.sip.tls.ca.as_deref().map(certificate::authorities) {
-            found.push(sentence);
-        }
+        let authority = self.sip.tls.ca.as_deref();
+        found.extend(authority.and_then(|ca| certificate::authorities(ca, "sip.tls.ca").err()));
         let http = TcpListener::bind(self.http).map(drop);
         found.extend(taken("http", self.http, "http.listen", http));
         let media = SocketAddr::new(self.media.listen, 0);
@@ -42,12 +41,7 @@ impl Settings {
             ));
         }
         found.extend(not_writable(&self.data, "data"));
-        for sink in &self.sinks {
-            if let SinkKind::Jsonl { path } = &sink.kind {
-                let folder = path.parent().unwrap_or_else(|| Path::new(""));
-                found.extend(not_writable(folder, &format!("sinks.{}.jsonl", sink.name)));
-            }
-        }
+        found.extend(self.sinks.iter().flat_map(of_sink));
         if !self.dialplans.exists() {
             let path = self.dialplans.display();
             found.push(format!(
@@ -62,6 +56,35 @@ impl Settings {
     pub fn certificate(&self, now: Wall) -> Option<Result<Validity, String>> {
         let files = self.sip.tls.shown.as_ref()?;
         Some(Certificate::load(files, now).map(|certificate| certificate.validity))
+    }
+}
+
+/// What would keep a sink from working, as far as this machine knows.
+fn of_sink(sink: &Sink) -> Vec<String> {
+    let key = |word: &str| format!("sinks.{}.{word}", sink.name);
+    let untrusted =
+        |ca: &Option<PathBuf>| certificate::authorities(ca.as_deref()?, &key("ca")).err();
+    match &sink.kind {
+        SinkKind::Jsonl { path } => {
+            let folder = path.parent().unwrap_or_else(|| Path::new(""));
+            not_writable(folder, &key("jsonl")).into_iter().collect()
+        }
+        SinkKind::Webhook { .. } => Vec::new(),
+        SinkKind::Nats {
+            credentials, ca, ..
+        } => {
+            let unread = credentials.as_deref().and_then(|path| {
+                let path = access(path, Access::READ_OK)
+                    .is_err()
+                    .then(|| path.display())?;
+                let key = key("credentials");
+                Some(format!(
+                    "cannot read {path}; set `{key}` to a file that the server's user may read"
+                ))
+            });
+            unread.into_iter().chain(untrusted(ca)).collect()
+        }
+        SinkKind::Postgres { ca, .. } => untrusted(ca).into_iter().collect(),
     }
 }
 

@@ -183,6 +183,37 @@ pub enum SinkKind {
         /// Private and loopback addresses may be reached.
         allow_private: bool,
     },
+    /// Messages to a stream of NATS.
+    Nats {
+        /// Where, the first that answers; no address says who we are.
+        servers: Vec<Url>,
+        /// Who we are, when the address said it.
+        login: Option<Login>,
+        /// A file that says who we are.
+        credentials: Option<PathBuf>,
+        /// The authority of the servers; none trusts those of the system.
+        ca: Option<PathBuf>,
+        /// What each subject begins with.
+        subject: String,
+        /// The stream to make when it is not there; none makes none.
+        stream: Option<String>,
+    },
+    /// Rows of a database.
+    Postgres {
+        /// Where, and who we are there.
+        database: Box<tokio_postgres::Config>,
+        /// The authority of the server; none trusts those of the system.
+        ca: Option<PathBuf>,
+    },
+}
+
+/// Who we are at a server.
+#[derive(Clone, Debug)]
+pub enum Login {
+    /// A name and a password.
+    User(String, Secret),
+    /// A token alone.
+    Token(Secret),
 }
 
 /// `retention`.

@@ -1,6 +1,10 @@
 //! `sinks:` of the settings: names, and how events get there.
 
+mod nats;
+mod postgres;
+
 use std::collections::BTreeSet;
+use std::path::PathBuf;
 
 use reqwest::Url;
 
@@ -12,11 +16,34 @@ use crate::dialplan::yaml::Entry;
 use crate::server::outbox;
 
 const SINK: Words = Words {
-    known: &["jsonl", "webhook", "secret", "types", "allow_private"],
-    later: &[
-        "nats", "subject", "postgres", "amqp", "kafka", "mqtt", "template",
+    known: &[
+        "jsonl",
+        "webhook",
+        "nats",
+        "postgres",
+        "types",
+        "secret",
+        "allow_private",
+        "subject",
+        "stream",
+        "credentials",
+        "ca",
     ],
+    later: &["amqp", "kafka", "mqtt", "template"],
 };
+
+/// What a sink can be.
+const KINDS: [&str; 4] = ["jsonl", "webhook", "nats", "postgres"];
+
+/// Words of some sinks alone, with the sinks they belong to.
+const BELONGING: [(&str, &[&str]); 6] = [
+    ("secret", &["webhook"]),
+    ("allow_private", &["webhook"]),
+    ("subject", &["nats"]),
+    ("stream", &["nats"]),
+    ("credentials", &["nats"]),
+    ("ca", &["nats", "postgres"]),
+];
 
 /// Every type of event that there is.
 const TYPES: &[&str] = &[
@@ -91,40 +118,61 @@ fn sink(entry: &Entry, problems: &mut Problems<'_>) -> Option<Sink> {
         );
     }
     let types = types(&fields, problems);
-    let kind = match (fields.entry("jsonl"), fields.entry("webhook")) {
-        (Some(_), None) => {
-            for key in ["secret", "allow_private"] {
-                if let Some(entry) = fields.entry(key) {
-                    problems.error(entry.at, format!("`{key}` belongs to a webhook"));
-                }
-            }
-            let path = fields.text("jsonl", problems)?.into();
-            SinkKind::Jsonl { path }
-        }
-        (None, Some(_)) => webhook(&fields, problems)?,
-        (Some(_), Some(second)) => {
-            problems.error(
-                second.at,
-                "a sink is `jsonl` or `webhook`, not both; make it two sinks",
-            );
-            return None;
-        }
-        (None, None) => {
-            let later = ["nats", "postgres", "amqp", "kafka", "mqtt"];
-            if later.iter().all(|key| fields.entry(key).is_none()) {
-                problems.error(
-                    entry.at,
-                    format!("`{}` needs `jsonl` or `webhook`", read::cut(&entry.key)),
-                );
-            }
-            return None;
-        }
+    let kind = match the_kind(entry, &fields, problems)? {
+        "jsonl" => SinkKind::Jsonl {
+            path: fields.text("jsonl", problems)?.into(),
+        },
+        "webhook" => webhook(&fields, problems)?,
+        "nats" => nats::read(&fields, problems)?,
+        _ => postgres::read(&fields, problems)?,
     };
     Some(Sink {
         name: entry.key.clone(),
         types,
         kind,
     })
+}
+
+/// The one word that says what the sink is. Words that belong to others are reported.
+fn the_kind(
+    entry: &Entry,
+    fields: &Fields<'_>,
+    problems: &mut Problems<'_>,
+) -> Option<&'static str> {
+    let mut kinds = KINDS.iter().filter(|kind| fields.entry(kind).is_some());
+    let Some(&kind) = kinds.next() else {
+        if SINK.later.iter().all(|key| fields.entry(key).is_none()) {
+            let message = format!("`{}` needs {}", read::cut(&entry.key), one_of(&KINDS));
+            problems.error(entry.at, message);
+        }
+        return None;
+    };
+    if let Some(second) = kinds.next().and_then(|second| fields.entry(second)) {
+        let message = format!("a sink is {}, not two of them", one_of(&KINDS));
+        problems.error_do(second.at, message, "make it two sinks");
+        return None;
+    }
+    for (word, kinds) in BELONGING {
+        if let Some(stray) = fields.entry(word).filter(|_| !kinds.contains(&kind)) {
+            problems.error(stray.at, format!("`{word}` belongs to {}", one_of(kinds)));
+        }
+    }
+    Some(kind)
+}
+
+/// `a`, `b` or `c`.
+fn one_of(words: &[&str]) -> String {
+    let quoted: Vec<_> = words.iter().map(|word| format!("`{word}`")).collect();
+    match quoted.split_last() {
+        Some((last, others)) if !others.is_empty() => format!("{} or {last}", others.join(", ")),
+        Some(_) | None => quoted.concat(),
+    }
+}
+
+/// The file of the authority that signed a server's certificate.
+fn authority(fields: &Fields<'_>, problems: &mut Problems<'_>) -> Option<PathBuf> {
+    fields.entry("ca")?;
+    fields.text("ca", problems).map(PathBuf::from)
 }
 
 fn types(fields: &Fields<'_>, problems: &mut Problems<'_>) -> Option<BTreeSet<String>> {

@@ -68,6 +68,8 @@ sinks:
   crm: { webhook: "https://crm.clinic.example/hooks", secret: "${env:CRM_SECRET}", types: [call.ended, callback.opened] }
   here: { webhook: "http://127.0.0.1:9/", allow_private: true }
   log: { jsonl: /var/log/strowger/events.jsonl }
+  bus: { nats: "nats://pbx:s%40cret@10.0.0.7, tls://nats.example:4333", subject: clinic.pbx, stream: CALLS, ca: ca.pem }
+  erp: { postgres: "postgres://pbx:geheim@10.0.0.8/calls?sslmode=verify-full", types: call.ended }
 store: { sync: full }
 retention: { every: 2h, stop_above: 35% }
 limits: { calls: 10, calls_per_second: 3, registrations: 7, call_length: 1h, connections: { all: 20, per_address: 8 }, strangers: { rate: 5, burst: 6, trusted: [10.0.0.0/8] } }
@@ -103,7 +105,7 @@ trace: { write: false, keep: 2d, size: 200MiB }
         .iter()
         .map(|sink| sink.name.as_str())
         .collect();
-    assert_eq!(names, ["crm", "here", "log"]);
+    assert_eq!(names, ["crm", "here", "log", "bus", "erp"]);
     let SinkKind::Webhook { secret, .. } = &settings.sinks[0].kind else {
         panic!("crm is a webhook");
     };
@@ -113,6 +115,60 @@ trace: { write: false, keep: 2d, size: 200MiB }
         "secrets are never printed"
     );
     assert_eq!(settings.sinks[0].types.as_ref().unwrap().len(), 2);
+    let SinkKind::Nats { servers, login, .. } = &settings.sinks[3].kind else {
+        panic!("bus is a stream of NATS");
+    };
+    let servers: Vec<_> = servers.iter().map(Url::as_str).collect();
+    assert_eq!(servers, ["nats://10.0.0.7:4222", "tls://nats.example:4333"]);
+    let Some(Login::User(user, password)) = login else {
+        panic!("the address says who we are");
+    };
+    assert_eq!((user.as_str(), password.reveal()), ("pbx", "s@cret"));
+    let SinkKind::Postgres { database, .. } = &settings.sinks[4].kind else {
+        panic!("erp is a database");
+    };
+    assert_eq!(
+        database.get_ssl_mode(),
+        tokio_postgres::config::SslMode::Require
+    );
+    for secret in ["s%40cret", "s@cret", "geheim"] {
+        assert!(
+            !format!("{settings:?}").contains(secret),
+            "{secret} is printed"
+        );
+    }
+}
+
+#[test]
+fn what_a_bus_or_a_database_cannot_use_is_refused() {
+    let (settings, problems) = read(
+        r#"
+sinks:
+  path: { nats: "nats://u:geheim@h/x" }
+  http: { nats: "http://h" }
+  star: { nats: "nats://h", subject: "a.*", stream: "a b" }
+  both: { nats: "nats://u:geheim@h", credentials: a.creds, secret: x }
+  base: { postgres: "postgres://u:geheim@h:port/db" }
+  word: { postgres: "postgres://u:geheim@h/db?sslrootcert=x" }
+  lone: { postgres: "dbname=calls" }
+  file: { jsonl: a, ca: b }
+"#,
+    );
+    assert!(settings.is_none());
+    for expected in [
+        "strowger.yaml:3:17: error: `nats` takes addresses like",
+        "strowger.yaml:4:17: error: `nats` takes addresses like",
+        "`subject` is of letters",
+        "`stream` is of letters",
+        "the address says who we are already",
+        "`secret` belongs to `webhook`",
+        "strowger.yaml:7:21: error: `postgres` takes an address like",
+        "strowger.yaml:8:21: error: `postgres` takes an address like",
+        "strowger.yaml:9:21: error: the address of `postgres` names no host",
+        "`ca` belongs to `nats` or `postgres`",
+    ] {
+        assert!(problems.contains(expected), "{expected}\n---\n{problems}");
+    }
 }
 
 #[test]
@@ -125,7 +181,7 @@ http: { listen: "0.0.0.0:8080", tokens: [] }
 media: { ports: 10-20 }
 sinks:
   crm: { webhook: "http://169.254.169.254/", typs: [call.ended] }
-  bus: { nats: "nats://127.0.0.1" }
+  bus: { amqp: "amqp://h" }
   two: { jsonl: a, webhook: "https://a.example" }
   bad: { webhook: "https://a.example", secret: "whsec_!", types: [call.endet] }
   env: { webhook: "https://a.example", secret: "${env:UNSET}" }
@@ -147,8 +203,8 @@ trace: { keep: 1s, size: 1MiB }
         "strowger.yaml:7:19: error: the webhook leads to a private or loopback address",
         "unknown key `typs` in `crm`",
         "did you mean `types`?",
-        "strowger.yaml:8:10: error: `nats` is not yet supported",
-        "a sink is `jsonl` or `webhook`, not both",
+        "strowger.yaml:8:10: error: `amqp` is not yet supported",
+        "a sink is `jsonl`, `webhook`, `nats` or `postgres`, not two of them",
         "what follows `whsec_` is no base64",
         "did you mean `call.ended`?",
         "the environment has no `UNSET`",

@@ -136,16 +136,16 @@ pub fn provider() -> Arc<CryptoProvider> {
     Arc::new(ring::default_provider())
 }
 
-/// The authorities in a file.
+/// The authorities in the file that `key` of the settings names.
 ///
 /// # Errors
 /// One sentence that says what to do.
-pub fn authorities(path: &Path) -> Result<RootCertStore, String> {
+pub fn authorities(path: &Path, key: &str) -> Result<RootCertStore, String> {
     let mut roots = RootCertStore::empty();
-    for certificate in certificates(path, "sip.tls.ca")? {
+    for certificate in certificates(path, key)? {
         roots.add(certificate).map_err(|error| {
             let path = path.display();
-            format!("{path} holds a certificate that is no authority's ({error}); set `sip.tls.ca` to the PEM file of the authority")
+            format!("{path} holds a certificate that is no authority's ({error}); set `{key}` to the PEM file of the authority")
         })?;
     }
     Ok(roots)

@@ -176,8 +176,10 @@ impl Network {
 }
 
 fn trusted(ca: Option<&PathBuf>) -> Result<Option<rustls::RootCertStore>> {
-    ca.map(|path| certificate::authorities(path).map_err(|sentence| anyhow!(sentence)))
-        .transpose()
+    ca.map(|path| {
+        certificate::authorities(path, "sip.tls.ca").map_err(|sentence| anyhow!(sentence))
+    })
+    .transpose()
 }
 
 /// What connections say goes the way of the network's messages, so that nothing overtakes: the end of a

@@ -14,6 +14,15 @@ fn event(seq: u64, call: &str) -> StoredEvent {
     }
 }
 
+const SINGLY: Pace = Pace {
+    in_flight: limits::SINK_IN_FLIGHT,
+    batch: 1,
+};
+const IN_BATCHES: Pace = Pace {
+    in_flight: 1,
+    batch: limits::SINK_BATCH,
+};
+
 /// A sink in virtual time: what it answers is a function of the moment and the event.
 struct World {
     lanes: Lanes,
@@ -21,11 +30,16 @@ struct World {
     taken: Vec<(u64, String)>,
     tries: Vec<(Instant, u64)>,
     notes: Vec<Note>,
+    batches: Vec<usize>,
 }
 
 impl World {
     fn new(events: u64, calls: u64) -> Self {
-        let mut lanes = Lanes::new(0, Rng::new([3; 32]));
+        Self::at_pace(events, calls, SINGLY)
+    }
+
+    fn at_pace(events: u64, calls: u64, pace: Pace) -> Self {
+        let mut lanes = Lanes::new(0, pace, Rng::new([3; 32]));
         for seq in 1..=events {
             lanes.push(event(seq, &format!("call-{}", seq % calls)));
         }
@@ -35,6 +49,7 @@ impl World {
             taken: Vec::new(),
             tries: Vec::new(),
             notes: Vec::new(),
+            batches: Vec::new(),
         }
     }
 
@@ -44,27 +59,42 @@ impl World {
             let mut under_way = Vec::new();
             let wait = loop {
                 match self.lanes.next(self.now) {
-                    Step::Send(event) => under_way.push(event),
+                    Step::Send(batch) => under_way.push(batch),
                     Step::Wait(at) => break Some(at),
                     Step::Idle => break None,
                 }
             };
             assert!(under_way.len() <= limits::SINK_IN_FLIGHT);
-            for event in &under_way {
-                self.tries.push((self.now, event.seq));
-                let note = if takes(self.now, event) {
-                    self.taken.push((event.seq, event.subject.clone().unwrap()));
-                    self.lanes.acknowledge(event.seq, self.now)
-                } else {
-                    self.lanes.fail(event.seq, self.now, "refused".into())
-                };
-                self.notes.extend(note);
+            for batch in &under_way {
+                self.batches.push(batch.len());
+                self.answer(batch, &mut takes);
             }
             match wait {
                 _ if !under_way.is_empty() => {}
                 Some(at) if at <= until => self.now = at,
                 Some(_) | None => return,
             }
+        }
+    }
+
+    /// As a carrier answers: what is behind a failure in its lane is not tried.
+    fn answer(&mut self, batch: &Batch, takes: &mut impl FnMut(Instant, &StoredEvent) -> bool) {
+        let mut blocked = BTreeSet::new();
+        for event in batch {
+            let call = event.subject.clone().unwrap();
+            if blocked.contains(&lane_of(&call)) {
+                self.lanes.release(event.seq);
+                continue;
+            }
+            self.tries.push((self.now, event.seq));
+            let note = if takes(self.now, event) {
+                self.taken.push((event.seq, call));
+                self.lanes.acknowledge(event.seq, self.now)
+            } else {
+                blocked.insert(lane_of(&call));
+                self.lanes.fail(event.seq, self.now, "refused".into())
+            };
+            self.notes.extend(note);
         }
     }
 
@@ -185,10 +215,11 @@ fn while_nothing_is_taken_nothing_is_given_up() {
 
 #[test]
 fn the_cursor_is_under_the_lowest_unacknowledged_event() {
-    let mut lanes = Lanes::new(10, Rng::new([1; 32]));
-    lanes.push(event(11, "a"));
+    let mut lanes = Lanes::new(10, SINGLY, Rng::new([1; 32]));
+    assert_ne!(lane_of("call-1"), lane_of("call-2"));
+    lanes.push(event(11, "call-1"));
     lanes.skip(12);
-    lanes.push(event(13, "b"));
+    lanes.push(event(13, "call-2"));
     assert_eq!(lanes.cursor(), 10);
     while let Step::Send(_) = lanes.next(Instant::START) {}
     lanes.acknowledge(13, Instant::START);
@@ -197,4 +228,86 @@ fn the_cursor_is_under_the_lowest_unacknowledged_event() {
     assert_eq!(lanes.cursor(), 13);
     lanes.skip(14);
     assert_eq!(lanes.cursor(), 14);
+}
+
+#[test]
+fn a_sink_that_takes_batches_gets_the_oldest_in_the_order_of_the_sequence() {
+    let mut world = World::at_pace(500, 3, IN_BATCHES);
+    world.run(at(1), |_, _| true);
+    assert_eq!(world.batches, [128, 128, 128, 116]);
+    let places: Vec<_> = world.taken.iter().map(|(seq, _)| *seq).collect();
+    assert_eq!(places, (1..=500).collect::<Vec<_>>());
+    assert_eq!(world.lanes.cursor(), 500);
+}
+
+#[test]
+fn an_outage_of_a_sink_that_takes_batches_is_probed_by_single_events_and_loses_nothing() {
+    let mut world = World::at_pace(900, 40, IN_BATCHES);
+    world.run(at(200), |now, _| now >= at(60));
+    assert_eq!(world.taken.len(), 900);
+    world.assert_in_order_for_each_call();
+    let tried: Vec<_> = world.batches.iter().skip(1).take(5).collect();
+    assert_eq!(
+        tried, [&1; 5],
+        "after the first failure one event is tried at a time"
+    );
+    assert!(
+        matches!(
+            world.notes.as_slice(),
+            [Note::Degraded { .. }, Note::Recovered { .. }]
+        ),
+        "{:?}",
+        world.notes
+    );
+}
+
+#[test]
+fn a_poison_event_in_a_batch_takes_its_lane_alone_with_it() {
+    let mut world = World::at_pace(600, 60, IN_BATCHES);
+    world.run(at(1), |_, event| event.seq != 7);
+    let poisoned = lane_of("call-7");
+    let in_lane = |seq: u64| lane_of(&format!("call-{}", seq % 60)) == poisoned;
+    let overtook = |(seq, _): &(u64, String)| *seq > 7 && in_lane(*seq);
+    assert!(!world.taken.iter().any(overtook));
+    let held = (7..=600).filter(|&seq| in_lane(seq)).count();
+    assert_eq!(world.taken.len(), 600 - held);
+    // Others go on, so it gets its strikes, and the lane goes on without it.
+    let mut next = 601;
+    for second in 1..400 {
+        world.now = world.now.max(at(second));
+        world
+            .lanes
+            .push(event(next, &format!("call-{second}-later")));
+        next += 1;
+        world.run(at(second), |_, event| event.seq != 7);
+    }
+    let dead = |note: &&Note| matches!(note, Note::Dead { seq: 7, .. });
+    assert_eq!(world.notes.iter().filter(dead).count(), 1);
+    assert_eq!(world.taken.len(), usize::try_from(next).unwrap() - 2);
+    world.assert_in_order_for_each_call();
+    assert_eq!(world.lanes.cursor(), next - 1);
+}
+
+#[test]
+fn what_was_not_tried_goes_back_and_is_sent_again() {
+    let mut lanes = Lanes::new(0, IN_BATCHES, Rng::new([1; 32]));
+    for seq in 1..=3 {
+        lanes.push(event(seq, "a"));
+    }
+    let Step::Send(batch) = lanes.next(Instant::START) else {
+        panic!("a batch");
+    };
+    assert_eq!(batch.len(), 3);
+    assert_eq!(
+        lanes.next(Instant::START),
+        Step::Idle,
+        "one batch at a time"
+    );
+    lanes.acknowledge(1, Instant::START);
+    lanes.release(2);
+    let Step::Send(again) = lanes.next(Instant::START) else {
+        panic!("the rest");
+    };
+    let places: Vec<_> = again.iter().map(|event| event.seq).collect();
+    assert_eq!(places, [2, 3]);
 }
