@@ -47,6 +47,12 @@ impl Announcing {
         [self.next, self.offer].into_iter().flatten().min()
     }
 
+    /// Whether something is being said.
+    #[cfg(test)]
+    pub const fn speaks(&self) -> bool {
+        self.play.is_some()
+    }
+
     /// What is said of a place now. Notes it.
     fn place(
         &mut self,

@@ -238,14 +238,15 @@ impl Call {
     }
 
     /// The caller's leg while music, a notice or a prompt is due on it: in a queue, whoever may be
-    /// ringing, while the operator hears the whisper, and at a voicemail box but for the message.
+    /// ringing, while the operator hears the whisper, while a callback is confirmed, and at a voicemail
+    /// box but for the message.
     #[must_use]
     pub fn entertained(&self) -> Option<LegId> {
         let due = match &self.phase {
-            Phase::Waiting | Phase::Whispering(_) => true,
+            Phase::Waiting | Phase::Whispering(_) | Phase::Confirming(_) => true,
             Phase::Voicemail(message) => !matches!(message, Message::Recording { .. }),
             Phase::Dialling => self.transfer.is_some(),
-            Phase::Opening { .. } | Phase::Confirming(_) | Phase::Talking | Phase::Ended => false,
+            Phase::Opening { .. } | Phase::Talking | Phase::Ended => false,
         };
         due.then_some(self.caller.id)
     }
