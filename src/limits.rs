@@ -283,6 +283,9 @@ pub const RECORDING_SEGMENTS: usize = 256;
 pub const RECORDING_GAP: Duration = Duration::from_secs(10);
 /// Records that wait for the store's writer; one more is lost, counted, and an alarm.
 pub const STORE_QUEUE: usize = 65_536;
+/// Work on the store's rows that somebody waits for is committed within this, or they hear that the disk
+/// refuses it; it is done all the same once the disk takes it.
+pub const STORE_WRITE: Duration = Duration::from_secs(10);
 /// Records of one transaction.
 pub const STORE_BATCH: usize = 4_096;
 /// Events of one sink in memory that it has not acknowledged; more wait on the disk.
@@ -291,6 +294,10 @@ pub const SINK_WINDOW: usize = 1_024;
 pub const SINK_PAGE: usize = 256;
 /// A server settings file.
 pub const SETTINGS_FILE_BYTES: u64 = 1 << 20;
+/// Why a recording is held, in characters; a longer reason is refused.
+pub const HOLD_REASON: usize = 200;
+/// Faults of an archive that `strowger recordings verify` lists; the rest is counted.
+pub const VERIFY_FAULTS: usize = 1_000;
 /// Files a retention sweep deletes at once; the rest goes with the next.
 pub const SWEEP_FILES: usize = 10_000;
 /// What a party of a supervised bridge says waits this long for the packets that are late.

@@ -178,6 +178,21 @@ pub fn compact(text: &str) -> Option<String> {
         .then_some(compact)
 }
 
+/// A number that somebody asks for, as people write it: E.164 when it has a `+` or is as long as one,
+/// else the digits alone.
+#[must_use]
+pub fn asked_for(text: &str) -> Option<String> {
+    let digits: String = text.chars().filter(char::is_ascii_digit).collect();
+    let known = text
+        .chars()
+        .all(|it| it.is_ascii_digit() || " +-()".contains(it));
+    if digits.is_empty() || digits.len() > 32 || !known {
+        return None;
+    }
+    let plus = text.starts_with(['+', ' ']) || (digits.len() > 10 && !digits.starts_with('0'));
+    Some(if plus { format!("+{digits}") } else { digits })
+}
+
 /// Gives a compact number, or the pattern of one, its international form.
 pub fn international(compact: &str, country: Country, length: Length) -> Result<String, BadNumber> {
     if let Some(digits) = compact.strip_prefix('+') {

@@ -9,6 +9,7 @@ pub mod check;
 pub mod data;
 pub mod demo;
 mod progress;
+pub mod recordings;
 pub mod restore;
 pub mod serve;
 pub mod test;
@@ -27,6 +28,7 @@ enum Command {
     Backup(backup::Args),
     Check(check::Args),
     Demo(demo::Args),
+    Recordings(recordings::Args),
     Restore(restore::Args),
     Serve(serve::Args),
     Test(test::Args),
@@ -40,6 +42,7 @@ pub fn run() -> ExitCode {
         Command::Backup(args) => backup::run(&args),
         Command::Check(args) => check::run(&args),
         Command::Demo(args) => demo::run(&args),
+        Command::Recordings(args) => recordings::run(&args),
         Command::Restore(args) => restore::run(&args),
         Command::Serve(args) => serve::run(&args),
         Command::Test(args) => test::run(&args),

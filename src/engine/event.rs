@@ -307,6 +307,7 @@ fn finished(recorded: &Recorded) -> Value {
         "bytes": recorded.bytes,
         "duration_s": seconds(recorded.duration),
         "sha256": recorded.sha256,
+        "manifest_sha256": recorded.manifest_sha256,
     })
 }
 

@@ -174,6 +174,7 @@ impl Engine {
                     "bytes": recorded.bytes,
                     "duration_s": recorded.duration.as_secs_f64(),
                     "sha256": recorded.sha256,
+                    "manifest_sha256": recorded.manifest_sha256,
                 }),
             ),
             MediaEvent::RecordFailed { why, .. } => (

@@ -256,6 +256,8 @@ pub struct Recorded {
     pub duration: Duration,
     /// SHA-256 of the file, lower-case hex.
     pub sha256: String,
+    /// SHA-256 of the manifest, which has the hashes of every file.
+    pub manifest_sha256: String,
 }
 
 /// What the media threads tell the engine.

@@ -4,6 +4,7 @@
 //! so that a crash leaves one that can be completed.
 
 use serde::{Deserialize, Serialize};
+use sha2::{Digest as _, Sha256};
 
 use super::command::{RecordPlan, Recorded, SegmentKind, Silence, SoundFormat};
 use crate::id::CallId;
@@ -201,7 +202,24 @@ impl Manifest {
             bytes: self.bytes.unwrap_or(0).saturating_add(continued),
             duration: Duration::from_millis(self.duration_ms.unwrap_or(0)),
             sha256: self.sha256.clone().unwrap_or_default(),
+            manifest_sha256: self.hash(),
         }
+    }
+
+    /// The manifest as it is written.
+    #[must_use]
+    pub fn document(&self) -> Vec<u8> {
+        // Texts, numbers and lists of them have no value that JSON cannot say.
+        let mut json = serde_json::to_vec_pretty(self).unwrap_or_default();
+        json.push(b'\n');
+        json
+    }
+
+    /// SHA-256 of the manifest as it is written, lower-case hex.
+    #[must_use]
+    pub fn hash(&self) -> String {
+        let hash = Sha256::digest(self.document());
+        hash.iter().map(|byte| format!("{byte:02x}")).collect()
     }
 }
 

@@ -12,7 +12,7 @@ use std::thread::JoinHandle;
 use anyhow::{Result, anyhow};
 
 use super::admin::{Admin, Health, Phase, Sources};
-use super::archive::retention;
+use super::archive::{Archive, retention};
 use super::clock::Clock;
 use super::commands::Commands;
 use super::driver::{Asking, Busy, Driver, Inbox, Word};
@@ -125,14 +125,15 @@ impl Server {
         .await?;
         let (tracer, tracing) = Tracer::start(&settings.data, settings.trace, clock)?;
         let commands = Commands::new(Arc::clone(&inbox));
-        let sources = sources(&settings, &telemetry, &health, commands, &store);
+        let archive = archive_of(&settings, &store, clock);
+        let sources = sources(&settings, &telemetry, &health, commands, &archive, &store);
         let admin = match handed.streams(settings.http) {
             Some(listener) => Admin::start_on(tcp::adopt(listener)?, sources)?,
             None => Admin::start(settings.http, sources).await?,
         };
         handed.all_taken()?;
         let outbox = Outbox::start(&settings.sinks, &store, &telemetry, clock, &mut rng)?;
-        let (sweep_stop, sweeping) = start_sweep(&settings, &store, clock);
+        let (sweep_stop, sweeping) = start_sweep(&settings, &archive);
         retention::watch_disk(&settings.data, &telemetry);
         watch_figures(&telemetry, &media, &store);
         net.tasks
@@ -399,20 +400,18 @@ fn repair_recordings(settings: &Settings, inbox: &Inbox) -> Result<()> {
     Ok(())
 }
 
+fn archive_of(settings: &Settings, store: &Store, clock: Clock) -> Archive {
+    let recordings = Arc::from(settings.data.join("recordings"));
+    let stop_above = settings.retention.stop_above;
+    Archive::new(store.clone(), recordings, stop_above, clock)
+}
+
 fn start_sweep(
     settings: &Settings,
-    store: &Store,
-    clock: Clock,
+    archive: &Archive,
 ) -> (watch::Sender<bool>, tokio::task::JoinHandle<()>) {
     let (stop, stopped) = watch::channel(false);
-    let recordings = Arc::from(settings.data.join("recordings"));
-    let sweep = retention::run(
-        store.clone(),
-        recordings,
-        settings.retention,
-        clock,
-        stopped,
-    );
+    let sweep = retention::run(archive.clone(), settings.retention.every, stopped);
     (stop, tokio::spawn(sweep))
 }
 
@@ -442,6 +441,7 @@ fn sources(
     telemetry: &Telemetry,
     health: &Arc<Health>,
     commands: Commands,
+    archive: &Archive,
     store: &Store,
 ) -> Sources {
     Sources {
@@ -449,6 +449,7 @@ fn sources(
         health: Arc::clone(health),
         commands,
         store: store.clone(),
+        archive: archive.clone(),
         data: settings.data.clone(),
         recordings: Arc::from(settings.data.join("recordings")),
         tokens: settings.tokens.clone(),

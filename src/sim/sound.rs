@@ -467,6 +467,7 @@ impl Sound {
                 bytes: 44 + u64::try_from(duration.as_millis()).unwrap_or(0) * 32,
                 duration,
                 sha256: "0".repeat(64),
+                manifest_sha256: "0".repeat(64),
             });
             let event = MediaEvent::Recorded { call, recorded };
             out.push(Sounding::Tell(now + FINISHING, event));

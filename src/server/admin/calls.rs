@@ -14,6 +14,7 @@ use super::problem::Problem;
 use super::{Desk, pages, recordings, words};
 use crate::engine::command::{Actor, Command, Past, Wanted};
 use crate::id::{CallId, OperatorName, QueueName, Ulid};
+use crate::number::asked_for;
 use crate::server::store::CallFilter;
 use crate::time::Wall;
 use crate::words::Role;
@@ -106,16 +107,10 @@ fn call_id(text: &str) -> Result<CallId, Problem> {
 
 /// A number as calls have it. The `+` of a query that nobody encoded reads as a space.
 pub(super) fn phone(text: &str) -> Result<String, Problem> {
-    let digits: String = text.chars().filter(char::is_ascii_digit).collect();
-    let known = text
-        .chars()
-        .all(|it| it.is_ascii_digit() || " +-()".contains(it));
-    if digits.is_empty() || digits.len() > 32 || !known {
+    asked_for(text).ok_or_else(|| {
         let why = "`phone` is a number like +380671112233";
-        return Err(Problem::senseless(why.to_owned()));
-    }
-    let plus = text.starts_with(['+', ' ']) || (digits.len() > 10 && !digits.starts_with('0'));
-    Ok(if plus { format!("+{digits}") } else { digits })
+        Problem::senseless(why.to_owned())
+    })
 }
 
 /// `GET /v1/calls`.

@@ -5,6 +5,7 @@
 //! kept is read from the store.
 
 mod access;
+mod archive;
 mod asked;
 mod calls;
 mod control;
@@ -43,6 +44,7 @@ use tokio::task::{JoinHandle, spawn_blocking};
 pub use health::{Health, Phase};
 pub use local::socket_in;
 
+use super::archive::Archive;
 use super::commands::Commands;
 use super::settings::Token;
 use super::store::Store;
@@ -76,6 +78,8 @@ pub struct Sources {
     pub commands: Commands,
     /// What is kept.
     pub store: Store,
+    /// What is done to finished recordings.
+    pub archive: Archive,
     /// Where it is kept, and where the commands of this machine find the server.
     pub data: PathBuf,
     /// Where recordings are.
@@ -94,6 +98,7 @@ struct Desk {
 struct Api {
     commands: Commands,
     store: Store,
+    archive: Archive,
     recordings: Arc<Path>,
     access: Access,
     readers: Semaphore,
@@ -105,6 +110,7 @@ impl Desk {
         let api = Api {
             commands: sources.commands,
             store: sources.store,
+            archive: sources.archive,
             recordings: sources.recordings,
             access: Access::new(&sources.tokens),
             readers: Semaphore::new(limits::API_READERS),

@@ -74,6 +74,7 @@ fn fields(recording: &StoredRecording) -> Value {
         "bytes": recording.bytes,
         "from": recording.from,
         "to": recording.to,
+        "hold": recording.hold,
         "audio": format!("/v1/recordings/{}/audio", recording.call),
     })
 }

@@ -5,7 +5,7 @@ use axum::http::Method;
 use axum::routing::{self, MethodRouter};
 use serde_json::{Value, json};
 
-use super::{Desk, calls, control, events, floor, openapi, recordings};
+use super::{Desk, archive, calls, control, events, floor, openapi, recordings};
 use crate::words::Role::{self, Admin, Auditor, Integration, Operator, Supervisor};
 
 /// One page.
@@ -32,6 +32,7 @@ const EVERYBODY: &[Role] = &[Admin, Supervisor, Operator, Auditor, Integration];
 const SEES_EVENTS: &[Role] = &[Admin, Supervisor, Auditor, Integration];
 const HEARS: &[Role] = &[Admin, Supervisor, Auditor];
 const MOVES: &[Role] = &[Admin, Supervisor];
+const ADMINISTERS: &[Role] = &[Admin];
 const MOVES_OWN: &[Role] = &[Admin, Supervisor, Operator];
 const DESCRIBES: &[Role] = &[Admin, Supervisor, Operator, Integration];
 
@@ -105,7 +106,7 @@ macro_rules! route {
 }
 
 /// The table.
-pub(super) static ROUTES: [Route; 23] = [
+pub(super) static ROUTES: [Route; 27] = [
     route!("queues", GET "/v1/queues", EVERYBODY, PAGE, nothing,
         || routing::get(floor::queues), "Every queue, as it stands now"),
     route!("queue", GET "/v1/queues/{id}", EVERYBODY, &[], nothing,
@@ -174,6 +175,17 @@ pub(super) static ROUTES: [Route; 23] = [
         || routing::get(recordings::recordings), "Recordings and messages, the latest first"),
     route!("audio", GET "/v1/recordings/{id}/audio", HEARS, &[], nothing,
         || routing::get(recordings::audio), "The sound of a recording; every access is journalled"),
+    route!("certificate", GET "/v1/recordings/{id}/certificate", HEARS, &[], nothing,
+        || routing::get(archive::certificate),
+        "What happened to a recording, chained by hashes; of one that is gone, who and why"),
+    route!("recording_hold", POST "/v1/recordings/{id}/hold", MOVES, &[], || {
+            body(&["reason"], json!({ "reason": text("why it must not be deleted") }))
+        }, || routing::post(archive::hold),
+        "Hold a recording: neither retention nor erasure touches it"),
+    route!("recording_release", DELETE "/v1/recordings/{id}/hold", MOVES, &[], nothing,
+        || routing::delete(archive::release), "Release a recording that is held"),
+    route!("sweep", POST "/v1/recordings/sweep", ADMINISTERS, &[], || body(&[], json!({})),
+        || routing::post(archive::sweep), "Delete what is due now, without waiting for the hour"),
     route!("events", GET "/v1/events", SEES_EVENTS, EVENTS, nothing,
         || routing::get(events::events), "Events in their sequence, gap-free"),
     route!("openapi", GET "/openapi.json", EVERYBODY, &[], nothing,

@@ -346,9 +346,7 @@ pub(super) fn remove_mark(root: &Path, call: &str) -> anyhow::Result<()> {
 
 /// Writes a manifest so that there is always a whole one.
 pub(super) fn write_manifest(root: &Path, path: &str, manifest: &Manifest) -> anyhow::Result<()> {
-    let mut json = serde_json::to_vec_pretty(manifest).context("write the manifest")?;
-    json.push(b'\n');
-    write_whole(&root.join(path), &json)
+    write_whole(&root.join(path), &manifest.document())
 }
 
 /// Writes beside and renames, so that a crash leaves the old file or the new one.

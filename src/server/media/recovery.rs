@@ -55,6 +55,8 @@ fn recover_one(root: &Path, call: CallId, path: &str) -> anyhow::Result<Recorded
     let manifest: Manifest =
         serde_json::from_str(&text).with_context(|| format!("read the manifest of {call}"))?;
     if manifest.is_complete() {
+        // What is hashed is what this version writes.
+        recording::write_manifest(root, path, &manifest)?;
         recording::remove_mark(root, &call.to_string())?;
         return Ok(manifest.recorded());
     }

@@ -54,6 +54,7 @@ const TYPES: &[&str] = &[
     "recording.resumed",
     "recording.failed",
     "recording.erased",
+    "recording.root",
     "retention.stopped",
     "voicemail.recorded",
     "call.started",

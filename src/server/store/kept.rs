@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, ensure};
 
+use super::chain::Chain;
 use super::{Calls, EventReader, Recordings, Store, schema, snapshot};
 
 /// What a data folder keeps.
@@ -69,6 +70,14 @@ impl Kept {
     /// When the database cannot be opened.
     pub fn calls(&self) -> anyhow::Result<Calls> {
         Calls::open(&self.database)
+    }
+
+    /// The chain of what happened to recordings.
+    ///
+    /// # Errors
+    /// When the database cannot be opened.
+    pub fn chain(&self) -> anyhow::Result<Chain> {
+        Chain::open(&self.database)
     }
 
     /// The recordings.

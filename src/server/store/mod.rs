@@ -9,6 +9,7 @@
 mod backlog;
 mod bindings;
 mod calls;
+pub mod chain;
 mod checkpoint;
 mod cloud_event;
 mod kept;
@@ -21,6 +22,7 @@ mod restore;
 mod schema;
 mod snapshot;
 mod writer;
+mod writing;
 
 #[cfg(test)]
 mod tests;
@@ -39,9 +41,10 @@ use tokio::sync::watch;
 pub use backlog::{EventReader, StoredEvent};
 pub use calls::{CallFilter, Calls};
 pub use kept::Kept;
-pub use recordings::{RecordingFilter, Recordings, StoredRecording};
+pub use recordings::{KnownRecording, RecordingFilter, Recordings, StoredRecording, hold};
 pub use restore::Restored;
 pub use schema::Sync;
+pub use writing::Writing;
 
 use super::clock::Clock;
 use super::vital;
@@ -93,6 +96,7 @@ enum Job {
         tries: u32,
         why: String,
     },
+    Work(writing::Work),
     /// Commit what came before, then end.
     Close,
 }
@@ -257,6 +261,14 @@ impl Store {
     /// When the database cannot be opened.
     pub fn recordings(&self) -> anyhow::Result<Recordings> {
         Recordings::open(&self.database)
+    }
+
+    /// The chain of what happened to recordings, on a connection of its own.
+    ///
+    /// # Errors
+    /// When the database cannot be opened.
+    pub fn chain(&self) -> anyhow::Result<chain::Chain> {
+        chain::Chain::open(&self.database)
     }
 
     /// Where the database is, for the commands that read it.

@@ -6,10 +6,10 @@
 use std::path::Path;
 
 use rusqlite::{Connection, OptionalExtension as _, Row, Transaction, params};
-use serde_json::Value;
+use serde_json::{Map, Value, json};
 
 use super::projection::{moment, text};
-use super::schema;
+use super::{chain, schema};
 use crate::engine::event::Event;
 use crate::time::Wall;
 
@@ -32,6 +32,25 @@ pub struct StoredRecording {
     pub from: Option<String>,
     /// The dialled number, once the call is over.
     pub to: Option<String>,
+    /// Why it must not be deleted, if somebody said so.
+    pub hold: Option<String>,
+}
+
+/// A row as it stands, for whoever compares it with the files.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct KnownRecording {
+    /// The call.
+    pub call: String,
+    /// The file, relative to the recordings folder.
+    pub file: String,
+    /// Its size, as far as known.
+    pub bytes: u64,
+    /// Its call is over.
+    pub ended: bool,
+    /// It is gone.
+    pub deleted: bool,
+    /// Why it must not be deleted.
+    pub hold: Option<String>,
 }
 
 /// Which recordings are wanted, the latest first.
@@ -45,7 +64,8 @@ pub struct RecordingFilter {
     pub limit: usize,
 }
 
-const COLUMNS: &str = "recordings.call, file, bytes, keep_until, started, ended, caller, called
+const COLUMNS: &str =
+    "recordings.call, file, bytes, keep_until, started, ended, caller, called, hold
      FROM recordings LEFT JOIN calls ON calls.call = recordings.call";
 
 /// Follows the `recording.*` events of one call.
@@ -76,10 +96,11 @@ pub(super) fn apply(
                 ])?;
         }
         "finished" => finished(transaction, event, &call, &file, bytes)?,
-        "deleted" => {
+        "deleted" | "erased" => {
             transaction
                 .prepare_cached("UPDATE recordings SET deleted = ?2 WHERE call = ?1")?
                 .execute(params![call, event.time.as_millis()])?;
+            gone(transaction, event, verb, &call)?;
         }
         _ => {}
     }
@@ -113,6 +134,69 @@ fn finished(
             keep(event),
             moment(&event.data, "keep_until").map(Wall::as_millis),
         ])?;
+    chained(transaction, event, call)
+}
+
+/// The hash of a finished recording goes into the chain. One that a restart tells of again is there.
+fn chained(transaction: &Transaction<'_>, event: &Event, call: &str) -> rusqlite::Result<()> {
+    let mut says = Map::new();
+    for field in ["file", "bytes", "sha256", "manifest_sha256"] {
+        let value = event.data.get(field).cloned().unwrap_or_default();
+        says.insert(field.to_owned(), value);
+    }
+    let last = chain::last_of(transaction, call)?.map(|link| link.fields());
+    let known = last.is_some_and(|last| says.iter().all(|(field, it)| last.get(field) == Some(it)));
+    if !known {
+        chain::append(transaction, event.time, "finished", Some(call), &says)?;
+    }
+    Ok(())
+}
+
+/// What is deleted leaves its hashes, and why it went.
+fn gone(
+    transaction: &Transaction<'_>,
+    event: &Event,
+    verb: &str,
+    call: &str,
+) -> rusqlite::Result<()> {
+    let last = chain::last_of(transaction, call)?.map(|link| link.fields());
+    let kind = last.as_ref().and_then(|last| text(last, "kind"));
+    if matches!(kind, Some("deleted" | "erased")) {
+        return Ok(());
+    }
+    let mut says = Map::new();
+    for field in ["file", "sha256", "manifest_sha256"] {
+        let value = last.as_ref().and_then(|last| last.get(field)).cloned();
+        says.insert(field.to_owned(), value.unwrap_or_default());
+    }
+    for field in ["bytes", "reason", "by"] {
+        let value = event.data.get(field).cloned().unwrap_or_default();
+        says.insert(field.to_owned(), value);
+    }
+    chain::append(transaction, event.time, verb, Some(call), &says)?;
+    Ok(())
+}
+
+/// Whether somebody holds a recording, and why; said in the chain as well.
+pub fn hold(
+    rows: &Connection,
+    at: Wall,
+    call: &str,
+    reason: Option<&str>,
+    by: &str,
+    manifest_sha256: &str,
+) -> rusqlite::Result<()> {
+    rows.execute(
+        "UPDATE recordings SET hold = ?2 WHERE call = ?1",
+        params![call, reason],
+    )?;
+    let mut says = chain::last_of(rows, call)?.map_or_else(Map::new, |link| link.fields());
+    says.retain(|field, _| matches!(field.as_str(), "file" | "bytes" | "sha256"));
+    says.insert("manifest_sha256".into(), json!(manifest_sha256));
+    says.insert("reason".into(), json!(reason));
+    says.insert("by".into(), json!(by));
+    let kind = if reason.is_some() { "held" } else { "released" };
+    chain::append(rows, at, kind, Some(call), &says)?;
     Ok(())
 }
 
@@ -166,7 +250,7 @@ impl Recordings {
     pub fn due(&self, now: Wall, limit: usize) -> anyhow::Result<Vec<StoredRecording>> {
         let mut statement = self.db.prepare_cached(&format!(
             "SELECT {COLUMNS}
-             WHERE deleted IS NULL AND ended IS NOT NULL AND keep_until <= ?1
+             WHERE deleted IS NULL AND ended IS NOT NULL AND keep_until <= ?1 AND hold IS NULL
              ORDER BY keep_until, recordings.call LIMIT ?2",
         ))?;
         let limit = i64::try_from(limit).unwrap_or(i64::MAX);
@@ -204,13 +288,67 @@ impl Recordings {
         Ok(rows.collect::<rusqlite::Result<_>>()?)
     }
 
+    /// How many are due, and held.
+    ///
+    /// # Errors
+    /// When the database cannot be read.
+    pub fn due_and_held(&self, now: Wall) -> anyhow::Result<u64> {
+        let held: i64 = self.db.query_row(
+            "SELECT count(*) FROM recordings
+             WHERE deleted IS NULL AND ended IS NOT NULL AND keep_until <= ?1 AND hold IS NOT NULL",
+            [now.as_millis()],
+            |row| row.get(0),
+        )?;
+        Ok(held.unsigned_abs())
+    }
+
+    /// What is known of recordings after this one by their ids, those that are gone included.
+    ///
+    /// # Errors
+    /// When the database cannot be read.
+    pub fn known(&self, after: &str, limit: usize) -> anyhow::Result<Vec<KnownRecording>> {
+        self.known_by("> ?1 ORDER BY call LIMIT ?2", after, limit)
+    }
+
+    /// What is known of one recording, there or gone.
+    ///
+    /// # Errors
+    /// When the database cannot be read.
+    pub fn known_one(&self, call: &str) -> anyhow::Result<Option<KnownRecording>> {
+        Ok(self.known_by("= ?1 LIMIT ?2", call, 1)?.pop())
+    }
+
+    fn known_by(
+        &self,
+        which: &str,
+        call: &str,
+        limit: usize,
+    ) -> anyhow::Result<Vec<KnownRecording>> {
+        let mut statement = self.db.prepare_cached(&format!(
+            "SELECT call, file, bytes, ended IS NOT NULL, deleted IS NOT NULL, hold
+             FROM recordings WHERE call {which}"
+        ))?;
+        let limit = i64::try_from(limit).unwrap_or(i64::MAX);
+        let rows = statement.query_map(params![call, limit], |row| {
+            Ok(KnownRecording {
+                call: row.get(0)?,
+                file: row.get(1)?,
+                bytes: row.get::<_, i64>(2)?.unsigned_abs(),
+                ended: row.get(3)?,
+                deleted: row.get(4)?,
+                hold: row.get(5)?,
+            })
+        })?;
+        Ok(rows.collect::<rusqlite::Result<_>>()?)
+    }
+
     /// How many recordings are kept, and how many of them are due.
     ///
     /// # Errors
     /// When the database cannot be read.
     pub fn stock(&self, now: Wall) -> anyhow::Result<(u64, u64)> {
         let stock = self.db.query_row(
-            "SELECT count(*), coalesce(sum(ended IS NOT NULL AND keep_until <= ?1), 0)
+            "SELECT count(*), coalesce(sum(ended IS NOT NULL AND keep_until <= ?1 AND hold IS NULL), 0)
              FROM recordings WHERE deleted IS NULL",
             [now.as_millis()],
             |row| Ok((row.get::<_, i64>(0)?, row.get::<_, i64>(1)?)),
@@ -229,5 +367,6 @@ fn stored(row: &Row<'_>) -> rusqlite::Result<StoredRecording> {
         ended: row.get::<_, Option<i64>>(5)?.map(Wall::from_millis),
         from: row.get(6)?,
         to: row.get(7)?,
+        hold: row.get(8)?,
     })
 }

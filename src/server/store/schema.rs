@@ -10,7 +10,7 @@ use super::snapshot;
 
 /// What makes each version of the one before it, the first of nothing. The last is the version this
 /// program writes; a higher one belongs to a later program.
-const STEPS: [&str; 5] = [TABLES, PATHS, WISHES, CALLS, RECALLS];
+const STEPS: [&str; 6] = [TABLES, PATHS, WISHES, CALLS, RECALLS, ARCHIVE];
 
 /// The first version's tables. `STRICT`, so that a wrong type is an error at once.
 const TABLES: &str = "
@@ -157,6 +157,23 @@ UPDATE numbers SET talked = talk.at, operator = talk.operator FROM
      WHERE talked AND operator IS NOT NULL GROUP BY number) AS talk
     WHERE talk.number = numbers.number;
 DROP VIEW ended;
+";
+
+/// What happened to recordings, chained by hashes, and which of them are held.
+const ARCHIVE: &str = "
+ALTER TABLE recordings ADD COLUMN hold TEXT;
+CREATE TABLE archive_links (
+    link INTEGER PRIMARY KEY,
+    recording TEXT,
+    says TEXT NOT NULL,
+    hash TEXT NOT NULL
+) STRICT;
+CREATE INDEX archive_links_by_recording ON archive_links(recording, link);
+CREATE TABLE archive_roots (
+    day TEXT PRIMARY KEY,
+    link INTEGER NOT NULL,
+    hash TEXT NOT NULL
+) STRICT, WITHOUT ROWID;
 ";
 
 /// How safe a commit is.

@@ -21,7 +21,7 @@ use tokio::sync::watch;
 
 use super::checkpoint::Checkpointer;
 use super::{Job, OnCommitted, Restored, StoreHealth, StoreOptions, bindings, cloud_event};
-use super::{projection, restore};
+use super::{Writing, projection, restore};
 use crate::engine::event::Event;
 use crate::engine::output::Record;
 use crate::id::{CallId, EventId, Ulid};
@@ -213,6 +213,13 @@ impl Writer {
                             why
                         ])?;
                 }
+                Job::Work(work) => work.run(&mut Writing {
+                    transaction: &transaction,
+                    now,
+                    source: &self.source,
+                    rng: &mut self.rng,
+                    next: &mut next,
+                })?,
                 Job::Committed(_) | Job::Close => {}
             }
         }
@@ -230,6 +237,8 @@ impl Writer {
         for job in batch {
             if let Job::Committed(id) = job {
                 (self.on_committed)(*id);
+            } else if let Job::Work(work) = job {
+                work.committed();
             }
         }
     }
@@ -253,7 +262,7 @@ impl Writer {
 }
 
 /// An event of the shell or of recovery.
-fn own_event(
+pub(super) fn own_event(
     rng: &mut Rng,
     time: crate::time::Wall,
     kind: &'static str,
@@ -271,7 +280,7 @@ fn own_event(
 
 /// Writes one event and what follows from it, and takes the next number of the sequence. An event
 /// that is there already changes nothing.
-fn write_event(
+pub(super) fn write_event(
     transaction: &Transaction<'_>,
     source: &str,
     event: &Event,

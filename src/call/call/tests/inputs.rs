@@ -125,6 +125,7 @@ pub(super) fn inputs(bench: &Bench) -> Vec<CallInput> {
             bytes: 1,
             duration: Duration::from_secs(1),
             sha256: String::new(),
+            manifest_sha256: String::new(),
         }),
     }));
     let why = "disk".to_owned();

@@ -17,6 +17,7 @@ use crate::engine::input::Input;
 use crate::engine::output::{Output, Record};
 use crate::id::{CallId, CommandId, EventId, FlowId, OperatorName, Ulid};
 use crate::rng::Rng;
+use crate::server::archive::Archive;
 use crate::server::clock::Clock;
 use crate::server::driver::{Inbox, Word};
 use crate::server::mailbox::Mailbox;
@@ -200,6 +201,7 @@ impl Hall {
             health: Arc::clone(&health),
             commands: Commands::new(Arc::clone(&inbox)),
             store: store.clone(),
+            archive: archive(&store, &folder),
             data: folder.path().to_owned(),
             recordings: Arc::from(folder.path().join("recordings")),
             tokens: tokens(names),
@@ -224,6 +226,7 @@ impl Hall {
             health: Arc::clone(&self.health),
             commands: Commands::new(Arc::clone(&self.inbox)),
             store: self.store.clone(),
+            archive: archive(&self.store, &self.folder),
             data: self.folder.path().to_owned(),
             recordings: Arc::from(self.folder.path().join("recordings")),
             tokens: tokens(names),
@@ -419,4 +422,9 @@ fn engine(inbox: &Inbox, store: &Store, clock: Clock) -> JoinHandle<()> {
             }
         }
     })
+}
+
+fn archive(store: &Store, folder: &tempfile::TempDir) -> Archive {
+    let recordings = Arc::from(folder.path().join("recordings"));
+    Archive::new(store.clone(), recordings, 20, Clock::start())
 }

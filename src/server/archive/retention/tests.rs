@@ -11,6 +11,7 @@ use crate::engine::event::Event;
 use crate::engine::output::Record;
 use crate::id::{EventId, Ulid};
 use crate::rng::Rng;
+use crate::server::clock::Clock;
 use crate::server::store::{StoreOptions, Sync};
 
 const BEGAN: Wall = Wall::from_millis(1_780_000_000_000);
@@ -105,7 +106,7 @@ impl Archive {
 
     fn sweep(&mut self, now: Wall) -> Swept {
         self.settle();
-        let swept = sweep(&self.store, &self.recordings(), 20, now, false).unwrap();
+        let swept = sweep(&self.store, &self.recordings(), 20, now, false, "retention").unwrap();
         self.settle();
         swept
     }
@@ -197,11 +198,27 @@ fn too_many_at_once_stop_the_sweep_and_raise_one_alarm() {
     let alarms = archive.events("retention.stopped");
     assert_eq!(alarms.len(), 1);
     assert_eq!(alarms[0]["data"]["due"], 101);
-    let told = sweep(&archive.store, &archive.recordings(), 20, late, true).unwrap();
+    let told = sweep(
+        &archive.store,
+        &archive.recordings(),
+        20,
+        late,
+        true,
+        "retention",
+    )
+    .unwrap();
     assert!(told.stopped);
     archive.settle();
     assert_eq!(archive.events("retention.stopped").len(), 1);
-    let all = sweep(&archive.store, &archive.recordings(), 100, late, true).unwrap();
+    let all = sweep(
+        &archive.store,
+        &archive.recordings(),
+        100,
+        late,
+        true,
+        "retention",
+    )
+    .unwrap();
     assert_eq!(all.deleted, 101);
 }
 

@@ -1,0 +1,299 @@
+//! The archive over real files and a real store: what is chained, held, swept, and found broken.
+
+use std::fs;
+use std::path::PathBuf;
+
+use sha2::{Digest as _, Sha256};
+
+use super::verify::{Verified, verify};
+use super::*;
+use crate::engine::event::Event;
+use crate::engine::output::Record;
+use crate::id::{CallId, EventId, OperatorName, Ulid};
+use crate::media::command::{RecordPlan, SegmentKind};
+use crate::media::manifest::{Manifest, Part};
+use crate::rng::Rng;
+use crate::server::store::{Kept, StoreOptions, Sync};
+use crate::time::Duration;
+use crate::words::Role;
+
+const BEGAN: Wall = Wall::from_millis(1_780_000_000_000);
+
+pub(super) struct Shelf {
+    pub(super) folder: tempfile::TempDir,
+    pub(super) store: Store,
+    pub(super) archive: Archive,
+    rng: Rng,
+}
+
+pub(super) fn admin() -> Actor {
+    Actor {
+        name: "head".to_owned(),
+        role: Role::Admin,
+        operator: None,
+    }
+}
+
+impl Shelf {
+    pub(super) fn new() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let clock = Clock::start();
+        let options = StoreOptions {
+            sync: Sync::Normal,
+            sinks: Vec::new(),
+            rng: Rng::new([1; 32]),
+            clock,
+            on_committed: Box::new(|_| {}),
+        };
+        let (store, _) = Store::open(folder.path(), "test", options).unwrap();
+        let recordings: Arc<Path> = Arc::from(folder.path().join("recordings"));
+        fs::create_dir(&recordings).unwrap();
+        Self {
+            archive: Archive::new(store.clone(), recordings, 20, clock),
+            folder,
+            store,
+            rng: Rng::new([4; 32]),
+        }
+    }
+
+    pub(super) fn event(&mut self, call: CallId, kind: &'static str, data: Value) {
+        let Value::Object(data) = data else {
+            panic!("data is an object");
+        };
+        self.store.record(Record::Event(Box::new(Event {
+            id: EventId(Ulid::new(BEGAN, &mut self.rng)),
+            kind,
+            subject: Some(call),
+            time: BEGAN,
+            data,
+        })));
+    }
+
+    /// A finished recording of two files, due long ago, of a call from `from`.
+    pub(super) fn record(&mut self, from: &str) -> (String, PathBuf) {
+        let call = CallId(Ulid::new(BEGAN, &mut self.rng));
+        let mut manifest = Manifest::begin(&RecordPlan {
+            call,
+            started_at: BEGAN,
+            to: "+380800111222".into(),
+            from: Some(from.to_owned()),
+            site: None,
+            queue: None,
+            operator: Some(OperatorName::from("olena")),
+            kind: SegmentKind::Talk,
+            keep: Some(Duration::from_secs(3600)),
+        });
+        let root = self.folder.path().join("recordings");
+        let first = root.join(&manifest.file);
+        fs::create_dir_all(first.parent().unwrap()).unwrap();
+        let mut parts = Vec::new();
+        for (number, length) in [(1, 1000), (2, 500)] {
+            let file = crate::media::manifest::file_of(call, BEGAN, number);
+            let mut sound = vec![0; length];
+            self.rng.fill(&mut sound);
+            fs::write(root.join(&file), &sound).unwrap();
+            let hash = Sha256::digest(&sound);
+            let sha256 = hash.iter().map(|byte| format!("{byte:02x}")).collect();
+            let bytes = sound.len() as u64;
+            parts.push(Part {
+                file,
+                bytes,
+                sha256,
+            });
+        }
+        manifest.complete(Duration::from_secs(1), parts);
+        fs::write(first.with_extension("json"), manifest.document()).unwrap();
+        let recorded = manifest.recorded();
+        let id = call.to_string();
+        self.event(
+            call,
+            "recording.started",
+            json!({ "file": recorded.file, "keep_s": 3600 }),
+        );
+        self.event(
+            call,
+            "recording.finished",
+            json!({
+                "recording": id, "file": recorded.file, "bytes": recorded.bytes,
+                "sha256": recorded.sha256, "manifest_sha256": recorded.manifest_sha256,
+            }),
+        );
+        let ended = json!({
+            "id": id, "direction": "inbound", "from": from, "to": "+380800111222",
+            "started_at": BEGAN.to_string(), "outcome": "answered", "operator": "olena",
+        });
+        self.event(call, "call.ended", ended);
+        self.settle();
+        (id, first)
+    }
+
+    /// Waits until everything recorded is committed.
+    pub(super) fn settle(&self) {
+        self.store.write(|_| Ok(())).unwrap();
+    }
+
+    fn verify(&self) -> Verified {
+        self.settle();
+        let kept = Kept::open(self.folder.path()).unwrap();
+        verify(&kept, &self.folder.path().join("recordings"), |_, _| {}).unwrap()
+    }
+
+    fn broken(&self) -> Vec<String> {
+        let found = self.verify();
+        assert_eq!(found.broken as usize, found.faults.len());
+        found.faults.into_iter().map(|it| it.what).collect()
+    }
+
+    fn sql(&self, text: &str) {
+        let db = rusqlite::Connection::open(Store::database_in(self.folder.path())).unwrap();
+        db.busy_timeout(Duration::from_secs(5)).unwrap();
+        db.execute_batch(text).unwrap();
+    }
+}
+
+fn refused(done: Result<Value, Undone>) -> (u16, String) {
+    match done.unwrap_err() {
+        Undone::Refused(refused) => (refused.status, refused.why),
+        Undone::Failed(error) => panic!("{error:#}"),
+    }
+}
+
+fn flip(path: &Path) {
+    let mut bytes = fs::read(path).unwrap();
+    let middle = bytes.len() / 2;
+    bytes[middle] ^= 1;
+    fs::write(path, bytes).unwrap();
+}
+
+#[test]
+fn one_flipped_byte_anywhere_is_found_and_so_is_what_is_missing_or_foreign() {
+    let mut shelf = Shelf::new();
+    let (_, first) = shelf.record("+380671112233");
+    shelf.record("+380671112234");
+    let whole = shelf.verify();
+    assert_eq!((whole.whole, whole.broken, whole.links), (2, 0, 2));
+    assert_eq!(whole.bytes, 3000);
+    let (second, manifest) = (first.with_extension("2.wav"), first.with_extension("json"));
+    for (path, what) in [
+        (&first, "is not what was recorded"),
+        (&second, "is not what was recorded"),
+        (&manifest, "manifest"),
+    ] {
+        flip(path);
+        let broken = shelf.broken();
+        assert!(broken.len() == 1 && broken[0].contains(what), "{broken:?}");
+        flip(path);
+        let kept = fs::read(path).unwrap();
+        fs::remove_file(path).unwrap();
+        let broken = shelf.broken();
+        assert!(
+            broken.len() == 1 && broken[0].contains("missing"),
+            "{broken:?}"
+        );
+        fs::write(path, kept).unwrap();
+    }
+    let foreign = [
+        first.with_file_name("notes.txt"),
+        first.with_extension("3.wav"),
+        shelf.folder.path().join("recordings/a.wav"),
+    ];
+    for path in &foreign {
+        fs::write(path, "x").unwrap();
+    }
+    assert_eq!(shelf.broken(), ["no recording owns this file"; 3]);
+    for path in &foreign {
+        fs::remove_file(path).unwrap();
+    }
+    std::os::unix::fs::symlink(&first, &foreign[0]).unwrap();
+    assert_eq!(shelf.broken(), ["no recording owns this file"]);
+    fs::remove_file(&foreign[0]).unwrap();
+    assert_eq!(shelf.broken(), Vec::<String>::new());
+}
+
+#[test]
+fn a_changed_link_a_changed_row_and_a_chain_cut_short_are_found() {
+    let mut shelf = Shelf::new();
+    let (id, _) = shelf.record("+380671112233");
+    shelf.record("+380671112234");
+    shelf.sql("CREATE TABLE kept AS SELECT * FROM archive_links");
+    let back = "DELETE FROM archive_links; INSERT INTO archive_links SELECT * FROM kept";
+    shelf.sql("UPDATE archive_links SET says = replace(says, '1500', '1501') WHERE link = 1");
+    assert_eq!(shelf.broken(), ["it is not what was written"]);
+    shelf.sql(back);
+    shelf.sql("DELETE FROM archive_links WHERE link = 1");
+    assert!(shelf.broken()[0].contains("link 1 is missing"));
+    shelf.sql(back);
+    shelf.sql(&format!(
+        "UPDATE recordings SET bytes = 7 WHERE call = '{id}'"
+    ));
+    assert_eq!(
+        shelf.broken(),
+        ["its row says another thing than its manifest"]
+    );
+    shelf.sql(&format!(
+        "UPDATE recordings SET bytes = 1500 WHERE call = '{id}'"
+    ));
+    shelf.sql(&format!("DELETE FROM recordings WHERE call = '{id}'"));
+    assert!(
+        shelf
+            .broken()
+            .iter()
+            .any(|it| it.contains("its row is missing"))
+    );
+
+    // The links are of a day that is long over, so it gets its root, once.
+    shelf.archive.close_day().unwrap();
+    shelf.archive.close_day().unwrap();
+    let events = shelf.store.reader().unwrap().after(0, 1000).unwrap();
+    let roots = events.iter().filter(|it| it.kind == "recording.root");
+    assert_eq!(roots.count(), 1);
+    shelf.sql("DELETE FROM archive_links WHERE link = 2");
+    let broken = shelf.broken();
+    let cut = "the chain ends before the root of this day";
+    assert!(broken.iter().any(|it| it == cut), "{broken:?}");
+}
+
+#[test]
+fn what_is_held_stays_and_what_goes_leaves_a_certificate() {
+    let mut shelf = Shelf::new();
+    let (held, path) = shelf.record("+380671112233");
+    let (gone, other) = shelf.record("+380671112234");
+    let archive = shelf.archive.clone();
+    assert_eq!(refused(archive.hold(&held, " ", &admin())).0, 422);
+    assert_eq!(refused(archive.release(&held, &admin())).0, 409);
+    let unknown = "01JAV3K8Z5W9Q4D6F7G8H9J0KM";
+    assert_eq!(refused(archive.hold(unknown, "why", &admin())).0, 404);
+    archive.hold(&held, "court order 12", &admin()).unwrap();
+    assert_eq!(shelf.broken(), Vec::<String>::new(), "held, and whole");
+    let manifest = fs::read_to_string(path.with_extension("json")).unwrap();
+    assert!(manifest.contains("court order 12"));
+
+    let rows = shelf.store.recordings().unwrap();
+    let plan = retention::plan(&rows, 100, archive.now()).unwrap();
+    assert_eq!((plan.stock, plan.due, plan.held), (2, 1, 1));
+    assert_eq!(plan.goes[0].call, gone);
+    assert!(other.exists(), "a plan changes nothing");
+    assert_eq!(archive.sweep("retention", false).unwrap().deleted, 1);
+    assert!(path.exists() && !other.exists());
+    assert_eq!(shelf.broken(), Vec::<String>::new());
+
+    let told = archive.certificate(&gone).unwrap();
+    let last = told["links"].as_array().unwrap().last().unwrap().clone();
+    assert_eq!(
+        (&last["kind"], &last["reason"], &last["by"]),
+        (&json!("deleted"), &json!("expired"), &json!("retention"))
+    );
+    assert_eq!(last["sha256"], told["links"][0]["sha256"]);
+    assert!(!told.to_string().contains("671112234"), "no number in it");
+
+    archive.release(&held, &admin()).unwrap();
+    assert_eq!(shelf.broken(), Vec::<String>::new());
+    assert_eq!(archive.sweep("head", false).unwrap().deleted, 1);
+    assert!(!path.exists());
+    assert_eq!(refused(archive.hold(&held, "too late", &admin())).0, 404);
+    assert_eq!(refused(archive.certificate(unknown)).0, 404);
+    // What lies there again is nobody's.
+    fs::create_dir_all(path.parent().unwrap()).unwrap();
+    fs::write(&path, "back").unwrap();
+    assert_eq!(shelf.broken(), ["no recording owns this file"]);
+}
