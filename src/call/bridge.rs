@@ -5,6 +5,8 @@ use super::message::{News, World};
 use super::phase::Phase;
 use crate::id::{LegId, OperatorName};
 use crate::media::command::{MediaCommand, RecordPlan, SegmentKind};
+use crate::time::Duration;
+use crate::words::Direction;
 
 impl Call {
     /// The two legs on the line as left and right: left the outside party, or who placed an internal
@@ -53,10 +55,16 @@ impl Call {
     pub(super) fn tell_bridged(&self, fx: &mut Effects) {
         self.tell(News::Bridged, fx);
         if self.recording {
-            let recording = self.plan.recording.as_ref();
-            let keep = recording.and_then(|recording| recording.keep);
+            let keep = self.keep();
             self.tell(News::RecordingStarted { keep }, fx);
         }
+    }
+
+    /// How long a recording of this call is kept.
+    pub(super) fn keep(&self) -> Option<Duration> {
+        let inbound = self.facts.direction == Direction::Inbound;
+        let dialled = inbound.then_some(&*self.facts.to);
+        self.plan.keep(dialled, self.facts.queue.as_ref())
     }
 
     /// Two parties of whom none is an operator are recorded when the call was before.
@@ -69,7 +77,7 @@ impl Call {
             Some(_) => SegmentKind::Transfer,
             None => SegmentKind::Talk,
         };
-        let recording = self.plan.recording.as_ref()?;
+        self.plan.recording.as_ref()?;
         Some(RecordPlan {
             call: self.id(),
             started_at: world.now.wall,
@@ -79,7 +87,7 @@ impl Call {
             queue: self.facts.queue.as_ref().map(ToString::to_string),
             operator,
             kind,
-            keep: recording.keep,
+            keep: self.keep(),
         })
     }
 }

@@ -153,7 +153,7 @@ impl Call {
         let longest = longest.map_or(limits::VOICEMAIL, |voicemail| voicemail.max);
         let since = world.now.mono;
         self.phase = Phase::Voicemail(Message::Recording { since });
-        let keep = self.plan.recording.as_ref().and_then(|rules| rules.keep);
+        let keep = self.keep();
         let plan = Box::new(RecordPlan {
             call: self.id(),
             started_at: world.now.wall,

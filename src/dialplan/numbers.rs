@@ -214,6 +214,7 @@ mod tests {
             to: Vec::new(),
             language: Language::Uk,
             whisper: Whisper::default(),
+            keep: None,
             position: Position {
                 file: "a.yaml".into(),
                 line: 1,

@@ -175,6 +175,8 @@ pub struct Number {
     pub language: Language,
     /// What the operator hears.
     pub whisper: Whisper,
+    /// How long recordings of its calls are kept; none says nothing of it.
+    pub keep: Option<Duration>,
     /// Where it is written.
     pub position: Position,
 }
@@ -308,6 +310,22 @@ impl Dialplan {
             all.extend([Tone::Done, Tone::Refused].map(Phrase::Tone));
         }
         all
+    }
+
+    /// How long a recording is kept of a call that came to this number, if it came to one, in this queue:
+    /// what the number says, else the queue, else `recording`. None keeps it.
+    #[must_use]
+    pub fn keep(&self, dialled: Option<&str>, queue: Option<&QueueName>) -> Option<Duration> {
+        let number = dialled.and_then(|to| {
+            let found = self.numbers.find(to);
+            found.or_else(|| self.numbers.find(&crate::number::compact(to)?))
+        });
+        let of_queue = || self.queues.get(queue?)?.keep;
+        let of_plan = || self.recording.as_ref()?.keep;
+        number
+            .and_then(|number| number.keep)
+            .or_else(of_queue)
+            .or_else(of_plan)
     }
 
     /// The whispers of all numbers about a caller of whom just this is known, in every form.

@@ -81,7 +81,15 @@ pub const POOL: Words = Words {
 
 /// One of `numbers`.
 pub const NUMBER: Words = Words {
-    known: &["name", "pool", "site", "source", "campaign", "to"],
+    known: &[
+        "name",
+        "pool",
+        "site",
+        "source",
+        "campaign",
+        "to",
+        "recording",
+    ],
     later: &[],
 };
 
@@ -129,6 +137,7 @@ pub const QUEUE: Words = Words {
         "callback",
         "sticky",
         "disposition",
+        "recording",
     ],
     later: &[],
 };
@@ -287,6 +296,12 @@ pub const RECORDING: Words = Words {
     later: &[],
 };
 
+/// `recording` of a number or of a queue.
+pub const KEPT: Words = Words {
+    known: &["keep"],
+    later: &[],
+};
+
 /// `recording.announce`.
 pub const ANNOUNCE: Words = Words {
     known: &["say"],
@@ -371,6 +386,7 @@ pub const SECTIONS: &[(&str, Words)] = &[
     ("screen", SCREEN),
     ("recording", RECORDING),
     ("recording.announce", ANNOUNCE),
+    ("numbers.PATTERN.recording and queues.NAME.recording", KEPT),
     ("tests", TEST),
     ("tests.given", GIVEN),
     ("tests.call", CALL),

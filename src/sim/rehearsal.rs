@@ -206,6 +206,7 @@ impl Stage {
             service_level: None,
             resume_within: None,
             disposition: None,
+            keep: None,
             music: Phrase::File(String::new()),
             answer: Answer::Queue,
             after: After {
@@ -232,6 +233,7 @@ impl Stage {
             to: vec![Target::Queue(queue.clone())],
             language: self.plan.language,
             whisper: Whisper::default(),
+            keep: None,
             position: Position {
                 file: "".into(),
                 line: 0,

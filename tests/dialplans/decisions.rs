@@ -471,3 +471,45 @@ fn the_words_of_the_floor_are_what_the_plan_says() {
     assert_eq!(members("everyone"), "taras1 olena1 iryna1");
     assert_eq!(members("dental"), "taras1 olena1 iryna2");
 }
+
+#[test]
+fn a_recording_is_kept_as_the_number_says_else_the_queue_else_the_plan() {
+    let plan = "
+country: UA
+operators: { olena: { password: x } }
+numbers:
+  \"0800 301 230\": { to: queue.all, recording: { keep: 5d } }
+  \"0800 301 23x\": { to: queue.all }
+queues:
+  all: { operators: [olena], recording: { keep: 30d } }
+  vip: { operators: [olena] }
+";
+    let kept = |text: &str| {
+        let compiled = compiled(&[("a.yaml", text)], Severity::Error);
+        let problems: Vec<_> = compiled.problems.iter().map(ToString::to_string).collect();
+        compiled.plan.ok_or_else(|| problems.join("\n"))
+    };
+    let recorded = kept(&format!("{plan}recording: {{ keep: 90d }}\n")).unwrap();
+    let days = |to: Option<&str>, queue: &str| {
+        let keep = recorded.keep(to, Some(&QueueName::from(queue)));
+        keep.map(|keep| keep.as_secs() / 86_400)
+    };
+    assert_eq!(days(Some("+380800301230"), "all"), Some(5));
+    assert_eq!(days(Some("+380800301231"), "all"), Some(30));
+    assert_eq!(days(Some("+380800301231"), "vip"), Some(90));
+    assert_eq!(days(None, "all"), Some(30));
+    assert_eq!(
+        recorded.keep(None, None).map(|it| it.as_secs()),
+        Some(90 * 86_400)
+    );
+    let for_ever = kept(&format!("{plan}recording: {{}}\n")).unwrap();
+    assert_eq!(for_ever.keep(None, Some(&QueueName::from("vip"))), None);
+    let said = kept(plan).unwrap_err();
+    assert_eq!(
+        said.matches("this plan has no `recording`").count(),
+        2,
+        "{said}"
+    );
+    let silent = kept(&format!("{plan}recording: {{}}\n").replace("keep: 5d", "")).unwrap_err();
+    assert!(silent.contains("keep"), "{silent}");
+}

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::places::{Pool, ReadSite, pool, section};
-use super::spoken::Whispers;
+use super::spoken::{self, Whispers};
 use super::targets::some_targets;
 use super::{Defaults, Names, position, refer};
 use crate::dialplan::diagnose::{Place, Problems};
@@ -37,7 +37,8 @@ pub(super) fn numbers(
     let mut places = Vec::<Place>::new();
     for entry in section(top, "numbers", problems) {
         let fields = Fields::of(entry, &schema::NUMBER, problems);
-        let number = number(entry, &fields, context, problems);
+        let mut number = number(entry, &fields, context, problems);
+        number.keep = spoken::kept(top, &fields, problems);
         let site = number
             .site
             .as_ref()
@@ -126,6 +127,7 @@ fn number(
         to: some_targets(fields, "to", names, problems),
         language: at_site.map_or(context.defaults.language, |read| read.site.language),
         whisper: Whisper::default(),
+        keep: None,
         position: position(entry.at, problems),
         site,
     };

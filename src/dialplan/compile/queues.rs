@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::keys::Keys;
 use super::members::{Operators, served_by};
 use super::places::section;
+use super::spoken as said;
 use super::targets::targets;
 use super::waiting;
 use super::{Names, check_name, refer, ways};
@@ -49,6 +50,7 @@ pub(super) fn queues(
             let message = "`callback` calls out by `outbound.via`, and this plan has no `outbound`";
             problems.error(entry.at, message);
         }
+        queue.keep = said::kept(top, &fields, problems);
         queue.number = keys.short_number(&fields, "queue", problems);
         members = members.saturating_add(queue.operators.len());
         if members > limits::QUEUE_MEMBERS {
@@ -103,6 +105,7 @@ fn queue(
         service_level: fields.duration("service_level", SECOND..=HOUR, problems),
         resume_within: fields.duration("resume_within", SECOND..=DAY, problems),
         disposition: waiting::disposition(fields, problems),
+        keep: None,
         music: music(fields, problems),
         answer: answer.unwrap_or(Answer::Queue),
         after: after(fields, problems),

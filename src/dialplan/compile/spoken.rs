@@ -1,6 +1,7 @@
 //! What is said: the operator's whisper and the notice before a recording.
 
 use std::cell::Cell;
+use std::ops::RangeInclusive;
 
 use super::Defaults;
 use crate::dialplan::diagnose::{Help, Place, Problems, Severity, nearest};
@@ -121,6 +122,9 @@ fn inside(at: Place, quote: usize, fault: &Fault) -> Place {
     }
 }
 
+/// How long a recording may be kept.
+const KEEP: RangeInclusive<Duration> = Duration::from_secs(1)..=Duration::from_secs(3_650 * 86_400);
+
 pub(super) fn recording(
     top: &Fields<'_>,
     defaults: &Defaults,
@@ -132,7 +136,6 @@ pub(super) fn recording(
     if fields.entry("announce").is_some() {
         announce.need("say", problems);
     }
-    let day = Duration::from_secs(86_400);
     let say = announce.text("say", problems).filter(|text| {
         let fits = text.chars().count() <= limits::PHRASE_CHARS;
         if let (false, Some(node)) = (fits, announce.get("say")) {
@@ -145,6 +148,22 @@ pub(super) fn recording(
             language: defaults.language,
             text,
         }),
-        keep: fields.duration("keep", Duration::from_secs(1)..=3_650 * day, problems),
+        keep: fields.duration("keep", KEEP, problems),
     })
+}
+
+/// What a number or a queue says of its own recordings.
+pub(super) fn kept(
+    top: &Fields<'_>,
+    fields: &Fields<'_>,
+    problems: &mut Problems<'_>,
+) -> Option<Duration> {
+    let entry = fields.entry("recording")?;
+    if top.entry("recording").is_none() {
+        let message = "nothing is recorded, so nothing is kept: this plan has no `recording`";
+        problems.error(entry.at, message);
+    }
+    let own = fields.section("recording", &schema::KEPT, problems);
+    own.need("keep", problems);
+    own.duration("keep", KEEP, problems)
 }

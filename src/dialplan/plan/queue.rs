@@ -57,6 +57,8 @@ pub struct Queue {
     pub resume_within: Option<Duration>,
     /// What an operator must say of a talk.
     pub disposition: Option<Disposition>,
+    /// How long recordings of its calls are kept; none says nothing of it.
+    pub keep: Option<Duration>,
     /// What the caller hears.
     pub music: Phrase,
     /// When the caller's INVITE is answered.
