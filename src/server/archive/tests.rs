@@ -99,6 +99,7 @@ impl Shelf {
                 file,
                 bytes,
                 sha256,
+                started_ms: 0,
             });
         }
         manifest.complete(Duration::from_secs(1), parts);

@@ -17,7 +17,6 @@ use sha2::{Digest as _, Sha256};
 use super::files;
 use crate::id::CallId;
 use crate::limits;
-use crate::media::manifest::Part;
 use crate::server::store::chain::{self, Chain};
 use crate::server::store::{Kept, KnownRecording, Recordings};
 
@@ -298,20 +297,21 @@ impl Looking {
         if manifest.hold != row.hold {
             return Err("its row and its manifest differ on who holds it".into());
         }
-        let first = Part {
-            file: manifest.file.clone(),
-            bytes: manifest.bytes.unwrap_or(0),
-            sha256: manifest.sha256.clone().unwrap_or_default(),
-        };
-        let mut read = 0;
-        for part in std::iter::once(&first).chain(&manifest.continued) {
-            read += self.sound(root, part)?;
+        let (first, whole) = (&manifest.file, manifest.sha256.as_deref());
+        let mut read = self.sound(root, first, manifest.bytes.unwrap_or(0), whole)?;
+        for part in &manifest.continued {
+            read += self.sound(root, &part.file, part.bytes, Some(&part.sha256))?;
         }
         Ok((1 + manifest.continued.len(), read))
     }
 
-    fn sound(&self, root: &OwnedFd, part: &Part) -> Result<u64, String> {
-        let name = &part.file;
+    fn sound(
+        &self,
+        root: &OwnedFd,
+        name: &str,
+        bytes: u64,
+        sha256: Option<&str>,
+    ) -> Result<u64, String> {
         let mut file = files::open(root, name).map_err(|error| {
             if error.kind() == io::ErrorKind::NotFound {
                 format!("{name} is missing")
@@ -330,10 +330,10 @@ impl Looking {
             hash.update(piece.get(..count).unwrap_or_default());
             length += u64::try_from(count).unwrap_or(0);
         }
-        if length != part.bytes {
-            return Err(format!("{name} has {length} bytes, and had {}", part.bytes));
+        if length != bytes {
+            return Err(format!("{name} has {length} bytes, and had {bytes}"));
         }
-        if hex(&hash.finalize()) != part.sha256 {
+        if sha256 != Some(&hex(&hash.finalize())) {
             return Err(format!("{name} is not what was recorded"));
         }
         Ok(length)
