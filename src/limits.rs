@@ -288,6 +288,8 @@ pub const STORE_QUEUE: usize = 65_536;
 pub const STORE_WRITE: Duration = Duration::from_secs(10);
 /// Records of one transaction.
 pub const STORE_BATCH: usize = 4_096;
+/// Broken promises that `check-data` tells of one by one; more are counted.
+pub const BROKEN_PROMISES: usize = 10_000;
 /// Events of one sink in memory that it has not acknowledged; more wait on the disk.
 pub const SINK_WINDOW: usize = 1_024;
 /// Events read for a sink at once.

@@ -6,6 +6,7 @@ use clap::{Parser, Subcommand};
 
 pub mod backup;
 pub mod check;
+pub mod check_data;
 pub mod data;
 pub mod demo;
 mod progress;
@@ -27,6 +28,7 @@ struct Cli {
 enum Command {
     Backup(backup::Args),
     Check(check::Args),
+    CheckData(check_data::Args),
     Demo(demo::Args),
     Recordings(recordings::Args),
     Restore(restore::Args),
@@ -41,6 +43,7 @@ pub fn run() -> ExitCode {
     match Cli::parse().command {
         Command::Backup(args) => backup::run(&args),
         Command::Check(args) => check::run(&args),
+        Command::CheckData(args) => check_data::run(&args),
         Command::Demo(args) => demo::run(&args),
         Command::Recordings(args) => recordings::run(&args),
         Command::Restore(args) => restore::run(&args),

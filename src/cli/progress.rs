@@ -15,6 +15,22 @@ pub fn prompts() -> impl Fn(usize, usize) + Sync {
     }
 }
 
+/// Shows how many steps are done, where there is a terminal.
+pub fn steps(what: &str) -> impl Fn(usize, usize) {
+    let terminal = std::io::stderr().is_terminal();
+    move |done, all| {
+        if terminal {
+            let line = if done == all {
+                "\r\u{1b}[K".to_owned()
+            } else {
+                format!("\r{what}: {} of {all}", done + 1)
+            };
+            let mut out = std::io::stderr().lock();
+            let _gone = out.write_all(line.as_bytes()).and_then(|()| out.flush());
+        }
+    }
+}
+
 /// Shows how many files are read, when there are enough to wait for.
 pub fn files(what: &str) -> impl Fn(usize, usize) {
     let terminal = std::io::stderr().is_terminal();

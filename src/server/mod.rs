@@ -16,6 +16,7 @@ pub mod notify;
 pub mod outbox;
 pub mod plan_files;
 pub mod plans;
+pub mod promises;
 pub mod prompts;
 pub mod resolver;
 

@@ -242,6 +242,7 @@ fn afterwards(rig: &mut Rig, crowd: &Crowd, ready: Duration) {
         let ended = ended.iter().find(|it| it["data"]["from"] == last.as_str());
         ended.is_some_and(|it| it["data"]["outcome"] == "answered")
     });
+    rig.keeps_its_promises();
     if full() {
         assert!(ready < Duration::from_secs(3), "ready after {ready:?}");
     }

@@ -270,6 +270,15 @@ impl Rig {
         found
     }
 
+    /// Has every promise compared with what is on the disk.
+    pub fn keeps_its_promises(&self) {
+        let data = self.data();
+        let told = self.command(&["check-data", data.to_str().unwrap()]);
+        let says = String::from_utf8_lossy(&told.stdout);
+        let why = String::from_utf8_lossy(&told.stderr);
+        assert!(told.status.success(), "{says}{why}");
+    }
+
     /// Runs another command of the program, with these words alone.
     pub fn command(&self, words: &[&str]) -> Output {
         Command::new(env!("CARGO_BIN_EXE_strowger"))

@@ -56,6 +56,14 @@ impl Kept {
         &self.database
     }
 
+    /// A connection that cannot write.
+    ///
+    /// # Errors
+    /// When the database cannot be opened.
+    pub fn connection(&self) -> anyhow::Result<rusqlite::Connection> {
+        schema::open_reader(&self.database)
+    }
+
     /// The events.
     ///
     /// # Errors
