@@ -3,6 +3,7 @@
 use std::io::{self, IsTerminal as _};
 
 use tracing::level_filters::LevelFilter;
+use tracing_subscriber::EnvFilter;
 
 use super::settings::{Log, LogFormat, LogLevel};
 
@@ -15,8 +16,10 @@ pub fn begin(log: &Log) {
         LogLevel::Info => LevelFilter::INFO,
         LogLevel::Debug => LevelFilter::DEBUG,
     };
+    // What becomes of a connection to NATS is told by its sink, once an outage.
+    let only = EnvFilter::new(format!("{level},async_nats=off"));
     let lines = tracing_subscriber::fmt()
-        .with_max_level(level)
+        .with_env_filter(only)
         .with_writer(io::stderr)
         .with_ansi(io::stderr().is_terminal());
     let begun = match log.format {

@@ -14,8 +14,11 @@
     reason = "a test says by a panic that it failed"
 )]
 
+mod broker;
+mod buses;
 mod counter;
 mod crowd;
+mod database;
 mod disk;
 mod failing;
 mod killed;

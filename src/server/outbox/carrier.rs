@@ -24,7 +24,7 @@ pub(super) enum Answer {
 /// The way to one sink.
 #[derive(Clone)]
 pub(super) enum Carrier {
-    Webhook(Webhook),
+    Webhook(Box<Webhook>),
     Nats(Nats),
     Postgres(Postgres),
 }

@@ -151,7 +151,7 @@ fn carrier(sink: &Sink, clock: Clock) -> anyhow::Result<Option<Carrier>> {
                     .context("what follows `whsec_` in its secret is no base64")
             });
             let webhook = webhook::Webhook::new(url, key.transpose()?, *allow_private, clock)?;
-            Some(Carrier::Webhook(webhook))
+            Some(Carrier::Webhook(Box::new(webhook)))
         }
         SinkKind::Nats {
             servers,

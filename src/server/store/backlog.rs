@@ -2,7 +2,8 @@
 
 use std::path::Path;
 
-use rusqlite::{Connection, OptionalExtension as _, params};
+use rusqlite::types::ValueRef;
+use rusqlite::{Connection, OptionalExtension as _, Row, params};
 
 use super::schema;
 
@@ -19,6 +20,17 @@ pub struct StoredEvent {
     pub subject: Option<String>,
     /// The whole document, on one line.
     pub json: String,
+}
+
+/// A text that a broken disk made no UTF-8 of has replacement characters: it must not hold up what comes
+/// after it.
+fn text(row: &Row<'_>, column: usize) -> rusqlite::Result<Option<String>> {
+    Ok(match row.get_ref(column)? {
+        ValueRef::Text(bytes) | ValueRef::Blob(bytes) => {
+            Some(String::from_utf8_lossy(bytes).into_owned())
+        }
+        ValueRef::Null | ValueRef::Integer(_) | ValueRef::Real(_) => None,
+    })
 }
 
 /// A reader of its own.
@@ -48,10 +60,10 @@ impl EventReader {
         let rows = statement.query_map(bounds, |row| {
             Ok(StoredEvent {
                 seq: row.get::<_, i64>(0)?.unsigned_abs(),
-                id: row.get(1)?,
-                kind: row.get(2)?,
-                subject: row.get(3)?,
-                json: row.get(4)?,
+                id: text(row, 1)?.unwrap_or_default(),
+                kind: text(row, 2)?.unwrap_or_default(),
+                subject: text(row, 3)?,
+                json: text(row, 4)?.unwrap_or_default(),
             })
         })?;
         Ok(rows.collect::<rusqlite::Result<_>>()?)
@@ -82,5 +94,31 @@ impl EventReader {
             |row| row.get(0),
         )?;
         Ok(count.unsigned_abs())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::server::store::Sync;
+
+    #[test]
+    fn a_text_that_is_no_utf_8_does_not_hold_up_what_comes_after_it() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("strowger.db");
+        let db = schema::open(&path, Sync::Normal).unwrap();
+        db.execute_batch(
+            "INSERT INTO events VALUES
+             (1, 'a', 'call.ended', CAST(x'61ff' AS TEXT), 0, CAST(x'7b22ff227d' AS TEXT)),
+             (2, 'b', 'call.ended', NULL, 0, 'x' || char(0) || 'y')",
+        )
+        .unwrap();
+        let events = EventReader::open(&path).unwrap().after(0, 10).unwrap();
+        assert_eq!(events[0].subject.as_deref(), Some("a\u{fffd}"));
+        assert_eq!(events[0].json, "{\"\u{fffd}\"}");
+        assert_eq!(
+            (events[1].subject.as_deref(), events[1].json.as_str()),
+            (None, "x\0y")
+        );
     }
 }
