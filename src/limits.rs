@@ -374,6 +374,34 @@ pub const RECALL_RINGS: Duration = Duration::from_secs(40);
 /// A patient's phone that rang so long could have been answered; a shorter call of ours that we ended
 /// shows nothing.
 pub const RINGS_IN_VAIN: Duration = Duration::from_secs(15);
+/// Leads that are open at once, and as many that are over and still remembered; one more open one is
+/// refused with 503, and of those that are over the earliest is forgotten.
+pub const LEADS: usize = 100_000;
+/// A lead that is over is remembered this long, to know the same one when it comes again.
+pub const LEAD_DEDUPE: Duration = Duration::from_secs(7 * 86_400);
+/// Attempts of a lead that are kept; before them the earliest is forgotten.
+pub const LEAD_ATTEMPTS: usize = 20;
+/// Calls for leads at once, those of lists included; the others wait.
+pub const LEAD_CALLS: usize = 100;
+/// Leads of one line that are looked at in one step; the others are looked at in a moment.
+pub const LEADS_LOOKED_AT: usize = 64;
+/// Leads of one list in one request.
+pub const LEAD_ROWS: usize = 1_000;
+/// Bytes of a request with leads.
+pub const LEADS_BODY: usize = 1 << 20;
+/// A try that shows nothing of the patient, as we gave up or no carrier worked, is made again after
+/// [`RECALL_AGAIN`], then after twice as long and so on, and never later than this.
+pub const LEAD_AGAIN: Duration = Duration::from_secs(15 * 60);
+/// The answer to a request with a key is kept this long.
+pub const ANSWERS_KEPT: Duration = Duration::from_secs(86_400);
+/// Answers that are kept; past it, and past their bytes, the earliest is forgotten.
+pub const ANSWERS: usize = 10_000;
+/// Bytes of all answers that are kept.
+pub const ANSWERS_BYTES: usize = 16 << 20;
+/// Letters of an `Idempotency-Key`.
+pub const KEY_CHARS: usize = 255;
+/// Whoever is told that something is kept waits this long for the disk; then the answer is 503.
+pub const COMMIT_BEFORE_REPLY: Duration = Duration::from_secs(3);
 /// Numbers whose past is remembered; past it the one unseen for longest is forgotten.
 pub const NUMBERS_REMEMBERED: usize = 200_000;
 /// Whoever called within this calls again; later they are new.

@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use crate::id::OperatorName;
 use crate::limits;
-use crate::time::Wall;
+use crate::time::{Duration, Wall};
 
 /// One number's past.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -33,10 +33,10 @@ pub struct Talk {
 }
 
 impl Past {
-    /// Whether a call now comes from somebody who has called not long ago.
+    /// Whether a call now comes from somebody who has called within this.
     #[must_use]
-    pub fn repeats(&self, now: Wall) -> bool {
-        self.calls > 0 && now < self.last + limits::REPEAT_WITHIN
+    pub fn repeats(&self, now: Wall, within: Duration) -> bool {
+        self.calls > 0 && now < self.last + within
     }
 }
 
@@ -138,7 +138,6 @@ impl History {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::time::Duration;
 
     fn day(day: u32) -> Wall {
         Wall::default() + Duration::from_secs(86_400) * day
@@ -172,7 +171,8 @@ mod tests {
         let mut history = History::default();
         history.called("1", day(0), true, None);
         history.called("2", day(0), false, with("olena", day(0)));
-        let repeats = |number: &str, on| history.past(number).unwrap().repeats(day(on));
+        let within = limits::REPEAT_WITHIN;
+        let repeats = |number: &str, on| history.past(number).unwrap().repeats(day(on), within);
         assert!(repeats("1", 1) && repeats("1", 182));
         assert!(!repeats("1", 184));
         assert!(!repeats("2", 1), "we called, they never did");
