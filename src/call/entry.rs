@@ -138,7 +138,8 @@ impl Call {
         let past = decision.from.as_deref();
         let past = past.and_then(|from| world.history.past(from));
         let facts = CallFacts {
-            repeat: placed_by.is_none() && past.is_some_and(|past| past.repeats(world.now.wall)),
+            repeat: placed_by.is_none()
+                && past.is_some_and(|past| past.repeats(world.now.wall, plan.repeat_within)),
             direction: direction(placed_by.is_some(), dials.as_ref()),
             trunk,
             placed_by,

@@ -94,9 +94,13 @@ impl Call {
             operator,
         } = recalled;
         decision.priority = priority;
+        let lead = matches!(errand, Errand::Lead(_));
+        let past = world.history.past(&number);
+        let repeat = past.is_some_and(|past| past.repeats(world.now.wall, plan.repeat_within));
         let facts = CallFacts {
             direction: Direction::Outbound,
-            lead: matches!(errand, Errand::Lead(_)),
+            lead,
+            repeat: lead && repeat,
             errand: Some(errand),
             from: show.as_deref().map(Arc::from),
             to: Arc::from(number),

@@ -69,7 +69,7 @@ impl Call {
             repeat: self.facts.repeat,
             wait: world.now.mono.since(self.path.entered()),
             lead: self.facts.lead,
-            callback: self.recall.is_some(),
+            callback: self.recall.is_some() && !self.facts.lead,
         }
     }
 

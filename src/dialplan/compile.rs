@@ -11,6 +11,7 @@ mod codes;
 mod dialled;
 mod floor;
 mod keys;
+mod leads;
 mod lists;
 mod members;
 mod missed;
@@ -304,6 +305,8 @@ fn read(root: &Node, whole: bool, secrets: &dyn Secrets, problems: &mut Problems
         queues,
         voicemail: missed::voicemail(&top, &defaults, problems),
         callbacks: missed::callbacks(&top, &defaults, outbound.as_ref(), problems),
+        leads: leads::leads(&top, &names, &defaults, &whispers, problems),
+        repeat_within: leads::repeat_within(&top, problems),
         feature_codes: codes::feature_codes(&top, &keys, outbound.as_ref(), problems),
         whisper_max: whispers.max,
         whisper_accept: whispers.accept,

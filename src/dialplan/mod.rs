@@ -5,6 +5,7 @@ pub mod compile;
 pub mod decide;
 pub mod diagnose;
 pub mod dial;
+pub mod lead;
 pub mod lists;
 pub mod numbers;
 pub mod plan;

@@ -3,6 +3,7 @@
 mod callback;
 mod carrier;
 mod codes;
+mod lead;
 mod queue;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -11,6 +12,7 @@ use std::sync::Arc;
 pub use self::callback::{Callbacks, Rung, Voicemail};
 pub use self::carrier::{Called, CallerId, Peer, Register, Server, Trunk};
 pub use self::codes::FeatureCodes;
+pub use self::lead::Leads;
 pub use self::queue::{
     After, Announce, Answer, Disposition, Exit, Member, Need, Queue, QueueCallback, Sticky, Target,
     Widen,
@@ -188,6 +190,8 @@ pub struct Site {
     pub name: SiteName,
     /// The city.
     pub city: String,
+    /// How numbers without `+` are read here.
+    pub country: crate::number::Country,
     /// The city as it is spoken after "a call".
     pub from: String,
     /// The language of its callers.
@@ -230,6 +234,10 @@ pub struct Dialplan {
     pub voicemail: BTreeMap<VoicemailName, Voicemail>,
     /// What a missed call becomes.
     pub callbacks: Callbacks,
+    /// How those who asked for a call are called.
+    pub leads: Leads,
+    /// Whoever called within this calls again.
+    pub repeat_within: Duration,
     /// What operators dial to change their own state.
     pub feature_codes: FeatureCodes,
     /// How long a whisper may last; it is cut there.

@@ -31,6 +31,8 @@ pub const PLAN: Words = Words {
         "calendars",
         "voicemail",
         "callbacks",
+        "leads",
+        "history",
         "feature_codes",
         "tests",
     ],
@@ -265,6 +267,18 @@ pub const ATTEMPT: Words = Words {
     later: &[],
 };
 
+/// `leads`.
+pub const LEADS: Words = Words {
+    known: &["dedupe", "queue", "at_once", "attempts", "hours"],
+    later: &[],
+};
+
+/// `history`.
+pub const HISTORY: Words = Words {
+    known: &["repeat_within"],
+    later: &[],
+};
+
 /// `feature_codes`.
 pub const FEATURE_CODES: Words = Words {
     known: &[
@@ -379,6 +393,8 @@ pub const SECTIONS: &[(&str, Words)] = &[
     ("voicemail.NAME", VOICEMAIL),
     ("callbacks", CALLBACKS),
     ("callbacks.attempts", ATTEMPT),
+    ("leads", LEADS),
+    ("history", HISTORY),
     ("outbound", OUTBOUND),
     ("outbound.show", SHOW),
     ("feature_codes", FEATURE_CODES),

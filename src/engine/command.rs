@@ -5,8 +5,9 @@
 
 use serde_json::Value;
 
-use crate::id::{CallId, OperatorName, QueueName};
+use crate::id::{CallId, OperatorName, QueueName, SiteName};
 use crate::media::command::Silence;
+use crate::time::Wall;
 use crate::words::{Role, Supervision};
 
 /// Who asks, for the audit.
@@ -102,6 +103,10 @@ pub enum Command {
         /// Higher is served first.
         priority: i32,
     },
+    /// Somebody asked for a call, or a list of people shall be called.
+    Leads(Box<LeadsAsked>),
+    /// What is known of a number.
+    Number(String),
     /// What an operator says of a call.
     Describe {
         /// The call.
@@ -158,10 +163,67 @@ pub enum WantedState {
     LoggedOut,
 }
 
+/// Leads that somebody sends.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct LeadsAsked {
+    /// The request may come again, and is answered the same then.
+    pub once: Option<Once>,
+    /// Who shall be called.
+    pub rows: Rows,
+}
+
+/// What tells a request from any other.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Once {
+    /// What its sender calls it.
+    pub key: String,
+    /// Of its body.
+    pub fingerprint: String,
+}
+
+/// One lead, or a list of them.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Rows {
+    /// One.
+    One(Box<LeadAsked>),
+    /// A list.
+    List {
+        /// Its name.
+        name: String,
+        /// The rows, each as it could be read, or why it could not.
+        rows: Vec<Result<LeadAsked, String>>,
+    },
+}
+
+/// Who shall be called.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct LeadAsked {
+    /// The number, as people write it.
+    pub phone: String,
+    /// The name.
+    pub name: Option<String>,
+    /// The branch.
+    pub site: Option<SiteName>,
+    /// The city.
+    pub city: Option<String>,
+    /// Where they came from.
+    pub source: Option<String>,
+    /// The campaign.
+    pub campaign: Option<String>,
+    /// Whose operators shall call.
+    pub queue: Option<QueueName>,
+    /// Higher is called first.
+    pub priority: i32,
+    /// In their words.
+    pub comment: Option<String>,
+    /// Not before this.
+    pub not_before: Option<Wall>,
+}
+
 /// Why a command was not done.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Refused {
-    /// The status of HTTP: 403, 404, 409 or 422.
+    /// The status of HTTP: 403, 404, 409, 422 or 503.
     pub status: u16,
     /// A sentence that says what to do.
     pub why: String,

@@ -41,6 +41,8 @@ pub(super) enum Shown {
     Set(OperatorName, WantedState),
     /// One call, of which something was said.
     Said(CallId, Description),
+    /// What was told already.
+    Told(Value),
 }
 
 impl Engine {
@@ -100,7 +102,11 @@ impl Engine {
             (_, Command::Queues | Command::Operators | Command::Operator(_))
             | (Role::Admin | Role::Supervisor, _)
             | (Role::Auditor | Role::Integration, Command::LiveCalls(_) | Command::LiveCall(_))
-            | (Role::Integration, Command::Describe { .. } | Command::Silence { .. }) => true,
+            | (Role::Auditor | Role::Integration, Command::Number(_))
+            | (
+                Role::Integration,
+                Command::Describe { .. } | Command::Silence { .. } | Command::Leads(_),
+            ) => true,
             (Role::Operator, Command::LiveCalls(wanted)) => {
                 wanted.operator.as_ref().is_some_and(own)
             }
@@ -132,7 +138,11 @@ impl Engine {
                 | Command::Priority { .. },
             )
             | (Role::Auditor | Role::Integration, Command::SetState { .. })
-            | (Role::Auditor, Command::Describe { .. } | Command::Silence { .. }) => false,
+            | (Role::Operator, Command::Leads(_) | Command::Number(_))
+            | (
+                Role::Auditor,
+                Command::Describe { .. } | Command::Silence { .. } | Command::Leads(_),
+            ) => false,
         };
         if allowed {
             return Ok(());
@@ -209,6 +219,8 @@ impl Engine {
             }
             Command::Silence { call, silence } => self.order_silence(now, call, silence),
             Command::Transfer { call, to } => self.order_transfer(now, call, to),
+            Command::Leads(asked) => self.take_leads(now, actor, *asked),
+            Command::Number(number) => self.number_history(now, &number),
         }
     }
 
@@ -439,7 +451,9 @@ fn deed(command: &Command) -> Option<Map<String, Value>> {
         | Command::Operators
         | Command::Operator(_)
         | Command::LiveCalls(_)
-        | Command::LiveCall(_) => None,
+        | Command::LiveCall(_)
+        | Command::Number(_) => None,
+        Command::Leads(asked) => Some(super::intake::deed(asked)),
         Command::SetState {
             operator,
             state,

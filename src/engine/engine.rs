@@ -23,8 +23,10 @@ use crate::call::cause;
 use crate::call::message::{CallEffect, CallInput, CallTimer, Gate, Measured, Minted, World};
 use crate::dialplan::plan::Dialplan;
 use crate::id::{AskId, CallId, FlowId, LegId};
+use crate::ledger::answers::Answers;
 use crate::ledger::callbacks::Callbacks;
 use crate::ledger::history::History;
+use crate::ledger::leads::Leads;
 use crate::ledger::outcomes::Outcomes;
 use crate::limits;
 use crate::media::command::{MediaCommand, MediaEvent};
@@ -43,6 +45,8 @@ pub(super) enum EngineTimer {
     Hold(HoldId),
     /// Somebody may be rung back.
     Recalls,
+    /// A lead may be called.
+    Leads,
     /// A phone has heard how its code went for long enough.
     Code(LegId),
 }
@@ -71,6 +75,8 @@ pub struct Engine {
     pub(super) trunks: Trunks,
     pub(super) desk: Desk,
     pub(super) callbacks: Callbacks,
+    pub(super) leads: Leads,
+    pub(super) answers: Answers,
     pub(super) history: History,
     pub(super) outcomes: Outcomes,
     pub(super) plan: Arc<Dialplan>,
@@ -111,6 +117,8 @@ impl Engine {
             trunks: Trunks::new(Rng::new(seed.map(|byte| !byte))),
             desk: Desk::new(Rng::new(seed.map(|byte| byte.rotate_left(3)))),
             callbacks: Callbacks::restore(restored.callbacks, not_before),
+            leads: Leads::restore(restored.leads, not_before),
+            answers: Answers::restore(restored.answers, now.wall),
             history: History::restore(restored.numbers),
             outcomes: Outcomes::default(),
             plan: Arc::clone(&settings.plan),
@@ -156,6 +164,7 @@ impl Engine {
         }
         engine.settle(now);
         engine.arm_recalls(now);
+        engine.close_leads_left(now);
         engine
     }
 
@@ -286,6 +295,7 @@ impl Engine {
                     self.log(Level::Error, None, "the store is slow: a registration is confirmed before it is on disk; check the disk of the data folder");
                     self.release_hold(hold);
                 }
+                EngineTimer::Leads => self.work_leads(now),
                 EngineTimer::Recalls => self.ring_back(now),
             }
             self.settle(now);

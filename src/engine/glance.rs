@@ -23,6 +23,7 @@ impl Engine {
     /// What is there now.
     pub(super) fn glance(&self, now: Now, shown: &Shown) -> Value {
         match shown {
+            Shown::Told(told) => told.clone(),
             Shown::Queues => self.all_queues(now),
             Shown::Operators => {
                 let operators = self.desk.operators();

@@ -5,6 +5,7 @@
 //! its seed, so the same inputs give the same bytes.
 
 mod arrival;
+pub mod attempts;
 mod codes;
 pub mod command;
 mod commanding;
@@ -18,6 +19,9 @@ mod fault;
 pub mod floor;
 mod glance;
 pub mod input;
+mod intake;
+pub mod lead_event;
+mod leads;
 pub mod output;
 mod placing;
 mod reaching;

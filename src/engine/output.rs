@@ -8,6 +8,7 @@ use super::command::Reply;
 use super::event::Event;
 use crate::acd::message::Wish;
 use crate::id::{AskId, CallId, CommandId, OperatorName};
+use crate::ledger::answers::Answered;
 use crate::media::command::MediaCommand;
 use crate::sip::flow::{Flow, Transport};
 use crate::sip::registrar::Binding;
@@ -99,6 +100,8 @@ pub enum Record {
         /// The key of the binding: its contact, or its instance and reg-id.
         key: String,
     },
+    /// The answer to a request that may come again.
+    Answered(Box<Answered>),
     /// What is wanted of an operator, so that a restart knows who was paused, and who had gone.
     Operator {
         /// Who.

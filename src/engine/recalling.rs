@@ -100,7 +100,7 @@ impl Engine {
         open && staffed && room && takes && self.dials(now, &callback.phone)
     }
 
-    fn dials(&self, now: Now, number: &str) -> bool {
+    pub(super) fn dials(&self, now: Now, number: &str) -> bool {
         let dialled = self.plan.dialled(number, now.wall);
         dialled.is_ok_and(|dialled| match dialled {
             Dialled::Outside { emergency, .. } => !emergency,
@@ -135,6 +135,17 @@ impl Engine {
             operator: None,
             decision: self.decision_of(now, callback, recall),
         };
+        if self.place_recall(now, recalled) {
+            self.callbacks.begun(&callback.phone, id);
+        } else {
+            let again = now.wall + limits::RECALL_AGAIN;
+            self.callbacks.look_again(&callback.phone, again);
+        }
+    }
+
+    /// Begins a call of ours to a patient; a fault of ours is one in which there is none.
+    pub(super) fn place_recall(&mut self, now: Now, recalled: Recalled) -> bool {
+        let id = recalled.id;
         let mut effects = Effects::new();
         let mut world = World {
             now,
@@ -152,13 +163,12 @@ impl Engine {
             self.faults += 1;
             let text = "a fault of ours stopped a call back; please report the panic above it";
             self.log(Level::Error, Some(id), text);
-            let again = now.wall + limits::RECALL_AGAIN;
-            return self.callbacks.look_again(&callback.phone, again);
+            return false;
         };
-        self.callbacks.begun(&callback.phone, id);
         self.active += 1;
         self.calls.insert(id, call);
         self.queue_effects(id, effects);
+        true
     }
 
     /// What the plan says of the number that the patient called, now.
@@ -266,9 +276,13 @@ impl Engine {
             Direction::Inbound => {
                 if let Some(from) = &facts.from {
                     self.callbacks.lets_go(from, facts.id, now.wall);
+                    self.lead_lets_go(now, facts.id, from);
                 }
             }
-            Direction::Outbound => self.recall_over(now, facts),
+            Direction::Outbound => {
+                self.recall_over(now, facts);
+                self.lead_over(now, facts);
+            }
             Direction::Internal => {}
         }
         self.arm_recalls(now);
@@ -378,13 +392,13 @@ fn attempt(tried: &PatientTry, result: Option<CallResult>) -> Value {
 }
 
 /// From one time to a later one; nothing when it is not later.
-fn between(from: Wall, to: Wall) -> Duration {
+pub(super) fn between(from: Wall, to: Wall) -> Duration {
     let millis = to.as_millis().saturating_sub(from.as_millis());
     Duration::from_millis(u64::try_from(millis).unwrap_or(0))
 }
 
 /// A time of the past on the engine's own clock. Before the process began there is its start, and
 /// whoever came first has the lower ticket.
-fn moment(now: Now, wall: Wall) -> Instant {
+pub(super) fn moment(now: Now, wall: Wall) -> Instant {
     now.mono - between(wall, now.wall)
 }

@@ -7,8 +7,10 @@ use crate::acd::message::Wish;
 use crate::call::message::CallSettings;
 use crate::dialplan::plan::Dialplan;
 use crate::id::OperatorName;
+use crate::ledger::answers::Answered;
 use crate::ledger::callbacks::Callback;
 use crate::ledger::history::Past;
+use crate::ledger::leads::Lead;
 use crate::sip::endpoint::EndpointConfig;
 use crate::sip::registrar::Binding;
 use crate::words::{Phrase, Prompt};
@@ -41,6 +43,10 @@ pub struct Restored {
     pub wishes: Vec<(OperatorName, Wish)>,
     /// Callbacks that are still open.
     pub callbacks: Vec<Callback>,
+    /// Leads that are open, and those closed not long ago.
+    pub leads: Vec<Lead>,
+    /// The answers to requests that may come again.
+    pub answers: Vec<Answered>,
     /// The past of the numbers that called, those seen last.
     pub numbers: Vec<(String, Past)>,
 }

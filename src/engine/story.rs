@@ -41,7 +41,10 @@ impl Engine {
             News::CallbackAsked { entered, priority } => {
                 return self.callback_asked(now, facts, entered, priority);
             }
-            News::RingsPatient => return self.recall_dials(now, facts),
+            News::RingsPatient => {
+                self.recall_dials(now, facts);
+                return self.lead_dials(now, facts);
+            }
             News::Started
             | News::Routed { .. }
             | News::Closed { .. }
@@ -62,6 +65,9 @@ impl Engine {
             | News::RecordingFailed(_) => {}
         }
         self.record(now, kind, Some(facts.id), data);
+        if told.news == News::Bridged {
+            self.lead_connected(now, facts);
+        }
     }
 
     /// Every missed call has a callback or a word why it has none, and so has a caller who was sent on
@@ -81,8 +87,8 @@ impl Engine {
                 let reason = facts.reason.unwrap_or(MissedReason::Interrupted);
                 self.open_callback(now, facts, reason, data);
             }
-            Some(Outcome::Answered) => self.close_callback(now, facts, facts.from.as_deref()),
-            None if rang_back => self.close_callback(now, facts, Some(&facts.to)),
+            Some(Outcome::Answered) => self.spoke(now, facts, facts.from.as_deref()),
+            None if rang_back => self.spoke(now, facts, Some(&facts.to)),
             Some(Outcome::Blocked | Outcome::Test) | None => {}
         }
     }
@@ -126,6 +132,12 @@ impl Engine {
         data.insert("callback".into(), json!(callback.id.to_string()));
         let fields = event::callback_fields(callback, "open");
         self.record(now, kind, Some(facts.id), fields);
+    }
+
+    /// Somebody has spoken with this number.
+    fn spoke(&mut self, now: Now, facts: &CallFacts, phone: Option<&str>) {
+        self.lead_answered(now, facts, phone);
+        self.close_callback(now, facts, phone);
     }
 
     fn close_callback(&mut self, now: Now, facts: &CallFacts, phone: Option<&str>) {

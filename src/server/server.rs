@@ -492,6 +492,8 @@ fn restored(stored: Stored) -> Restored {
         bindings: stored.bindings,
         wishes: stored.wishes,
         callbacks: stored.callbacks,
+        leads: stored.leads,
+        answers: stored.answers,
         numbers: stored.numbers,
     }
 }

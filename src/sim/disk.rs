@@ -6,10 +6,13 @@ use serde_json::Value;
 
 use crate::acd::message::Wish;
 use crate::engine::event::{self, Event};
+use crate::engine::lead_event::lead_of;
 use crate::engine::output::Record;
 use crate::engine::settings::Restored;
 use crate::id::{AskId, OperatorName};
+use crate::ledger::answers::Answered;
 use crate::ledger::callbacks::Callback;
+use crate::ledger::leads::Lead;
 use crate::rng::Rng;
 use crate::sip::registrar::Binding;
 use crate::time::{Duration, Instant};
@@ -58,10 +61,12 @@ impl Disk {
     }
 }
 
-/// What the store knows of phones, pauses and callbacks.
+/// What the store knows of phones, pauses, callbacks and leads.
 #[derive(Debug, Default)]
 pub struct Kept {
     callbacks: BTreeMap<String, Callback>,
+    leads: BTreeMap<String, Lead>,
+    answers: BTreeMap<String, Answered>,
     bindings: BTreeMap<(OperatorName, String), Binding>,
     wishes: BTreeMap<OperatorName, Wish>,
 }
@@ -78,17 +83,24 @@ impl Kept {
             Record::Unbound { user, key } => {
                 self.bindings.remove(&(user, key));
             }
+            Record::Answered(answered) => {
+                self.answers.insert(answered.key.clone(), *answered);
+            }
             Record::Operator { operator, wish } => {
                 self.wishes.insert(operator, wish);
             }
         }
     }
 
-    /// Follows what events say of callbacks.
+    /// Follows what events say of callbacks and leads.
     pub fn follow(&mut self, event: &Event) {
         let Some(id) = event.data.get("id").and_then(Value::as_str) else {
             return;
         };
+        if event.kind.starts_with("lead.") {
+            let known = lead_of(&event.data);
+            self.leads.extend(known.map(|lead| (id.to_owned(), lead)));
+        }
         match event.kind {
             "callback.closed" => {
                 self.callbacks.remove(id);
@@ -105,6 +117,8 @@ impl Kept {
     /// What a new process is given.
     pub fn restore(&self, restored: &mut Restored) {
         restored.callbacks = self.callbacks.values().cloned().collect();
+        restored.leads = self.leads.values().cloned().collect();
+        restored.answers = self.answers.values().cloned().collect();
         restored.bindings = self.bindings.values().cloned().collect();
         let wishes = self.wishes.iter();
         restored.wishes = wishes

@@ -18,6 +18,7 @@ mod exchange;
 mod hall;
 mod instructions;
 mod ladders;
+mod leads;
 mod load;
 mod losers;
 mod loss;

@@ -70,6 +70,27 @@ pub(super) fn callbacks(
     let usual = Callbacks::default();
     let due = fields.duration("due", MINUTE..=7 * DAY, problems);
     let ignore = fields.duration("ignore_shorter_than", Duration::ZERO..=MINUTE, problems);
+    let attempts = ladder(&fields, defaults, problems);
+    let calls = attempts.iter().any(|it| matches!(it, Rung::Call { .. }));
+    if let (true, None, Some(entry)) = (calls, outbound, fields.entry("attempts"))
+        && top.entry("outbound").is_none()
+    {
+        let message = "calls back go out by `outbound.via`, and this plan has no `outbound`";
+        problems.error(entry.at, message);
+    }
+    Callbacks {
+        due: due.unwrap_or(usual.due),
+        ignore_shorter_than: ignore.unwrap_or(usual.ignore_shorter_than),
+        attempts,
+    }
+}
+
+/// The rungs under `attempts`.
+pub(super) fn ladder(
+    fields: &Fields<'_>,
+    defaults: &Defaults,
+    problems: &mut Problems<'_>,
+) -> Vec<Rung> {
     let nodes = fields.one_or_many("attempts");
     if let Some(node) = nodes.get(limits::CALLBACK_ATTEMPTS) {
         let limit = limits::CALLBACK_ATTEMPTS;
@@ -98,16 +119,5 @@ pub(super) fn callbacks(
         rung.choice("emit", &[("message", ())], &[], problems);
         attempts.push(Rung::Message { after });
     }
-    let calls = attempts.iter().any(|it| matches!(it, Rung::Call { .. }));
-    if let (true, None, Some(entry)) = (calls, outbound, fields.entry("attempts"))
-        && top.entry("outbound").is_none()
-    {
-        let message = "calls back go out by `outbound.via`, and this plan has no `outbound`";
-        problems.error(entry.at, message);
-    }
-    Callbacks {
-        due: due.unwrap_or(usual.due),
-        ignore_shorter_than: ignore.unwrap_or(usual.ignore_shorter_than),
-        attempts,
-    }
+    attempts
 }

@@ -88,15 +88,16 @@ pub(super) fn sites(
         let country = fields.choice("country", &Country::ALL, &[], problems);
         let language = fields.choice("language", &LANGUAGES, &[], problems);
         let timezone = timezone(&fields, problems);
+        let country = country.unwrap_or(defaults.country);
         let site = Site {
             name: name.clone(),
+            country,
             // Without grammar to guess the plain name is what can be said.
             from: from.unwrap_or_else(|| city.clone()),
             city,
             language: language.unwrap_or(defaults.language),
             timezone: timezone.unwrap_or_else(|| defaults.timezone.clone()),
         };
-        let country = country.unwrap_or(defaults.country);
         sites.insert(name, ReadSite { site, country });
     }
     sites

@@ -76,7 +76,8 @@ impl<S: Send + Sync, T: DeserializeOwned> FromRequest<S> for Body<T> {
         let body = Bytes::from_request(request, state).await;
         let body = body.map_err(|rejection| {
             if rejection.status() == StatusCode::PAYLOAD_TOO_LARGE {
-                let why = format!("a body is of {} bytes at most", limits::HTTP_BODY);
+                let (most, leads) = (limits::HTTP_BODY, limits::LEADS_BODY);
+                let why = format!("a body is of {most} bytes at most, one with leads of {leads}");
                 Problem::said(StatusCode::PAYLOAD_TOO_LARGE, why)
             } else {
                 Problem::new(StatusCode::BAD_REQUEST, "the body did not come whole")

@@ -12,6 +12,7 @@ mod control;
 mod events;
 mod floor;
 mod health;
+mod leads;
 mod listener;
 mod local;
 mod openapi;

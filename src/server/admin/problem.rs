@@ -47,6 +47,11 @@ impl Problem {
         Self::said(StatusCode::UNPROCESSABLE_ENTITY, detail)
     }
 
+    /// The sentence.
+    pub(super) fn detail(&self) -> &str {
+        &self.detail
+    }
+
     /// What the database could not tell.
     pub(super) fn unread(error: &anyhow::Error) -> Self {
         tracing::error!(%error, "the API could not read what the store kept");

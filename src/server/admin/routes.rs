@@ -1,11 +1,13 @@
 //! Every page of the API: its method, its path, who may use it. The router, the door and the description
 //! for programs (`/openapi.json`) are all made of this one table.
 
+use axum::extract::DefaultBodyLimit;
 use axum::http::Method;
 use axum::routing::{self, MethodRouter};
 use serde_json::{Value, json};
 
-use super::{Desk, archive, calls, control, events, floor, openapi, recordings};
+use super::{Desk, archive, calls, control, events, floor, leads, openapi, recordings};
+use crate::limits;
 use crate::words::Role::{self, Admin, Auditor, Integration, Operator, Supervisor};
 
 /// One page.
@@ -34,6 +36,7 @@ const HEARS: &[Role] = &[Admin, Supervisor, Auditor];
 const MOVES: &[Role] = &[Admin, Supervisor];
 const ADMINISTERS: &[Role] = &[Admin];
 const MOVES_OWN: &[Role] = &[Admin, Supervisor, Operator];
+const SENDS: &[Role] = &[Admin, Supervisor, Integration];
 const DESCRIBES: &[Role] = &[Admin, Supervisor, Operator, Integration];
 
 const PAGE: &[(&str, &str)] = &[
@@ -63,6 +66,13 @@ const RECORDINGS: &[(&str, &str)] = &[
     ("cursor", "`next` of the page before"),
     ("limit", "recordings of a page, 200 at most, 50 unless said"),
 ];
+const LEADS: &[(&str, &str)] = &[
+    ("state", "open, attempting, connected or closed"),
+    ("phone", "of this number"),
+    ("list", "of this list"),
+    ("cursor", "`next` of the page before"),
+    ("limit", "leads of a page, 200 at most, 50 unless said"),
+];
 const EVENTS: &[(&str, &str)] = &[
     ("after", "the sequence of the last event that is known"),
     ("limit", "events of a page, 200 at most, 50 unless said"),
@@ -83,6 +93,34 @@ fn body(needed: &[&str], fields: Value) -> Value {
         "required": needed,
         "properties": fields,
     })
+}
+
+fn lead() -> Value {
+    let priority = json!({ "type": "integer", "minimum": -1000, "maximum": 1000 });
+    let comment = json!({ "type": "string", "maxLength": 2000 });
+    let rows = json!({
+        "type": "array",
+        "maxItems": limits::LEAD_ROWS,
+        "items": { "type": "object" },
+        "description": "the leads of a `list`, each with the other fields of this body",
+    });
+    body(
+        &[],
+        json!({
+            "phone": text("whom to call; needed, unless there is a `list`"),
+            "name": text("the name"),
+            "site": text("the branch"),
+            "city": text("the city, as the operator hears it; that of the branch unless said"),
+            "source": text("where they came from"),
+            "campaign": text("the campaign"),
+            "queue": text("whose operators call"),
+            "priority": priority,
+            "comment": comment,
+            "not_before": { "type": "string", "format": "date-time" },
+            "list": text("the name of a list; then there are `leads`"),
+            "leads": rows,
+        }),
+    )
 }
 
 fn whose() -> Value {
@@ -106,7 +144,7 @@ macro_rules! route {
 }
 
 /// The table.
-pub(super) static ROUTES: [Route; 27] = [
+pub(super) static ROUTES: [Route; 31] = [
     route!("queues", GET "/v1/queues", EVERYBODY, PAGE, nothing,
         || routing::get(floor::queues), "Every queue, as it stands now"),
     route!("queue", GET "/v1/queues/{id}", EVERYBODY, &[], nothing,
@@ -186,6 +224,15 @@ pub(super) static ROUTES: [Route; 27] = [
         || routing::delete(archive::release), "Release a recording that is held"),
     route!("sweep", POST "/v1/recordings/sweep", ADMINISTERS, &[], || body(&[], json!({})),
         || routing::post(archive::sweep), "Delete what is due now, without waiting for the hour"),
+    route!("leads", POST "/v1/leads", SENDS, &[], lead,
+        || routing::post(leads::take).layer(DefaultBodyLimit::max(limits::LEADS_BODY)),
+        "Have somebody called who asked for it, or a list of people; with an Idempotency-Key it is safe to repeat"),
+    route!("find_leads", GET "/v1/leads", SEES_EVENTS, LEADS, nothing,
+        || routing::get(leads::leads), "Leads, the latest first"),
+    route!("lead", GET "/v1/leads/{id}", SEES_EVENTS, &[], nothing,
+        || routing::get(leads::lead), "One lead with its attempts"),
+    route!("number", GET "/v1/numbers/{id}", SEES_EVENTS, &[], nothing,
+        || routing::get(leads::number), "What is known of a number: how often it called, and who spoke with it"),
     route!("events", GET "/v1/events", SEES_EVENTS, EVENTS, nothing,
         || routing::get(events::events), "Events in their sequence, gap-free"),
     route!("openapi", GET "/openapi.json", EVERYBODY, &[], nothing,

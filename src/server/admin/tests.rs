@@ -1,6 +1,7 @@
 //! The pages, asked over a real loopback connection, of a real engine and a real store.
 
 mod hall;
+mod leads;
 
 use std::os::unix::fs::PermissionsExt as _;
 
@@ -106,7 +107,11 @@ async fn a_connection_that_never_asks_is_closed_and_gives_its_place_back() {
 }
 
 /// What each role may, written down once more: rows of the table, and who gets past the door.
-const MATRIX: [(&str, &str, &str, &str); 25] = [
+const MATRIX: [(&str, &str, &str, &str); 29] = [
+    ("POST", "/v1/leads", "{\"phone\":\"0671112201\"}", "asi"),
+    ("GET", "/v1/leads", "", "asui"),
+    ("GET", "/v1/leads/01ARZ3NDEKTSV4RRFFQ69G5FAV", "", "asui"),
+    ("GET", "/v1/numbers/0671112233", "", "asui"),
     ("GET", "/v1/queues", "", "asoui"),
     ("GET", "/v1/queues/odesa", "", "asoui"),
     ("GET", "/v1/operators", "", "asoui"),

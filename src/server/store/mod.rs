@@ -13,6 +13,7 @@ pub mod chain;
 mod checkpoint;
 mod cloud_event;
 mod kept;
+mod leads;
 mod live_calls;
 mod lock;
 mod numbers;
@@ -36,11 +37,12 @@ use std::time::Duration;
 
 use anyhow::Context as _;
 use serde_json::{Map, Value};
-use tokio::sync::watch;
+use tokio::sync::{Notify, watch};
 
 pub use backlog::{EventReader, StoredEvent};
 pub use calls::{CallFilter, Calls};
 pub use kept::Kept;
+pub use leads::{LeadFilter, StoredLeads};
 pub use recordings::{KnownRecording, RecordingFilter, Recordings, StoredRecording, hold};
 pub use restore::Restored;
 pub use schema::Sync;
@@ -86,6 +88,8 @@ enum Job {
         data: Map<String, Value>,
     },
     Committed(AskId),
+    /// Tells when everything before it is committed.
+    Kept(Arc<Notify>),
     Cursor {
         sink: Arc<str>,
         seq: u64,
@@ -197,6 +201,13 @@ impl Store {
         self.put(Job::Committed(id));
     }
 
+    /// Waits until everything recorded so far is committed; false when it is not in time.
+    pub async fn kept_within(&self, bound: Duration) -> bool {
+        let kept = Arc::new(Notify::new());
+        self.put(Job::Kept(Arc::clone(&kept)));
+        tokio::time::timeout(bound, kept.notified()).await.is_ok()
+    }
+
     /// Notes how far a sink has come. One that is lost to a full queue is made good by the next.
     pub(super) fn move_cursor(&self, sink: &Arc<str>, seq: u64) {
         let job = Job::Cursor {
@@ -253,6 +264,14 @@ impl Store {
     /// When the database cannot be opened.
     pub fn calls(&self) -> anyhow::Result<Calls> {
         Calls::open(&self.database)
+    }
+
+    /// The leads, on a connection of its own.
+    ///
+    /// # Errors
+    /// When the database cannot be opened.
+    pub fn leads(&self) -> anyhow::Result<StoredLeads> {
+        StoredLeads::open(&self.database)
     }
 
     /// The recordings the store knows, on a connection of its own.

@@ -4,7 +4,7 @@
 use rusqlite::{Transaction, params};
 use serde_json::{Map, Value};
 
-use super::{calls, live_calls, numbers, recordings};
+use super::{calls, leads, live_calls, numbers, recordings};
 use crate::engine::event::Event;
 use crate::time::Wall;
 
@@ -24,6 +24,7 @@ pub(super) fn apply(transaction: &Transaction<'_>, event: &Event) -> rusqlite::R
         "audit" => calls::described(transaction, event),
         "recording" => recordings::apply(transaction, event, verb),
         "callback" => callback(transaction, event, verb),
+        "lead" => leads::apply(transaction, event),
         _ => Ok(()),
     }
 }

@@ -7,12 +7,14 @@ use rusqlite::{OptionalExtension as _, Transaction};
 use serde_json::{Map, Value, json};
 
 use super::projection::{moment, text};
-use super::{bindings, live_calls, numbers};
+use super::{bindings, leads, live_calls, numbers};
 use crate::acd::message::Wish;
 use crate::engine::event::{self, CALL_FIELDS, Event};
 use crate::id::{CallId, CallbackId, EventId, OperatorName, Ulid};
+use crate::ledger::answers::Answered;
 use crate::ledger::callbacks::Callback;
 use crate::ledger::history::Past;
+use crate::ledger::leads::Lead;
 use crate::limits;
 use crate::rng::Rng;
 use crate::sip::registrar::Binding;
@@ -28,6 +30,10 @@ pub struct Restored {
     pub wishes: Vec<(OperatorName, Wish)>,
     /// Callbacks nobody has closed.
     pub callbacks: Vec<Callback>,
+    /// Leads that are open, and those that came not long ago.
+    pub leads: Vec<Lead>,
+    /// Answers to requests that may come again.
+    pub answers: Vec<Answered>,
     /// The numbers seen last.
     pub numbers: Vec<(String, Past)>,
     /// Calls that the last run could not end and that were ended now.
@@ -253,6 +259,8 @@ pub(super) fn read(
         bindings: bindings::restore(transaction, now)?,
         wishes: wishes(transaction)?,
         callbacks: callbacks(transaction)?,
+        leads: leads::restore(transaction, now)?,
+        answers: leads::restore_answers(transaction)?,
         numbers: numbers::restore(transaction)?,
         interrupted,
     })

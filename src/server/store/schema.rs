@@ -10,7 +10,7 @@ use super::snapshot;
 
 /// What makes each version of the one before it, the first of nothing. The last is the version this
 /// program writes; a higher one belongs to a later program.
-const STEPS: [&str; 6] = [TABLES, PATHS, WISHES, CALLS, RECALLS, ARCHIVE];
+const STEPS: [&str; 7] = [TABLES, PATHS, WISHES, CALLS, RECALLS, ARCHIVE, LEADS];
 
 /// The first version's tables. `STRICT`, so that a wrong type is an error at once.
 const TABLES: &str = "
@@ -174,6 +174,27 @@ CREATE TABLE archive_roots (
     link INTEGER NOT NULL,
     hash TEXT NOT NULL
 ) STRICT, WITHOUT ROWID;
+";
+
+/// Leads, and the answers to requests that may come again.
+const LEADS: &str = "
+CREATE TABLE leads (
+    id TEXT PRIMARY KEY,
+    phone TEXT NOT NULL,
+    list TEXT,
+    state TEXT NOT NULL,
+    data TEXT NOT NULL
+) STRICT, WITHOUT ROWID;
+CREATE INDEX leads_by_phone ON leads(phone, id);
+CREATE INDEX leads_by_list ON leads(list, id) WHERE list IS NOT NULL;
+CREATE INDEX leads_by_state ON leads(state, id);
+CREATE TABLE answers (
+    key TEXT PRIMARY KEY,
+    fingerprint TEXT NOT NULL,
+    at INTEGER NOT NULL,
+    answer TEXT NOT NULL
+) STRICT, WITHOUT ROWID;
+CREATE INDEX answers_by_age ON answers(at);
 ";
 
 /// How safe a commit is.

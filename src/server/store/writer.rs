@@ -20,7 +20,7 @@ use serde_json::{Map, Value};
 use tokio::sync::watch;
 
 use super::checkpoint::Checkpointer;
-use super::{Job, OnCommitted, Restored, StoreHealth, StoreOptions, bindings, cloud_event};
+use super::{Job, OnCommitted, Restored, StoreHealth, StoreOptions, bindings, cloud_event, leads};
 use super::{Writing, projection, restore};
 use crate::engine::event::Event;
 use crate::engine::output::Record;
@@ -162,6 +162,9 @@ impl Writer {
                     write_event(&transaction, &self.source, event, &mut next)?;
                 }
                 Job::Record(Record::Bound(binding)) => bindings::save(&transaction, binding)?,
+                Job::Record(Record::Answered(answered)) => {
+                    leads::answered(&transaction, answered)?;
+                }
                 Job::Record(Record::Unbound { user, key }) => {
                     bindings::forget(&transaction, user, key)?;
                 }
@@ -220,7 +223,7 @@ impl Writer {
                     rng: &mut self.rng,
                     next: &mut next,
                 })?,
-                Job::Committed(_) | Job::Close => {}
+                Job::Committed(_) | Job::Kept(_) | Job::Close => {}
             }
         }
         transaction.commit()?;
@@ -235,10 +238,15 @@ impl Writer {
 
     fn answer(&mut self, batch: &[Job]) {
         for job in batch {
-            if let Job::Committed(id) = job {
-                (self.on_committed)(*id);
-            } else if let Job::Work(work) = job {
-                work.committed();
+            match job {
+                Job::Committed(id) => (self.on_committed)(*id),
+                Job::Kept(kept) => kept.notify_one(),
+                Job::Work(work) => work.committed(),
+                Job::Record(_)
+                | Job::Emit { .. }
+                | Job::Cursor { .. }
+                | Job::DeadLetter { .. }
+                | Job::Close => {}
             }
         }
     }

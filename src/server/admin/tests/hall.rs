@@ -38,6 +38,7 @@ trunks:
   kyivstar: { peers: ["203.0.113.10:5060"] }
 numbers:
   "0800 301 231": { to: queue.odesa }
+outbound: { via: kyivstar, allow: ["+380*"] }
 queues:
   odesa: { operators: { all: true }, strategy: ring_all, ring: 10s, max_wait: 60s }
 operators:
