@@ -292,6 +292,10 @@ pub const STORE_BATCH: usize = 4_096;
 pub const BROKEN_PROMISES: usize = 10_000;
 /// Events of one sink in memory that it has not acknowledged; more wait on the disk.
 pub const SINK_WINDOW: usize = 1_024;
+/// Dead letters that are delivered again by one request; the rest by the next.
+pub const LETTERS_AT_ONCE: usize = 200;
+/// Events that are forgotten at once; the others a moment later, so that no call waits for the disk.
+pub const PRUNE_STEP: u64 = 500;
 /// Events read for a sink at once.
 pub const SINK_PAGE: usize = 256;
 /// A server settings file.

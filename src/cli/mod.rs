@@ -8,11 +8,13 @@ pub mod backup;
 pub mod check;
 pub mod check_data;
 pub mod data;
+pub mod day;
 pub mod demo;
 mod progress;
 pub mod recordings;
 pub mod restore;
 pub mod serve;
+pub mod sinks;
 pub mod test;
 pub mod trace;
 
@@ -33,6 +35,7 @@ enum Command {
     Recordings(recordings::Args),
     Restore(restore::Args),
     Serve(serve::Args),
+    Sinks(sinks::Args),
     Test(test::Args),
     Trace(trace::Args),
 }
@@ -48,6 +51,7 @@ pub fn run() -> ExitCode {
         Command::Recordings(args) => recordings::run(&args),
         Command::Restore(args) => restore::run(&args),
         Command::Serve(args) => serve::run(&args),
+        Command::Sinks(args) => sinks::run(&args),
         Command::Test(args) => test::run(&args),
         Command::Trace(args) => trace::run(&args),
     }

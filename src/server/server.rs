@@ -21,7 +21,7 @@ use super::figures::Figures;
 use super::handed::Handed;
 use super::mailbox::Mailbox;
 use super::media::{MediaSettings, MediaThreads, recover};
-use super::outbox::Outbox;
+use super::outbox::{Outbox, Sinks};
 use super::plans::{self, Fingerprint, Loaded, Look, Refused};
 use super::prompts::PromptStore;
 use super::prompts::on_demand::Renderer;
@@ -126,13 +126,15 @@ impl Server {
         let (tracer, tracing) = Tracer::start(&settings.data, settings.trace, clock)?;
         let commands = Commands::new(Arc::clone(&inbox));
         let archive = archive_of(&settings, &store, clock);
-        let sources = sources(&settings, &telemetry, &health, commands, &archive, &store);
+        let keep = settings.keep;
+        let outbox = Outbox::start(&settings.sinks, keep, &store, &telemetry, clock, &mut rng)?;
+        let kept = (&archive, &store, outbox.sinks());
+        let sources = sources(&settings, &telemetry, &health, commands, kept);
         let admin = match handed.streams(settings.http) {
             Some(listener) => Admin::start_on(tcp::adopt(listener)?, sources)?,
             None => Admin::start(settings.http, sources).await?,
         };
         handed.all_taken()?;
-        let outbox = Outbox::start(&settings.sinks, &store, &telemetry, clock, &mut rng)?;
         let (sweep_stop, sweeping) = start_sweep(&settings, &archive);
         retention::watch_disk(&settings.data, &telemetry);
         watch_figures(&telemetry, &media, &store);
@@ -441,8 +443,7 @@ fn sources(
     telemetry: &Telemetry,
     health: &Arc<Health>,
     commands: Commands,
-    archive: &Archive,
-    store: &Store,
+    (archive, store, sinks): (&Archive, &Store, &Sinks),
 ) -> Sources {
     Sources {
         telemetry: telemetry.clone(),
@@ -450,6 +451,7 @@ fn sources(
         commands,
         store: store.clone(),
         archive: archive.clone(),
+        sinks: sinks.clone(),
         data: settings.data.clone(),
         recordings: Arc::from(settings.data.join("recordings")),
         tokens: settings.tokens.clone(),

@@ -39,6 +39,10 @@ const COUNTERS: &[(&str, &str)] = &[
         "strowger_store_lost_total",
         "Records lost because the store's queue was full; not zero is an alarm.",
     ),
+    (
+        "strowger_outbox_dropped_total",
+        "Events that a sink took none of for so long that they were given up.",
+    ),
 ];
 
 const GAUGES: &[(&str, &str)] = &[
@@ -50,6 +54,18 @@ const GAUGES: &[(&str, &str)] = &[
     (
         "strowger_outbox_backlog",
         "Committed events that a sink has not acknowledged.",
+    ),
+    (
+        "strowger_outbox_dead_letters",
+        "Events that a sink would not take.",
+    ),
+    (
+        "strowger_store_bytes",
+        "What the database takes on the disk.",
+    ),
+    (
+        "strowger_store_forecast_bytes",
+        "What the database will take when events are as old as they are kept.",
     ),
     ("strowger_callbacks_open", "Callbacks nobody has closed."),
     (
@@ -200,6 +216,7 @@ impl Telemetry {
         self.registrations(0);
         self.callbacks_open(0);
         self.store(0, false);
+        self.store_bytes(0, 0);
         for name in ["strowger_dispatch_seconds", "strowger_setup_seconds"] {
             drop(self.histogram(name, Vec::new()));
         }
@@ -299,6 +316,22 @@ impl Telemetry {
     pub fn outbox_backlog(&self, sink: &str, events: u64) {
         self.gauge("strowger_outbox_backlog", label("sink", sink))
             .set(float64(events));
+    }
+
+    /// What a sink would not take, and what it has lost since it is known.
+    pub fn outbox_losses(&self, sink: &str, dead_letters: u64, dropped: u64) {
+        self.gauge("strowger_outbox_dead_letters", label("sink", sink))
+            .set(float64(dead_letters));
+        self.counter("strowger_outbox_dropped_total", label("sink", sink))
+            .absolute(dropped);
+    }
+
+    /// What the database takes on the disk, now and when it has grown.
+    pub fn store_bytes(&self, now: u64, forecast: u64) {
+        self.gauge("strowger_store_bytes", Vec::new())
+            .set(float64(now));
+        self.gauge("strowger_store_forecast_bytes", Vec::new())
+            .set(float64(forecast));
     }
 
     /// Free space where the data folder is.
@@ -409,6 +442,7 @@ mod tests {
         telemetry.queue("odesa");
         telemetry.trunk_up("kyivstar", true);
         telemetry.outbox_backlog("crm", 0);
+        telemetry.outbox_losses("crm", 0, 0);
         telemetry.disk_free(1);
         let text = telemetry.render();
         for (kind, names) in [

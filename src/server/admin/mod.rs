@@ -20,6 +20,7 @@ mod pages;
 mod problem;
 mod recordings;
 mod routes;
+mod sinks;
 mod words;
 
 #[cfg(test)]
@@ -47,6 +48,7 @@ pub use local::socket_in;
 
 use super::archive::Archive;
 use super::commands::Commands;
+use super::outbox::Sinks;
 use super::settings::Token;
 use super::store::Store;
 use super::telemetry::Telemetry;
@@ -81,6 +83,8 @@ pub struct Sources {
     pub store: Store,
     /// What is done to finished recordings.
     pub archive: Archive,
+    /// Where events go.
+    pub sinks: Sinks,
     /// Where it is kept, and where the commands of this machine find the server.
     pub data: PathBuf,
     /// Where recordings are.
@@ -100,6 +104,7 @@ struct Api {
     commands: Commands,
     store: Store,
     archive: Archive,
+    sinks: Sinks,
     recordings: Arc<Path>,
     access: Access,
     readers: Semaphore,
@@ -112,6 +117,7 @@ impl Desk {
             commands: sources.commands,
             store: sources.store,
             archive: sources.archive,
+            sinks: sources.sinks,
             recordings: sources.recordings,
             access: Access::new(&sources.tokens),
             readers: Semaphore::new(limits::API_READERS),

@@ -6,7 +6,7 @@ use axum::http::Method;
 use axum::routing::{self, MethodRouter};
 use serde_json::{Value, json};
 
-use super::{Desk, archive, calls, control, events, floor, leads, openapi, recordings};
+use super::{Desk, archive, calls, control, events, floor, leads, openapi, recordings, sinks};
 use crate::limits;
 use crate::words::Role::{self, Admin, Auditor, Integration, Operator, Supervisor};
 
@@ -32,6 +32,8 @@ pub(super) struct Route {
 
 const EVERYBODY: &[Role] = &[Admin, Supervisor, Operator, Auditor, Integration];
 const SEES_EVENTS: &[Role] = &[Admin, Supervisor, Auditor, Integration];
+const SEES_SINKS: &[Role] = &[Admin, Supervisor, Auditor];
+const RUNS: &[Role] = &[Admin];
 const HEARS: &[Role] = &[Admin, Supervisor, Auditor];
 const MOVES: &[Role] = &[Admin, Supervisor];
 const ADMINISTERS: &[Role] = &[Admin];
@@ -144,7 +146,7 @@ macro_rules! route {
 }
 
 /// The table.
-pub(super) static ROUTES: [Route; 31] = [
+pub(super) static ROUTES: [Route; 34] = [
     route!("queues", GET "/v1/queues", EVERYBODY, PAGE, nothing,
         || routing::get(floor::queues), "Every queue, as it stands now"),
     route!("queue", GET "/v1/queues/{id}", EVERYBODY, &[], nothing,
@@ -235,6 +237,13 @@ pub(super) static ROUTES: [Route; 31] = [
         || routing::get(leads::number), "What is known of a number: how often it called, and who spoke with it"),
     route!("events", GET "/v1/events", SEES_EVENTS, EVENTS, nothing,
         || routing::get(events::events), "Events in their sequence, gap-free"),
+    route!("sinks", GET "/v1/sinks", SEES_SINKS, &[], nothing,
+        || routing::get(sinks::sinks), "Every sink: its backlog, its dead letters, what is kept for it"),
+    route!("sinks_retry", POST "/v1/sinks/{id}/retry", RUNS, &[], || body(&[], json!({})),
+        || routing::post(sinks::retry), "Deliver the dead letters of a sink again"),
+    route!("sinks_replay", POST "/v1/sinks/{id}/replay", RUNS, &[], || {
+            body(&["since"], json!({ "since": { "type": "string", "format": "date-time" } }))
+        }, || routing::post(sinks::replay), "Deliver all events since a moment again"),
     route!("openapi", GET "/openapi.json", EVERYBODY, &[], nothing,
         || routing::get(openapi::page), "This description"),
 ];

@@ -6,9 +6,11 @@
 mod address;
 mod backoff;
 mod carrier;
+mod control;
 mod courier;
 mod feed;
 mod jsonl;
+mod keeping;
 mod lanes;
 mod nats;
 mod postgres;
@@ -31,12 +33,16 @@ use tokio::task::JoinSet;
 
 use self::carrier::Carrier;
 use super::clock::Clock;
-use super::settings::{Sink, SinkKind};
+use super::settings::{Keep, Sink, SinkKind};
 use super::store::Store;
 use super::telemetry::Telemetry;
 use crate::dialplan::plan::Secret;
 use crate::rng::Rng;
 use crate::time::Duration;
+
+pub use control::{Refused, Sinks, overview, replay_at_rest, retry_at_rest};
+
+use control::{Wires, attend};
 
 /// Whether the address of a webhook can be seen to be private without asking for a name.
 #[must_use]
@@ -66,6 +72,7 @@ pub struct Outbox {
     stop: watch::Sender<bool>,
     progress: watch::Receiver<BTreeMap<Arc<str>, u64>>,
     store: Store,
+    sinks: Sinks,
 }
 
 impl Outbox {
@@ -76,6 +83,7 @@ impl Outbox {
     /// secret that is no base64, HTTPS without root certificates.
     pub fn start(
         sinks: &[Sink],
+        keep: Keep,
         store: &Store,
         telemetry: &Telemetry,
         clock: Clock,
@@ -84,6 +92,7 @@ impl Outbox {
         let (stop, stopped) = watch::channel(false);
         let (progress_sender, progress) = watch::channel(BTreeMap::new());
         let mut tasks = JoinSet::new();
+        let mut wires = Wires::new();
         for sink in sinks {
             let name: Arc<str> = sink.name.as_str().into();
             telemetry.outbox_backlog(&name, 0);
@@ -98,24 +107,47 @@ impl Outbox {
                 all.insert(Arc::clone(&name), 0);
             });
             let types = sink.types.clone();
+            let mut rng = rng.fork();
             if let SinkKind::Jsonl { path } = &sink.kind {
-                let file = jsonl::Jsonl::new(path.clone());
-                let stop = stopped.clone();
-                tasks.spawn(scribe::run(desk, stop, types, file, rng.fork()));
+                let orders = wires.lay(&name, None);
+                let path = path.clone();
+                let run = move |desk, halt| {
+                    let file = jsonl::Jsonl::new(path.clone());
+                    scribe::run(desk, halt, types.clone(), file, rng.fork())
+                };
+                tasks.spawn(attend(desk, stopped.clone(), orders, run));
                 continue;
             }
             let carrier = carrier(sink, clock).with_context(|| format!("sink {name}"))?;
             if let Some(carrier) = carrier {
-                let stop = stopped.clone();
-                tasks.spawn(courier::run(desk, stop, types, carrier, rng.fork()));
+                let orders = wires.lay(&name, Some(carrier.clone()));
+                let run = move |desk, halt| {
+                    courier::run(desk, halt, types.clone(), carrier.clone(), rng.fork())
+                };
+                tasks.spawn(attend(desk, stopped.clone(), orders, run));
             }
         }
+        let keeper = keeping::Keeper {
+            store: store.clone(),
+            telemetry: telemetry.clone(),
+            clock,
+            keep,
+            sinks: sinks.iter().map(|sink| sink.name.clone()).collect(),
+        };
+        tasks.spawn(keeper.run(stopped));
         Ok(Self {
             tasks,
             stop,
             progress,
             store: store.clone(),
+            sinks: Sinks::new(store, sinks, keep, wires),
         })
+    }
+
+    /// What can be asked of the sinks.
+    #[must_use]
+    pub const fn sinks(&self) -> &Sinks {
+        &self.sinks
     }
 
     /// Waits until every sink has everything committed by now, at most `bound`; says whether it has.

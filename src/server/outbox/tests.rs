@@ -38,7 +38,15 @@ fn open(folder: &Path, sinks: &[Sink]) -> Store {
 fn start(sinks: &[Sink], store: &Store) -> (Outbox, Telemetry) {
     let telemetry = Telemetry::new().unwrap();
     let mut rng = Rng::new([2; 32]);
-    let outbox = Outbox::start(sinks, store, &telemetry, Clock::start(), &mut rng).unwrap();
+    let outbox = Outbox::start(
+        sinks,
+        Keep::default(),
+        store,
+        &telemetry,
+        Clock::start(),
+        &mut rng,
+    )
+    .unwrap();
     (outbox, telemetry)
 }
 

@@ -52,6 +52,8 @@ pub struct Settings {
     pub sinks: Vec<Sink>,
     /// How safe a commit is.
     pub sync: Sync,
+    /// How long events are kept.
+    pub keep: Keep,
     /// When recordings are deleted.
     pub retention: Retention,
     /// How much is taken on.
@@ -216,6 +218,35 @@ pub enum Login {
     Token(Secret),
 }
 
+impl SinkKind {
+    /// The word of the settings that makes a sink one of these.
+    #[must_use]
+    pub const fn word(&self) -> &'static str {
+        match self {
+            Self::Jsonl { .. } => "jsonl",
+            Self::Webhook { .. } => "webhook",
+        }
+    }
+}
+
+/// `store.keep_events` and `store.max_events`.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Keep {
+    /// Events that every sink has are kept this long.
+    pub age: Duration,
+    /// So many events at most, whoever still wants them.
+    pub most: u64,
+}
+
+impl Default for Keep {
+    fn default() -> Self {
+        Self {
+            age: Duration::from_secs(30 * 86_400),
+            most: 5_000_000,
+        }
+    }
+}
+
 /// `retention`.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Retention {
@@ -310,6 +341,7 @@ impl Default for Settings {
             tts: default_voices(),
             sinks: Vec::new(),
             sync: Sync::Normal,
+            keep: Keep::default(),
             retention: Retention {
                 every: Duration::from_secs(3600),
                 stop_above: 20,

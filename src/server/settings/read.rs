@@ -7,7 +7,7 @@ use std::ops::RangeInclusive;
 use std::path::{Path, PathBuf};
 
 use super::{
-    CertificateFiles, DigestWord, Limits, Listener, LogFormat, LogLevel, Media, Retention,
+    CertificateFiles, DigestWord, Keep, Limits, Listener, LogFormat, LogLevel, Media, Retention,
     Settings, Sip, Strangers, Tls, Trace, sinks, tokens,
 };
 use crate::dialplan::diagnose::{Problem, Problems, Severity, Source};
@@ -73,7 +73,7 @@ const VOICE: Words = Words {
     later: &[],
 };
 const STORE: Words = Words {
-    known: &["sync"],
+    known: &["sync", "keep_events", "max_events"],
     later: &[],
 };
 const RETENTION: Words = Words {
@@ -186,6 +186,7 @@ fn top(root: &Node, problems: &mut Problems<'_>) -> Settings {
     let format = [("text", LogFormat::Text), ("json", LogFormat::Json)];
     let numbers = [("full", true), ("masked", false)];
     let log = top.section("log", &LOG, problems);
+    let store = top.section("store", &STORE, problems);
     let mut settings = Settings {
         sip: sip(&top.section("sip", &SIP, problems), defaults.sip, problems),
         media: media(
@@ -195,8 +196,8 @@ fn top(root: &Node, problems: &mut Problems<'_>) -> Settings {
         ),
         tts: voices(&top, problems).unwrap_or(defaults.tts),
         sinks: sinks::read(&top, problems),
-        sync: top
-            .section("store", &STORE, problems)
+        keep: keep(&store, defaults.keep, problems),
+        sync: store
             .choice(
                 "sync",
                 &[("normal", Sync::Normal), ("full", Sync::Full)],
@@ -460,6 +461,15 @@ fn voice(node: &Node, problems: &mut Problems<'_>) -> Option<Engine> {
     fields
         .text("recorded", problems)
         .map(|folder| Engine::Recorded(folder.into()))
+}
+
+fn keep(fields: &Fields<'_>, known: Keep, problems: &mut Problems<'_>) -> Keep {
+    let age = fields.duration("keep_events", DAY..=DAY * 3_650, problems);
+    let most = fields.whole("max_events", 10_000..=1_000_000_000, problems);
+    Keep {
+        age: age.unwrap_or(known.age),
+        most: most.unwrap_or(known.most),
+    }
 }
 
 fn retention(

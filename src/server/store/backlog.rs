@@ -33,6 +33,19 @@ fn text(row: &Row<'_>, column: usize) -> rusqlite::Result<Option<String>> {
     })
 }
 
+impl StoredEvent {
+    /// The first five columns of a row.
+    pub(super) fn of(row: &Row<'_>) -> rusqlite::Result<Self> {
+        Ok(Self {
+            seq: row.get::<_, i64>(0)?.unsigned_abs(),
+            id: text(row, 1)?.unwrap_or_default(),
+            kind: text(row, 2)?.unwrap_or_default(),
+            subject: text(row, 3)?,
+            json: text(row, 4)?.unwrap_or_default(),
+        })
+    }
+}
+
 /// A reader of its own.
 pub struct EventReader {
     db: Connection,
@@ -43,6 +56,10 @@ impl EventReader {
         Ok(Self {
             db: schema::open_reader(database)?,
         })
+    }
+
+    pub(super) const fn db(&self) -> &Connection {
+        &self.db
     }
 
     /// At most `limit` events after `seq`, in order.
@@ -57,15 +74,7 @@ impl EventReader {
             i64::try_from(seq).unwrap_or(i64::MAX),
             i64::try_from(limit).unwrap_or(i64::MAX)
         ];
-        let rows = statement.query_map(bounds, |row| {
-            Ok(StoredEvent {
-                seq: row.get::<_, i64>(0)?.unsigned_abs(),
-                id: text(row, 1)?.unwrap_or_default(),
-                kind: text(row, 2)?.unwrap_or_default(),
-                subject: text(row, 3)?,
-                json: text(row, 4)?.unwrap_or_default(),
-            })
-        })?;
+        let rows = statement.query_map(bounds, StoredEvent::of)?;
         Ok(rows.collect::<rusqlite::Result<_>>()?)
     }
 

@@ -21,6 +21,7 @@ mod projection;
 mod recordings;
 mod restore;
 mod schema;
+mod sinks;
 mod snapshot;
 mod writer;
 mod writing;
@@ -37,7 +38,7 @@ use std::time::Duration;
 
 use anyhow::Context as _;
 use serde_json::{Map, Value};
-use tokio::sync::{Notify, watch};
+use tokio::sync::{Notify, mpsc, watch};
 
 pub use backlog::{EventReader, StoredEvent};
 pub use calls::{CallFilter, Calls};
@@ -46,6 +47,7 @@ pub use leads::{LeadFilter, StoredLeads};
 pub use recordings::{KnownRecording, RecordingFilter, Recordings, StoredRecording, hold};
 pub use restore::Restored;
 pub use schema::Sync;
+pub use sinks::{DeadLetter, SinkRow, Stock};
 pub use writing::Writing;
 
 use super::clock::Clock;
@@ -101,6 +103,20 @@ enum Job {
         why: String,
     },
     Work(writing::Work),
+    Unbury {
+        sink: Arc<str>,
+        seq: u64,
+    },
+    Rewind {
+        sink: Arc<str>,
+        seq: u64,
+    },
+    Prune {
+        through: u64,
+        sinks: Arc<[String]>,
+    },
+    /// Somebody of the shell waits until everything before this is on the disk.
+    Settled(mpsc::Sender<()>),
     /// Commit what came before, then end.
     Close,
 }
@@ -227,6 +243,37 @@ impl Store {
             tries,
             why,
         });
+    }
+
+    /// Forgets that a sink would not take an event: it has it now.
+    pub(super) fn unbury(&self, sink: &Arc<str>, seq: u64) {
+        self.put(Job::Unbury {
+            sink: Arc::clone(sink),
+            seq,
+        });
+    }
+
+    /// Has a sink that does not run given everything after `seq` once more.
+    pub(super) fn rewind(&self, sink: &Arc<str>, seq: u64) {
+        self.put(Job::Rewind {
+            sink: Arc::clone(sink),
+            seq,
+        });
+    }
+
+    /// Forgets the events up to and with `through`, whether or not these sinks have them.
+    pub(super) fn prune(&self, through: u64, sinks: &Arc<[String]>) {
+        self.put(Job::Prune {
+            through,
+            sinks: Arc::clone(sinks),
+        });
+    }
+
+    /// Waits until everything said so far is on the disk; whether it is.
+    pub async fn settled(&self) -> bool {
+        let (answer, mut answered) = mpsc::channel(1);
+        self.put(Job::Settled(answer));
+        answered.recv().await.is_some()
     }
 
     fn put(&self, job: Job) {

@@ -52,7 +52,7 @@ pub(super) fn register_sinks(
     sinks: &[String],
 ) -> rusqlite::Result<()> {
     let mut statement = transaction.prepare(
-        "INSERT INTO sinks SELECT ?1, coalesce((SELECT max(seq) FROM events), 0)
+        "INSERT INTO sinks (name, cursor) SELECT ?1, coalesce((SELECT max(seq) FROM events), 0)
          WHERE true ON CONFLICT (name) DO NOTHING",
     )?;
     for sink in sinks {

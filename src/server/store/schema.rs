@@ -10,7 +10,9 @@ use super::snapshot;
 
 /// What makes each version of the one before it, the first of nothing. The last is the version this
 /// program writes; a higher one belongs to a later program.
-const STEPS: [&str; 7] = [TABLES, PATHS, WISHES, CALLS, RECALLS, ARCHIVE, LEADS];
+const STEPS: [&str; 8] = [
+    TABLES, PATHS, WISHES, CALLS, RECALLS, ARCHIVE, LEADS, DROPPED,
+];
 
 /// The first version's tables. `STRICT`, so that a wrong type is an error at once.
 const TABLES: &str = "
@@ -196,6 +198,9 @@ CREATE TABLE answers (
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX answers_by_age ON answers(at);
 ";
+
+/// This step counts the events that a dead sink lost because the store is bounded.
+const DROPPED: &str = "ALTER TABLE sinks ADD COLUMN dropped INTEGER NOT NULL DEFAULT 0;";
 
 /// How safe a commit is.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]

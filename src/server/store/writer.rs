@@ -21,10 +21,11 @@ use tokio::sync::watch;
 
 use super::checkpoint::Checkpointer;
 use super::{Job, OnCommitted, Restored, StoreHealth, StoreOptions, bindings, cloud_event, leads};
-use super::{Writing, projection, restore};
+use super::{Writing, projection, restore, sinks};
+use crate::acd::message::Wish;
 use crate::engine::event::Event;
 use crate::engine::output::Record;
-use crate::id::{CallId, EventId, Ulid};
+use crate::id::{CallId, EventId, OperatorName, Ulid};
 use crate::limits;
 use crate::rng::Rng;
 use crate::server::clock::Clock;
@@ -169,19 +170,7 @@ impl Writer {
                     bindings::forget(&transaction, user, key)?;
                 }
                 Job::Record(Record::Operator { operator, wish }) => {
-                    let state = match (wish.logged_out, &wish.pause) {
-                        (true, _) => OperatorState::LoggedOut,
-                        (false, Some(_)) => OperatorState::Paused,
-                        (false, None) => OperatorState::Available,
-                    };
-                    let reason = wish.pause.as_deref().unwrap_or_default();
-                    let owes = wish.owes.map(|call| call.to_string());
-                    transaction
-                        .prepare_cached(
-                            "INSERT OR REPLACE INTO operators (operator, state, reason, owes) \
-                             VALUES (?1, ?2, ?3, ?4)",
-                        )?
-                        .execute(params![operator.as_str(), state.as_str(), reason, owes])?;
+                    keep_wish(&transaction, operator, wish)?;
                 }
                 Job::Emit {
                     kind,
@@ -223,7 +212,10 @@ impl Writer {
                     rng: &mut self.rng,
                     next: &mut next,
                 })?,
-                Job::Committed(_) | Job::Kept(_) | Job::Close => {}
+                Job::Unbury { sink, seq } => sinks::unbury(&transaction, sink, *seq)?,
+                Job::Rewind { sink, seq } => sinks::rewind(&transaction, sink, *seq)?,
+                Job::Prune { through, sinks } => sinks::prune(&transaction, *through, sinks)?,
+                Job::Committed(_) | Job::Kept(_) | Job::Settled(_) | Job::Close => {}
             }
         }
         transaction.commit()?;
@@ -241,11 +233,18 @@ impl Writer {
             match job {
                 Job::Committed(id) => (self.on_committed)(*id),
                 Job::Kept(kept) => kept.notify_one(),
+                Job::Settled(answer) => {
+                    // Whoever asked may have given up; nobody else is told.
+                    let _gone = answer.try_send(());
+                }
                 Job::Work(work) => work.committed(),
                 Job::Record(_)
                 | Job::Emit { .. }
                 | Job::Cursor { .. }
                 | Job::DeadLetter { .. }
+                | Job::Unbury { .. }
+                | Job::Rewind { .. }
+                | Job::Prune { .. }
                 | Job::Close => {}
             }
         }
@@ -267,6 +266,28 @@ impl Writer {
             tracing::debug!(%error, "the store could not note that it lives");
         }
     }
+}
+
+/// What is wanted of an operator, until somebody wants something else.
+fn keep_wish(
+    transaction: &Transaction<'_>,
+    operator: &OperatorName,
+    wish: &Wish,
+) -> rusqlite::Result<()> {
+    let state = match (wish.logged_out, &wish.pause) {
+        (true, _) => OperatorState::LoggedOut,
+        (false, Some(_)) => OperatorState::Paused,
+        (false, None) => OperatorState::Available,
+    };
+    let reason = wish.pause.as_deref().unwrap_or_default();
+    let owes = wish.owes.map(|call| call.to_string());
+    transaction
+        .prepare_cached(
+            "INSERT OR REPLACE INTO operators (operator, state, reason, owes) \
+             VALUES (?1, ?2, ?3, ?4)",
+        )?
+        .execute(params![operator.as_str(), state.as_str(), reason, owes])?;
+    Ok(())
 }
 
 /// An event of the shell or of recovery.

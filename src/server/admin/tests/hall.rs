@@ -21,7 +21,8 @@ use crate::server::archive::Archive;
 use crate::server::clock::Clock;
 use crate::server::driver::{Inbox, Word};
 use crate::server::mailbox::Mailbox;
-use crate::server::settings::Token;
+use crate::server::outbox::Outbox;
+use crate::server::settings::{Keep, Token};
 use crate::server::store::{StoreOptions, Sync};
 use crate::sim::world::engine_settings;
 use crate::sip::flow::{Flow, Transport};
@@ -175,6 +176,7 @@ pub struct Hall {
     admin: Admin,
     inbox: Inbox,
     store: Store,
+    outbox: Outbox,
     engine: JoinHandle<()>,
     folder: tempfile::TempDir,
 }
@@ -197,12 +199,16 @@ impl Hall {
         let engine = engine(&inbox, &store, clock);
         let telemetry = Telemetry::new().unwrap();
         let health = Arc::new(Health::new(clock));
+        let mut rng = Rng::new([9; 32]);
+        let outbox = Outbox::start(&[], Keep::default(), &store, &telemetry, clock, &mut rng);
+        let outbox = outbox.unwrap();
         let sources = Sources {
             telemetry: telemetry.clone(),
             health: Arc::clone(&health),
             commands: Commands::new(Arc::clone(&inbox)),
             store: store.clone(),
             archive: archive(&store, &folder),
+            sinks: outbox.sinks().clone(),
             data: folder.path().to_owned(),
             recordings: Arc::from(folder.path().join("recordings")),
             tokens: tokens(names),
@@ -216,6 +222,7 @@ impl Hall {
             admin,
             inbox,
             store,
+            outbox,
             engine,
             folder,
         }
@@ -228,6 +235,7 @@ impl Hall {
             commands: Commands::new(Arc::clone(&self.inbox)),
             store: self.store.clone(),
             archive: archive(&self.store, &self.folder),
+            sinks: self.outbox.sinks().clone(),
             data: self.folder.path().to_owned(),
             recordings: Arc::from(self.folder.path().join("recordings")),
             tokens: tokens(names),
@@ -346,6 +354,7 @@ impl Hall {
 
     pub async fn close(self) {
         self.admin.stop().await;
+        self.outbox.stop().await;
         self.inbox.post(Word::Stop);
         self.engine.join().unwrap();
         self.store.close();
