@@ -338,9 +338,11 @@ pub const SINK_BATCH: usize = 128;
 /// A sink's transaction may take this long, then its connection is given up.
 pub const SINK_TRANSACTION: Duration = Duration::from_secs(10);
 /// Webhook requests, or messages without an acknowledgement, of one sink under way at once.
-pub const SINK_IN_FLIGHT: usize = 32;
+pub const SINK_IN_FLIGHT: usize = 64;
 /// A sink's answer is read to this length and no further.
 pub const SINK_ANSWER_BYTES: usize = 1 << 20;
+/// A sink that asks to be left alone longer is tried again after this.
+pub const SINK_RETRY_AFTER: Duration = Duration::from_secs(300);
 /// A sink's answer is awaited this long.
 pub const SINK_TIMEOUT: Duration = Duration::from_secs(5);
 /// A command of the speech chain that takes longer is killed.

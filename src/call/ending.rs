@@ -2,6 +2,7 @@
 
 use super::call::{Call, Effects};
 use super::cause;
+use super::facts::Party;
 use super::leg::Sip;
 use super::message::{CallEffect, CallTimer, Gate, News, World};
 use super::phase::Phase;
@@ -269,7 +270,10 @@ impl Call {
 
     fn caller_left(&mut self, world: &World<'_>, farewell: Farewell, fx: &mut Effects) {
         match self.phase {
-            Phase::Talking => self.end(world, Outcome::Answered, None, farewell, fx),
+            Phase::Talking => {
+                self.facts.ended_by = Some(Party::Caller);
+                self.end(world, Outcome::Answered, None, farewell, fx);
+            }
             Phase::Opening { .. }
             | Phase::Waiting
             | Phase::Confirming(_)
@@ -313,6 +317,7 @@ impl Call {
         match self.phase {
             Phase::Whispering(_) => self.operator_left_whisper(world, fx),
             Phase::Talking => {
+                self.facts.ended_by = Some(Party::Called);
                 let farewell = self.farewell_for(cause::NORMAL);
                 self.end(world, Outcome::Answered, None, farewell, fx);
             }
@@ -338,7 +343,10 @@ impl Call {
     ) {
         let farewell = self.farewell_for(cause);
         match self.phase {
-            Phase::Talking => self.end(world, Outcome::Answered, None, farewell, fx),
+            Phase::Talking => {
+                self.facts.ended_by = Some(Party::Caller);
+                self.end(world, Outcome::Answered, None, farewell, fx);
+            }
             // Asked for, and promised: the callback is what became of this caller.
             Phase::Confirming(_) => {
                 let reason = Some(MissedReason::Abandoned);

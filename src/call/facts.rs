@@ -3,6 +3,8 @@
 use std::collections::VecDeque;
 use std::sync::Arc;
 
+use serde::Serialize;
+
 use super::voicemail::Left;
 use crate::dialplan::decide::Decision;
 use crate::id::{CallId, CallbackId, LeadId, LegId, OperatorName, QueueName, SiteName, TrunkName};
@@ -133,8 +135,20 @@ pub struct CallFacts {
     pub callback_requested: bool,
     /// How the patient was rung, when this is a call back.
     pub patient: Option<PatientTry>,
+    /// Who hung up, when one of the two who talked did.
+    pub ended_by: Option<Party>,
     /// What people said of it.
     pub said: Description,
+}
+
+/// One of the two who talk.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Party {
+    /// Whose call it is: a patient, or the operator who dialled.
+    Caller,
+    /// Who took it.
+    Called,
 }
 
 /// What people said of a call. What nobody said is left as it was.
@@ -191,6 +205,7 @@ impl CallFacts {
             errand: None,
             voicemail: None,
             stranded: None,
+            ended_by: None,
             said: Description::default(),
             callback_requested: false,
             patient: None,

@@ -10,6 +10,7 @@ pub mod check_data;
 pub mod data;
 pub mod day;
 pub mod demo;
+pub mod export;
 mod progress;
 pub mod recordings;
 pub mod restore;
@@ -32,6 +33,7 @@ enum Command {
     Check(check::Args),
     CheckData(check_data::Args),
     Demo(demo::Args),
+    Export(export::Args),
     Recordings(recordings::Args),
     Restore(restore::Args),
     Serve(serve::Args),
@@ -48,6 +50,7 @@ pub fn run() -> ExitCode {
         Command::Check(args) => check::run(&args),
         Command::CheckData(args) => check_data::run(&args),
         Command::Demo(args) => demo::run(&args),
+        Command::Export(args) => export::run(&args),
         Command::Recordings(args) => recordings::run(&args),
         Command::Restore(args) => restore::run(&args),
         Command::Serve(args) => serve::run(&args),

@@ -288,7 +288,7 @@ fn message(voicemail: &VoicemailName, length: Duration, file: &str, facts: &Call
     })
 }
 
-/// Why the plan refused the call; and a caller whom nobody took in the end is told apart, though
+/// Why the plan refused the call; who hung up; and a caller whom nobody took in the end is told apart, though
 /// somebody had spoken with them.
 fn ended(facts: &CallFacts) -> Value {
     let mut data = Map::new();
@@ -297,6 +297,9 @@ fn ended(facts: &CallFacts) -> Value {
     }
     if let Some(reason) = facts.stranded {
         data.insert("stranded".into(), json!(reason));
+    }
+    if let Some(party) = facts.ended_by {
+        data.insert("ended_by".into(), json!(party));
     }
     Value::Object(data)
 }

@@ -27,3 +27,5 @@ mod points;
 mod report;
 #[allow(dead_code, reason = "a rig has what any theme may need")]
 mod rig;
+mod sinks;
+mod webhook;

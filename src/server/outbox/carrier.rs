@@ -6,9 +6,10 @@
 use super::lanes::{Batch, Pace};
 use super::nats::Nats;
 use super::postgres::Postgres;
-use super::webhook::Webhook;
+use super::webhook::{Refusal, Webhook};
 use crate::limits;
 use crate::server::store::StoredEvent;
+use crate::time::Duration;
 
 /// What became of one event.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -17,8 +18,25 @@ pub(super) enum Answer {
     Taken,
     /// The sink does not have it, in a few words.
     Failed(String),
+    /// The sink is busy, and wants nothing before this is over.
+    Later { why: String, wait: Duration },
     /// It was not tried, because one before it failed.
     Untried,
+}
+
+impl From<String> for Answer {
+    fn from(why: String) -> Self {
+        Self::Failed(why)
+    }
+}
+
+impl From<Refusal> for Answer {
+    fn from(Refusal { why, after }: Refusal) -> Self {
+        match after {
+            Some(wait) => Self::Later { why, wait },
+            None => Self::Failed(why),
+        }
+    }
 }
 
 /// The way to one sink.
@@ -55,15 +73,19 @@ impl Carrier {
     }
 }
 
-async fn one_by_one<'b, F>(batch: &'b Batch, deliver: impl Fn(&'b StoredEvent) -> F) -> Vec<Answer>
+async fn one_by_one<'b, F, E>(
+    batch: &'b Batch,
+    deliver: impl Fn(&'b StoredEvent) -> F,
+) -> Vec<Answer>
 where
-    F: Future<Output = Result<(), String>>,
+    F: Future<Output = Result<(), E>>,
+    E: Into<Answer>,
 {
     let mut answers = Vec::with_capacity(batch.len());
     for event in batch {
         answers.push(match deliver(event).await {
             Ok(()) => Answer::Taken,
-            Err(why) => Answer::Failed(why),
+            Err(why) => why.into(),
         });
     }
     answers

@@ -29,7 +29,7 @@ use crate::server::store::StoredEvent;
 use crate::time::{Duration, Instant};
 
 /// Lanes of a sink. More than may be under way at once, so that few calls share one.
-const LANES: u64 = 64;
+const LANES: u64 = 256;
 /// A failing event becomes a dead letter after this many strikes.
 const STRIKES: u32 = 8;
 /// An outage is worth an event after this many probes and this long.
@@ -123,6 +123,8 @@ pub(super) struct Lanes {
     acknowledged: u64,
     state: State,
     last_probe: u64,
+    /// The sink has asked for silence, whatever others it still takes.
+    quiet_until: Instant,
     rng: Rng,
 }
 
@@ -139,6 +141,7 @@ impl Lanes {
             acknowledged: 0,
             state: State::Up,
             last_probe: 0,
+            quiet_until: Instant::START,
             rng,
         }
     }
@@ -183,6 +186,9 @@ impl Lanes {
 
     /// What to do at `now`. Called until it says something else than [`Step::Send`].
     pub(super) fn next(&mut self, now: Instant) -> Step {
+        if now < self.quiet_until {
+            return Step::Wait(self.quiet_until);
+        }
         match self.state {
             State::Up => self.next_up(now),
             State::Down { due, .. } => self.next_down(now, due),
@@ -326,6 +332,22 @@ impl Lanes {
             return self.failed(now, sent, why);
         }
         None
+    }
+
+    /// The sink is busy, and wants nothing before `until`. That is no fault of the event.
+    pub(super) fn postpone(
+        &mut self,
+        seq: u64,
+        now: Instant,
+        until: Instant,
+        why: String,
+    ) -> Option<Note> {
+        let number = self.first_under_way(seq)?;
+        let lane = self.lanes.get_mut(&number)?;
+        let sent = lane.sent?;
+        self.under_way = self.under_way.saturating_sub(lane.take_back());
+        self.quiet_until = self.quiet_until.max(until);
+        self.failed(now, sent, why)
     }
 
     /// The sink itself seems to be at fault.

@@ -6,18 +6,23 @@
 mod address;
 mod backoff;
 mod carrier;
+mod cell;
 mod control;
 mod courier;
 mod feed;
-mod jsonl;
+mod form;
 mod keeping;
 mod lanes;
+mod line_file;
+mod master_csv;
 mod nats;
 mod postgres;
+mod queue_log;
 mod report;
 mod scribe;
 mod secure;
 mod signature;
+mod template;
 mod webhook;
 
 #[cfg(test)]
@@ -40,9 +45,13 @@ use crate::dialplan::plan::Secret;
 use crate::rng::Rng;
 use crate::time::Duration;
 
+pub use cell::defused;
 pub use control::{Refused, Sinks, overview, replay_at_rest, retry_at_rest};
+pub use template::Template;
 
 use control::{Wires, attend};
+use form::Form;
+use line_file::LineFile;
 
 /// Whether the address of a webhook can be seen to be private without asking for a name.
 #[must_use]
@@ -108,12 +117,12 @@ impl Outbox {
             });
             let types = sink.types.clone();
             let mut rng = rng.fork();
-            if let SinkKind::Jsonl { path } = &sink.kind {
+            if file(sink, store).is_some() {
                 let orders = wires.lay(&name, None);
-                let path = path.clone();
+                let (sink, store) = (sink.clone(), store.clone());
                 let run = move |desk, halt| {
-                    let file = jsonl::Jsonl::new(path.clone());
-                    scribe::run(desk, halt, types.clone(), file, rng.fork())
+                    let file = file(&sink, &store);
+                    scribe::run(desk, halt, sink.types.clone(), file, rng.fork())
                 };
                 tasks.spawn(attend(desk, stopped.clone(), orders, run));
                 continue;
@@ -169,20 +178,41 @@ impl Outbox {
     }
 }
 
+/// The file that a sink is; none for one that answers.
+fn file(sink: &Sink, store: &Store) -> Option<LineFile> {
+    let (path, form) = match &sink.kind {
+        SinkKind::Jsonl { path } => (path, Form::Jsonl),
+        SinkKind::QueueLog { path } => (
+            path,
+            Form::QueueLog(queue_log::QueueLog::new(store.clone())),
+        ),
+        SinkKind::CdrCsv { path, zone } => (
+            path,
+            Form::MasterCsv(master_csv::MasterCsv::new(zone.clone())),
+        ),
+        SinkKind::Webhook { .. } | SinkKind::Nats { .. } | SinkKind::Postgres { .. } => {
+            return None;
+        }
+    };
+    Some(LineFile::new(path.clone(), form))
+}
+
 /// The way to a sink that answers; none for one that is a file.
 fn carrier(sink: &Sink, clock: Clock) -> anyhow::Result<Option<Carrier>> {
     Ok(match &sink.kind {
-        SinkKind::Jsonl { .. } => None,
+        SinkKind::Jsonl { .. } | SinkKind::QueueLog { .. } | SinkKind::CdrCsv { .. } => None,
         SinkKind::Webhook {
             url,
             secret,
             allow_private,
+            template,
         } => {
             let key = secret.as_ref().map(|secret| {
                 signature::Key::new(secret)
                     .context("what follows `whsec_` in its secret is no base64")
             });
             let webhook = webhook::Webhook::new(url, key.transpose()?, *allow_private, clock)?;
+            let webhook = webhook.with(template.clone());
             Some(Carrier::Webhook(Box::new(webhook)))
         }
         SinkKind::Nats {

@@ -1,4 +1,4 @@
-//! Runs one `jsonl` sink: page after page into the file, in the order of the sequence.
+//! Runs one sink that is a file: page after page into the file, in the order of the sequence.
 
 use std::collections::BTreeSet;
 use std::io;
@@ -11,7 +11,7 @@ use super::Desk;
 use super::backoff::next_try;
 use super::courier::sleep_until;
 use super::feed::Feed;
-use super::jsonl::Jsonl;
+use super::line_file::LineFile;
 use crate::limits;
 use crate::rng::Rng;
 use crate::server::store::StoredEvent;
@@ -28,7 +28,7 @@ pub(super) async fn run(
     desk: Desk,
     mut stop: watch::Receiver<bool>,
     types: Option<BTreeSet<String>>,
-    file: Jsonl,
+    file: Option<LineFile>,
     mut rng: Rng,
 ) {
     let opened = Feed::open(&desk.store, Arc::clone(&desk.name), types).await;
@@ -40,7 +40,7 @@ pub(super) async fn run(
         }
     };
     desk.reached(cursor);
-    let mut file = Some(file);
+    let mut file = file;
     let mut outage: Option<Outage> = None;
     loop {
         let mut wait = None;
@@ -84,7 +84,7 @@ pub(super) async fn run(
 }
 
 /// Writes one page; says how far the file has come.
-async fn step(feed: &mut Feed, file: &mut Option<Jsonl>, cursor: u64) -> anyhow::Result<u64> {
+async fn step(feed: &mut Feed, file: &mut Option<LineFile>, cursor: u64) -> anyhow::Result<u64> {
     let page = feed.page(cursor, limits::SINK_PAGE).await?;
     if page.wanted.is_empty() {
         return Ok(page.looked_at);
@@ -94,16 +94,16 @@ async fn step(feed: &mut Feed, file: &mut Option<Jsonl>, cursor: u64) -> anyhow:
 }
 
 /// Writes on a thread that may wait for the disk.
-async fn append(file: &mut Option<Jsonl>, events: Vec<StoredEvent>) -> io::Result<()> {
-    let Some(mut jsonl) = file.take() else {
+async fn append(file: &mut Option<LineFile>, events: Vec<StoredEvent>) -> io::Result<()> {
+    let Some(mut lines) = file.take() else {
         return Err(io::Error::other("the writing thread ended"));
     };
-    let (jsonl, written) = spawn_blocking(move || {
-        let written = jsonl.append(&events);
-        (jsonl, written)
+    let (lines, written) = spawn_blocking(move || {
+        let written = lines.append(&events);
+        (lines, written)
     })
     .await
     .map_err(io::Error::other)?;
-    *file = Some(jsonl);
+    *file = Some(lines);
     written
 }

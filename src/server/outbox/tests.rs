@@ -78,6 +78,7 @@ fn webhook(address: SocketAddr, path: &str) -> Sink {
             url: format!("http://{address}{path}").parse().unwrap(),
             secret: Some(Secret::new(SECRET.into())),
             allow_private: true,
+            template: None,
         },
     }
 }
@@ -230,7 +231,7 @@ async fn a_name_that_leads_home_is_refused_where_it_is_connected_to() {
     };
     let key = || signature::Key::new(&Secret::new(SECRET.into()));
     let refused = webhook::Webhook::new(&url, key(), false, Clock::start()).unwrap();
-    let why = refused.deliver(&event).await.unwrap_err();
+    let why = refused.deliver(&event).await.unwrap_err().why;
     assert!(why.contains("no public address"), "{why}");
     assert!(crm.ids.lock().unwrap().is_empty());
     let allowed = webhook::Webhook::new(&url, key(), true, Clock::start()).unwrap();
@@ -240,6 +241,15 @@ async fn a_name_that_leads_home_is_refused_where_it_is_connected_to() {
         "http://0x7f.1/",
         "http://[::ffff:10.0.0.1]/",
         "https://2130706433/",
+        "http://0.0.0.0/",
+        "http://[::]/",
+        "http://[::1]/",
+        "http://127.1/",
+        "http://0177.0.0.1/",
+        "http://169.254.169.254/latest/meta-data/",
+        "http://[fe80::1]/",
+        "http://[64:ff9b::7f00:1]/",
+        "http://10.0.0.1:8080@127.0.0.1/",
     ] {
         let url = literal.parse().unwrap();
         assert!(
@@ -325,4 +335,232 @@ async fn a_file_that_cannot_be_written_is_told_once_and_catches_up() {
         .map(|event| event.kind)
         .collect();
     assert_eq!(kinds, ["sink.degraded", "sink.recovered"]);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn dead_letters_are_told_delivered_again_and_forgotten() {
+    let folder = tempfile::tempdir().unwrap();
+    let (address, crm, mut events) = crm(0, || StatusCode::BAD_REQUEST.into_response()).await;
+    let sinks = [webhook(address, "/hook")];
+    let store = open(folder.path(), &sinks);
+    let (outbox, _) = start(&sinks, &store);
+    record(&store, &mut Rng::new([5; 32]), 2, 10);
+    take(&mut events, 10).await;
+    for seq in [3, 7, 9] {
+        store.bury(&"crm".into(), seq, 8, "it answered 400".into());
+    }
+    assert!(store.settled().await);
+    let told = outbox.sinks().overview().unwrap();
+    assert_eq!(told["sinks"][0]["dead_letters"], 3);
+    assert_eq!(told["sinks"][0]["letters"][0]["reason"], "it answered 400");
+    // The sink refuses one more time, then takes them.
+    crm.failures.store(1, Ordering::SeqCst);
+    let told = outbox.sinks().retry("crm").await.unwrap();
+    assert_eq!(
+        (&told["delivered"], &told["refused"]),
+        (&json!(2), &json!(1))
+    );
+    let again: Vec<_> = take(&mut events, 2).await;
+    assert_eq!(again[0]["sequence"], format!("{:020}", 7));
+    assert!(store.settled().await);
+    let told = outbox.sinks().overview().unwrap();
+    assert_eq!(told["sinks"][0]["letters"][0]["tries"], 9);
+    let told = outbox.sinks().retry("crm").await.unwrap();
+    assert_eq!(told["delivered"], 1);
+    assert!(store.settled().await);
+    assert_eq!(store.reader().unwrap().dead_letters("crm").unwrap(), 0);
+    let unknown = outbox.sinks().retry("crn").await.unwrap_err();
+    assert_eq!(unknown, Refused::Unknown("crn".into()));
+    outbox.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_replay_gives_everything_since_a_moment_once_more_with_the_same_ids() {
+    let folder = tempfile::tempdir().unwrap();
+    let (address, crm, mut events) = crm(0, || StatusCode::OK.into_response()).await;
+    let path = folder.path().join("events.jsonl");
+    let log = Sink {
+        name: "log".into(),
+        types: None,
+        kind: SinkKind::Jsonl { path: path.clone() },
+    };
+    let sinks = [webhook(address, "/hook"), log];
+    let store = open(folder.path(), &sinks);
+    let (outbox, _) = start(&sinks, &store);
+    let mut rng = Rng::new([5; 32]);
+    record(&store, &mut rng, 3, 20);
+    assert!(store.settled().await);
+    let since = Wall::from_millis(1_790_000_000_001);
+    let late = outbox.sinks().replay("crm", since).await.unwrap_err();
+    assert!(
+        late.to_string().starts_with("no event is as late as"),
+        "{late}"
+    );
+    take(&mut events, 20).await;
+    assert!(outbox.drained(DEADLINE).await);
+    std::fs::remove_file(&path).unwrap();
+    let since = Wall::from_millis(1_790_000_000_000);
+    for sink in ["crm", "log"] {
+        let told = outbox.sinks().replay(sink, since).await.unwrap();
+        assert_eq!((&told["from"], &told["events"]), (&json!("1"), &json!(20)));
+    }
+    let again = take(&mut events, 20).await;
+    assert_in_order(&again);
+    assert_eq!(
+        crm.ids.lock().unwrap().len(),
+        20,
+        "the ids are those of before"
+    );
+    assert!(outbox.drained(DEADLINE).await);
+    outbox.stop().await;
+    assert_eq!(std::fs::read_to_string(&path).unwrap().lines().count(), 20);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_dead_sink_holds_no_more_than_the_bound_and_the_loss_is_told() {
+    let folder = tempfile::tempdir().unwrap();
+    // Nobody listens there any more.
+    let (address, ..) = crm(usize::MAX, || StatusCode::BAD_GATEWAY.into_response()).await;
+    let sinks = [webhook(address, "/hook")];
+    let store = open(folder.path(), &sinks);
+    record(&store, &mut Rng::new([5; 32]), 3, 2_000);
+    assert!(store.settled().await);
+    let telemetry = Telemetry::new().unwrap();
+    let keep = Keep {
+        age: Duration::from_secs(86_400),
+        most: 300,
+    };
+    let mut rng = Rng::new([2; 32]);
+    let outbox = Outbox::start(&sinks, keep, &store, &telemetry, Clock::start(), &mut rng).unwrap();
+    let reader = store.reader().unwrap();
+    let mut committed = store.committed();
+    committed.wait_for(|&seq| seq > 2_000).await.unwrap();
+    let told = reader.after(2_000, 1).unwrap().remove(0);
+    assert_eq!(told.kind, "sink.degraded");
+    let data: Value = serde_json::from_str(&told.json).unwrap();
+    assert_eq!(
+        (&data["data"]["sink"], &data["data"]["dropped"]),
+        (&json!("crm"), &json!(500))
+    );
+    while reader.stock().unwrap().events() > 301 {
+        tokio::task::yield_now().await;
+    }
+    let row = reader.sinks().unwrap().remove(0);
+    assert!(row.dropped >= 1_700 && row.cursor == row.dropped, "{row:?}");
+    outbox.stop().await;
+    store.close();
+    drop(store);
+    // The sequence goes on where it was.
+    let store = open(folder.path(), &sinks);
+    record(&store, &mut Rng::new([6; 32]), 1, 1);
+    assert!(store.settled().await);
+    assert!(*store.committed().borrow() > 2_001);
+    store.close();
+}
+
+#[test]
+fn asterisks_queue_log_tells_a_day_of_a_queue_in_its_own_words() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("queue_log");
+    let store = open(folder.path(), &[]);
+    let now = Wall::from_millis(1_790_000_000_000);
+    let mut rng = Rng::new([4; 32]);
+    let calls: Vec<_> = (0..3).map(|_| CallId(Ulid::new(now, &mut rng))).collect();
+    let told = [
+        (
+            None,
+            "operator.state",
+            json!({"operator": "olena", "from": "logged_out", "to": "available"}),
+        ),
+        (
+            Some(0),
+            "queue.joined",
+            json!({"queue": "odesa", "from": "+380671112233", "position": 2}),
+        ),
+        (
+            Some(0),
+            "operator.missed",
+            json!({"queue": "odesa", "operator": "iryna", "missed_reason": "no_answer", "ring_s": 10.25}),
+        ),
+        (
+            Some(0),
+            "operator.missed",
+            json!({"queue": "odesa", "operator": "iryna", "missed_reason": "withdrawn", "ring_s": 1.0}),
+        ),
+        (
+            Some(0),
+            "operator.answered",
+            json!({"operator": "olena", "ring_s": 4.9}),
+        ),
+        (
+            Some(0),
+            "queue.left",
+            json!({"id": "x", "queue": "odesa", "operator": "olena", "left_reason": "answered", "queue_wait_s": 17.2}),
+        ),
+        (
+            Some(0),
+            "call.ended",
+            json!({"operator": "olena", "talk_s": 60.7, "ended_by": "caller", "outcome": "answered"}),
+        ),
+        (
+            Some(1),
+            "queue.joined",
+            json!({"queue": "odesa", "from": null, "position": 1}),
+        ),
+        (
+            Some(1),
+            "queue.left",
+            json!({"queue": "odesa", "left_reason": "abandoned", "queue_wait_s": 30.0}),
+        ),
+        (Some(1), "call.ended", json!({"outcome": "missed"})),
+        (
+            Some(2),
+            "queue.left",
+            json!({"queue": "odesa", "left_reason": "queue_full", "queue_wait_s": 0.0}),
+        ),
+        (
+            None,
+            "operator.state",
+            json!({"operator": "olena", "from": "available", "to": "paused", "reason": "обід|\nx"}),
+        ),
+        (None, "dialplan.applied", json!({})),
+    ];
+    for (call, kind, data) in told {
+        let Value::Object(data) = data else { panic!() };
+        store.record(Record::Event(Box::new(Event {
+            id: EventId(Ulid::new(now, &mut rng)),
+            kind,
+            subject: call.map(|call: usize| calls[call]),
+            time: now,
+            data,
+        })));
+    }
+    store.close();
+    let reader = store.reader().unwrap();
+    let events = reader.after(0, 100).unwrap();
+    let fresh = || {
+        LineFile::new(
+            path.clone(),
+            Form::QueueLog(queue_log::QueueLog::new(store.clone())),
+        )
+    };
+    fresh().append(&events[..7]).unwrap();
+    // A restart that had acknowledged two of them.
+    fresh().append(&events[2..]).unwrap();
+    let text = std::fs::read_to_string(&path).unwrap();
+    let text = text
+        .replace(&calls[0].to_string(), "A")
+        .replace(&calls[1].to_string(), "B");
+    assert_eq!(
+        text,
+        "1790000000|NONE|NONE|olena|ADDMEMBER|\n\
+         1790000000|A|odesa|NONE|ENTERQUEUE||380671112233|2\n\
+         1790000000|A|odesa|iryna|RINGNOANSWER|10250\n\
+         1790000000|A|odesa|olena|CONNECT|17|x|4\n\
+         1790000000|A|odesa|olena|COMPLETECALLER|17|60|2\n\
+         1790000000|B|odesa|NONE|ENTERQUEUE|||1\n\
+         1790000000|B|odesa|NONE|ABANDON|1|1|30\n\
+         1790000000|NONE|NONE|olena|PAUSE|обід__x\n\
+         1790000000|NONE|NONE|NONE|CONFIGRELOAD|\n"
+    );
 }

@@ -10,13 +10,16 @@ use std::sync::Arc;
 
 use anyhow::{Context as _, bail};
 use reqwest::dns::{Addrs, Name, Resolve, Resolving};
-use reqwest::{Client, Response, Url, redirect};
+use reqwest::header::RETRY_AFTER;
+use reqwest::{Client, Response, StatusCode, Url, redirect};
 
 use super::address::is_public;
 use super::signature::Key;
+use super::template::Template;
 use crate::limits;
 use crate::server::clock::Clock;
 use crate::server::store::StoredEvent;
+use crate::time::Duration;
 
 /// Where events go by HTTP.
 #[derive(Clone)]
@@ -25,6 +28,7 @@ pub(super) struct Webhook {
     url: Url,
     key: Option<Key>,
     clock: Clock,
+    template: Option<Template>,
 }
 
 impl Webhook {
@@ -60,39 +64,77 @@ impl Webhook {
             url: url.clone(),
             key,
             clock,
+            template: None,
         })
     }
 
+    /// The same with bodies by a template.
+    pub(super) fn with(self, template: Option<Template>) -> Self {
+        Self { template, ..self }
+    }
+
     /// Delivers once. Any 2xx acknowledges; whatever else happened is told in a few words.
-    pub(super) async fn deliver(&self, event: &StoredEvent) -> Result<(), String> {
+    pub(super) async fn deliver(&self, event: &StoredEvent) -> Result<(), Refusal> {
         let timestamp = self.clock.now().wall.as_secs();
+        let (kind, body) = match &self.template {
+            None => (
+                "application/cloudevents+json; charset=utf-8",
+                event.json.clone(),
+            ),
+            Some(template) => ("application/json", template.body(&event.json)),
+        };
         let mut request = self
             .client
             .post(self.url.clone())
-            .header(
-                "content-type",
-                "application/cloudevents+json; charset=utf-8",
-            )
+            .header("content-type", kind)
             .header("webhook-id", &event.id)
             .header("webhook-timestamp", timestamp);
         if let Some(key) = &self.key {
-            request = request.header(
-                "webhook-signature",
-                key.sign(&event.id, timestamp, &event.json),
-            );
+            let signature = key.sign(&event.id, timestamp, &body);
+            request = request.header("webhook-signature", signature);
         }
-        let response = request
-            .body(event.json.clone())
-            .send()
-            .await
-            .map_err(|error| in_words(&error))?;
+        let response = request.body(body).send().await;
+        let response = response.map_err(|error| Refusal::from(in_words(&error)))?;
         let status = response.status();
+        let after = self.asks_to_wait(&response);
         read_out(response).await;
         if status.is_success() {
-            Ok(())
-        } else {
-            Err(format!("it answered {}", status.as_u16()))
+            return Ok(());
         }
+        let why = format!("it answered {}", status.as_u16());
+        Err(Refusal { why, after })
+    }
+
+    /// How long a sink that is busy wants to be left alone (RFC 9110 10.2.3), to a bound.
+    fn asks_to_wait(&self, response: &Response) -> Option<Duration> {
+        let busy = [
+            StatusCode::TOO_MANY_REQUESTS,
+            StatusCode::SERVICE_UNAVAILABLE,
+        ];
+        let header = response.headers().get(RETRY_AFTER)?;
+        let said = header.to_str().ok()?.trim();
+        let seconds = said.parse::<i64>().ok().or_else(|| {
+            let date = jiff::fmt::rfc2822::parse(said).ok()?;
+            Some(date.timestamp().as_second() - self.clock.now().wall.as_secs())
+        })?;
+        let wait = Duration::from_secs(u64::try_from(seconds).unwrap_or(0));
+        busy.contains(&response.status())
+            .then(|| wait.min(limits::SINK_RETRY_AFTER))
+    }
+}
+
+/// Why an event was not taken.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub(super) struct Refusal {
+    /// In a few words.
+    pub(super) why: String,
+    /// Nothing shall come before this is over.
+    pub(super) after: Option<Duration>,
+}
+
+impl From<String> for Refusal {
+    fn from(why: String) -> Self {
+        Self { why, after: None }
     }
 }
 

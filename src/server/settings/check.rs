@@ -65,9 +65,10 @@ fn of_sink(sink: &Sink) -> Vec<String> {
     let untrusted =
         |ca: &Option<PathBuf>| certificate::authorities(ca.as_deref()?, &key("ca")).err();
     match &sink.kind {
-        SinkKind::Jsonl { path } => {
+        SinkKind::Jsonl { path } | SinkKind::QueueLog { path } | SinkKind::CdrCsv { path, .. } => {
             let folder = path.parent().unwrap_or_else(|| Path::new(""));
-            not_writable(folder, &key("jsonl")).into_iter().collect()
+            let problem = not_writable(folder, &key(sink.kind.word()));
+            problem.into_iter().collect()
         }
         SinkKind::Webhook { .. } => Vec::new(),
         SinkKind::Nats {

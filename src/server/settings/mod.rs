@@ -17,10 +17,12 @@ use std::num::NonZero;
 use std::ops::RangeInclusive;
 use std::path::PathBuf;
 
+use jiff::tz::TimeZone;
 use reqwest::Url;
 
 pub use tokens::Token;
 
+use super::outbox::Template;
 use super::prompts::Engine;
 use super::store::Sync;
 use crate::dialplan::plan::Secret;
@@ -176,6 +178,18 @@ pub enum SinkKind {
         /// The file.
         path: PathBuf,
     },
+    /// Lines as Asterisk's queues log them.
+    QueueLog {
+        /// The file.
+        path: PathBuf,
+    },
+    /// Lines as Asterisk records calls.
+    CdrCsv {
+        /// The file.
+        path: PathBuf,
+        /// By whose clock.
+        zone: TimeZone,
+    },
     /// POST requests with Standard Webhooks headers.
     Webhook {
         /// Where.
@@ -184,6 +198,8 @@ pub enum SinkKind {
         secret: Option<Secret>,
         /// Private and loopback addresses may be reached.
         allow_private: bool,
+        /// What the body looks like; none sends the event as it is.
+        template: Option<Template>,
     },
     /// Messages to a stream of NATS.
     Nats {
@@ -224,7 +240,11 @@ impl SinkKind {
     pub const fn word(&self) -> &'static str {
         match self {
             Self::Jsonl { .. } => "jsonl",
+            Self::QueueLog { .. } => "queue_log",
+            Self::CdrCsv { .. } => "cdr_csv",
             Self::Webhook { .. } => "webhook",
+            Self::Nats { .. } => "nats",
+            Self::Postgres { .. } => "postgres",
         }
     }
 }

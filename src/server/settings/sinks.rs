@@ -1,5 +1,6 @@
 //! `sinks:` of the settings: names, and how events get there.
 
+mod files;
 mod nats;
 mod postgres;
 
@@ -13,32 +14,45 @@ use crate::dialplan::diagnose::Problems;
 use crate::dialplan::plan::Secret;
 use crate::dialplan::read::{self, Fields, Words};
 use crate::dialplan::yaml::Entry;
-use crate::server::outbox;
+use crate::server::outbox::{self, Template};
 
 const SINK: Words = Words {
     known: &[
         "jsonl",
+        "queue_log",
+        "cdr_csv",
         "webhook",
         "nats",
         "postgres",
         "types",
         "secret",
         "allow_private",
+        "template",
+        "timezone",
         "subject",
         "stream",
         "credentials",
         "ca",
     ],
-    later: &["amqp", "kafka", "mqtt", "template"],
+    later: &["amqp", "kafka", "mqtt"],
 };
 
 /// What a sink can be.
-const KINDS: [&str; 4] = ["jsonl", "webhook", "nats", "postgres"];
+const KINDS: [&str; 6] = [
+    "jsonl",
+    "queue_log",
+    "cdr_csv",
+    "webhook",
+    "nats",
+    "postgres",
+];
 
 /// Words of some sinks alone, with the sinks they belong to.
-const BELONGING: [(&str, &[&str]); 6] = [
+const BELONGING: [(&str, &[&str]); 8] = [
     ("secret", &["webhook"]),
     ("allow_private", &["webhook"]),
+    ("template", &["webhook"]),
+    ("timezone", &["cdr_csv"]),
     ("subject", &["nats"]),
     ("stream", &["nats"]),
     ("credentials", &["nats"]),
@@ -123,6 +137,10 @@ fn sink(entry: &Entry, problems: &mut Problems<'_>) -> Option<Sink> {
         "jsonl" => SinkKind::Jsonl {
             path: fields.text("jsonl", problems)?.into(),
         },
+        "queue_log" => SinkKind::QueueLog {
+            path: fields.text("queue_log", problems)?.into(),
+        },
+        "cdr_csv" => files::cdr_csv(&fields, problems)?,
         "webhook" => webhook(&fields, problems)?,
         "nats" => nats::read(&fields, problems)?,
         _ => postgres::read(&fields, problems)?,
@@ -218,11 +236,26 @@ fn webhook(fields: &Fields<'_>, problems: &mut Problems<'_>) -> Option<SinkKind>
     {
         problems.error(node.at, "what follows `whsec_` is no base64");
     }
+    let template = template(fields, problems);
     Some(SinkKind::Webhook {
         url: url?,
         secret,
         allow_private,
+        template,
     })
+}
+
+fn template(fields: &Fields<'_>, problems: &mut Problems<'_>) -> Option<Template> {
+    fields.entry("template")?;
+    let text = fields.text("template", problems)?;
+    match Template::parse(&text) {
+        Ok(template) => Some(template),
+        Err(why) => {
+            let at = fields.get("template").map_or(fields.at, |node| node.at);
+            problems.error(at, why);
+            None
+        }
+    }
 }
 
 fn http_url(text: &str) -> Option<Url> {

@@ -182,6 +182,9 @@ media: { ports: 10-20 }
 sinks:
   crm: { webhook: "http://169.254.169.254/", typs: [call.ended] }
   bus: { amqp: "amqp://h" }
+  form: { webhook: "https://a.example", template: '{"a": {data.form}}' }
+  zone: { cdr_csv: a, timezone: Kiew }
+  odd: { queue_log: a, template: "{}" }
   two: { jsonl: a, webhook: "https://a.example" }
   bad: { webhook: "https://a.example", secret: "whsec_!", types: [call.endet] }
   env: { webhook: "https://a.example", secret: "${env:UNSET}" }
@@ -204,7 +207,10 @@ trace: { keep: 1s, size: 1MiB }
         "unknown key `typs` in `crm`",
         "did you mean `types`?",
         "strowger.yaml:8:10: error: `amqp` is not yet supported",
-        "a sink is `jsonl`, `webhook`, `nats` or `postgres`, not two of them",
+        "a sink is `jsonl`, `queue_log`, `cdr_csv`, `webhook`, `nats` or `postgres`, not two of them",
+        "no event has the field `data.form`",
+        "`timezone` takes a zone like Europe/Kyiv",
+        "`template` belongs to `webhook`",
         "what follows `whsec_` is no base64",
         "did you mean `call.ended`?",
         "the environment has no `UNSET`",

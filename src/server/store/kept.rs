@@ -7,6 +7,7 @@ use anyhow::{Context as _, ensure};
 
 use super::chain::Chain;
 use super::{Calls, EventReader, Recordings, Store, schema, snapshot};
+use crate::time::Wall;
 
 /// What a data folder keeps.
 #[derive(Debug)]
@@ -94,5 +95,20 @@ impl Kept {
     /// When the database cannot be opened.
     pub fn recordings(&self) -> anyhow::Result<Recordings> {
         Recordings::open(&self.database)
+    }
+
+    /// Calls that were up when the server died before `end`, and that no start has ended yet.
+    ///
+    /// # Errors
+    /// When the database cannot be read.
+    pub fn cut_before(&self, end: Wall) -> anyhow::Result<u64> {
+        let db = schema::open_reader(&self.database)?;
+        let count: i64 = db.query_row(
+            "SELECT count(*) FROM live_calls
+             WHERE max(coalesce((SELECT at FROM alive), 0), seen) < ?1",
+            [end.as_millis()],
+            |row| row.get(0),
+        )?;
+        Ok(count.unsigned_abs())
     }
 }

@@ -1,5 +1,7 @@
 //! The lanes against sinks that are down, slow, or refuse one event, in virtual time.
 
+mod hour;
+
 use std::collections::BTreeSet;
 
 use super::*;
