@@ -335,7 +335,7 @@ pub const RTP_TIMEOUT_HELD: Duration = Duration::from_secs(300);
 pub const PLAYOUT_CATCH_UP: u64 = 3;
 /// Events of one sink's transaction; more wait for the next.
 pub const SINK_BATCH: usize = 128;
-/// A sink's transaction may take this long, then its connection is given up.
+/// A connection to a database of a sink, and each transaction, may take this long; then it is given up.
 pub const SINK_TRANSACTION: Duration = Duration::from_secs(10);
 /// Webhook requests, or messages without an acknowledgement, of one sink under way at once.
 pub const SINK_IN_FLIGHT: usize = 64;

@@ -147,7 +147,8 @@ impl Place {
     async fn connect(&self, number: u64) -> Result<Link, String> {
         let mut options = ConnectOptions::new()
             .name("strowger")
-            .connection_timeout(limits::SINK_TIMEOUT)
+            // Of several servers the next is tried in time.
+            .connection_timeout(limits::SINK_TIMEOUT / 2)
             .ping_interval(PING)
             .max_reconnects(self.servers.len());
         options = match &self.login {

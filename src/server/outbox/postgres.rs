@@ -65,7 +65,8 @@ impl Postgres {
     /// When the connection must be encrypted and we have nobody to trust.
     pub(super) fn new(config: &Config, ca: Option<&Path>, key: &str) -> Result<Self, String> {
         let mut config = config.clone();
-        config.connect_timeout(limits::SINK_TIMEOUT);
+        // Of several hosts the next is tried in time.
+        config.connect_timeout(limits::SINK_TIMEOUT / 2);
         config.tcp_user_timeout(limits::SINK_TRANSACTION);
         if config.get_application_name().is_none() {
             config.application_name("strowger");
@@ -152,8 +153,8 @@ impl Postgres {
 impl Shared {
     /// A connection on which both tables are there.
     async fn connect(&self) -> Result<Link, String> {
-        let seconds = limits::SINK_TIMEOUT.as_secs();
-        let made = timeout(limits::SINK_TIMEOUT, self.dial()).await;
+        let seconds = limits::SINK_TRANSACTION.as_secs();
+        let made = timeout(limits::SINK_TRANSACTION, self.dial()).await;
         let link = made.map_err(|_| format!("no connection within {seconds} s"))??;
         let prepared = timeout(limits::SINK_TRANSACTION, prepare(&link.client)).await;
         prepared

@@ -68,8 +68,6 @@ sinks:
   crm: { webhook: "https://crm.clinic.example/hooks", secret: "${env:CRM_SECRET}", types: [call.ended, callback.opened] }
   here: { webhook: "http://127.0.0.1:9/", allow_private: true }
   log: { jsonl: /var/log/strowger/events.jsonl }
-  bus: { nats: "nats://pbx:s%40cret@10.0.0.7, tls://nats.example:4333", subject: clinic.pbx, stream: CALLS, ca: ca.pem }
-  erp: { postgres: "postgres://pbx:geheim@10.0.0.8/calls?sslmode=verify-full", types: call.ended }
 store: { sync: full }
 retention: { every: 2h, stop_above: 35% }
 limits: { calls: 10, calls_per_second: 3, registrations: 7, call_length: 1h, connections: { all: 20, per_address: 8 }, strangers: { rate: 5, burst: 6, trusted: [10.0.0.0/8] } }
@@ -105,7 +103,7 @@ trace: { write: false, keep: 2d, size: 200MiB }
         .iter()
         .map(|sink| sink.name.as_str())
         .collect();
-    assert_eq!(names, ["crm", "here", "log", "bus", "erp"]);
+    assert_eq!(names, ["crm", "here", "log"]);
     let SinkKind::Webhook { secret, .. } = &settings.sinks[0].kind else {
         panic!("crm is a webhook");
     };
@@ -115,7 +113,18 @@ trace: { write: false, keep: 2d, size: 200MiB }
         "secrets are never printed"
     );
     assert_eq!(settings.sinks[0].types.as_ref().unwrap().len(), 2);
-    let SinkKind::Nats { servers, login, .. } = &settings.sinks[3].kind else {
+}
+
+#[test]
+fn who_we_are_at_a_bus_or_a_database_is_read_and_never_printed() {
+    let settings = good(
+        r#"
+sinks:
+  bus: { nats: "nats://pbx:s%40cret@10.0.0.7, tls://nats.example:4333", subject: clinic.pbx, stream: CALLS, ca: ca.pem }
+  erp: { postgres: "postgres://pbx:geheim@10.0.0.8/calls?sslmode=verify-full", types: call.ended }
+"#,
+    );
+    let SinkKind::Nats { servers, login, .. } = &settings.sinks[0].kind else {
         panic!("bus is a stream of NATS");
     };
     let servers: Vec<_> = servers.iter().map(Url::as_str).collect();
@@ -124,7 +133,7 @@ trace: { write: false, keep: 2d, size: 200MiB }
         panic!("the address says who we are");
     };
     assert_eq!((user.as_str(), password.reveal()), ("pbx", "s@cret"));
-    let SinkKind::Postgres { database, .. } = &settings.sinks[4].kind else {
+    let SinkKind::Postgres { database, .. } = &settings.sinks[1].kind else {
         panic!("erp is a database");
     };
     assert_eq!(
@@ -280,4 +289,21 @@ fn a_taken_port_and_a_folder_that_cannot_be_written_are_told() {
     );
     assert!(found[1].contains("change `data`"), "{found:?}");
     assert!(found[2].starts_with("there is no dialplan"), "{found:?}");
+}
+
+#[test]
+fn files_that_a_sink_needs_are_looked_for() {
+    let settings = good(
+        "sinks:
+  bus: { nats: \"tls://h\", credentials: /nowhere/bus.creds, ca: /nowhere/bus.pem }
+  erp: { postgres: \"postgres://h/db\", ca: /nowhere/erp.pem }
+",
+    );
+    let found = settings.check(crate::time::Wall::from_millis(1_790_000_000_000));
+    for key in ["sinks.bus.credentials", "sinks.bus.ca", "sinks.erp.ca"] {
+        let told = found
+            .iter()
+            .filter(|sentence| sentence.contains(&format!("set `{key}`")));
+        assert_eq!(told.count(), 1, "{key}: {found:?}");
+    }
 }
