@@ -36,6 +36,9 @@ impl Engine {
         let refused = self.active >= self.settings.calls
             || !self.arrival_allowed(now)
             || !self.trunks.admit(now.mono, trunk, leg);
+        if refused && !self.refusals.is_told(now.mono) {
+            return self.refuse_in_bulk(now, leg, trunk);
+        }
         self.admit(now, leg, invite, None, refused);
     }
 

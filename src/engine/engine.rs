@@ -28,6 +28,7 @@ use crate::ledger::callbacks::Callbacks;
 use crate::ledger::history::History;
 use crate::ledger::leads::Leads;
 use crate::ledger::outcomes::Outcomes;
+use crate::ledger::refusals::Refusals;
 use crate::limits;
 use crate::media::command::{MediaCommand, MediaEvent};
 use crate::rng::Rng;
@@ -47,6 +48,8 @@ pub(super) enum EngineTimer {
     Recalls,
     /// A lead may be called.
     Leads,
+    /// Calls that were refused in bulk are told.
+    Refusals,
     /// A phone has heard how its code went for long enough.
     Code(LegId),
 }
@@ -96,6 +99,7 @@ pub struct Engine {
     pub(super) next_arrival: Instant,
     pub(super) draining: bool,
     pub(super) turned_away: u64,
+    pub(super) refusals: Refusals,
     pub(super) faults: u64,
     pub(super) toll: Toll,
     pub(super) codes: Codes,
@@ -139,6 +143,7 @@ impl Engine {
             next_arrival: Instant::START,
             draining: false,
             turned_away: 0,
+            refusals: Refusals::default(),
             faults: 0,
             toll: Toll::default(),
             codes: Codes::default(),
@@ -194,6 +199,7 @@ impl Engine {
             }
             Input::Drain => self.draining = true,
             Input::HangUpAll => {
+                self.tell_refusals(now);
                 let calls: Vec<_> = self.calls.keys().copied().collect();
                 for call in calls {
                     self.step(now, call, CallInput::HangUp(cause::STOPPING));
@@ -297,6 +303,7 @@ impl Engine {
                 }
                 EngineTimer::Leads => self.work_leads(now),
                 EngineTimer::Recalls => self.ring_back(now),
+                EngineTimer::Refusals => self.tell_refusals(now),
             }
             self.settle(now);
         }

@@ -23,6 +23,7 @@ mod intake;
 pub mod lead_event;
 mod leads;
 pub mod output;
+mod overload;
 mod placing;
 mod reaching;
 mod recalling;

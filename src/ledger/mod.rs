@@ -7,3 +7,4 @@ pub mod history;
 pub mod leads;
 pub mod outcomes;
 pub mod recalls;
+pub mod refusals;

@@ -290,6 +290,32 @@ fn more_new_calls_a_second_than_allowed_are_refused() {
 }
 
 #[test]
+fn a_flood_of_refused_calls_is_counted_in_one_row_after_their_503() {
+    let mut bench = Bench::new(|settings| settings.calls_per_second = 1);
+    for call in 0..60 {
+        bench.invite(call);
+    }
+    let refused = (0..60).filter(|call| status(bench.last(*call, "1 INVITE")) == Some("503"));
+    assert_eq!(refused.count(), 58);
+    let told = |bench: &Bench, kind| bench.events.iter().filter(|it| **it == kind).count();
+    let single = usize::try_from(limits::REFUSALS_TOLD).unwrap();
+    assert_eq!(told(&bench, "call.ended"), single);
+    assert_eq!(told(&bench, "call.refused"), 0, "the answers come first");
+    bench.after(1_000);
+    assert_eq!(told(&bench, "call.refused"), 1);
+    let sum: u64 = bench.engine.outcomes.by_outcome().map(|it| it.1).sum();
+    assert_eq!((bench.engine.view().offered, sum), (60, 58));
+    // Nothing is left for the next second, and what is counted before the end is told at the end.
+    bench.after(1_000);
+    assert_eq!(told(&bench, "call.refused"), 1);
+    for call in 100..160 {
+        bench.invite(call);
+    }
+    bench.tell(Input::HangUpAll);
+    assert_eq!(told(&bench, "call.refused"), 2);
+}
+
+#[test]
 fn a_drain_counts_new_calls_and_makes_none() {
     let mut bench = Bench::new(|_| {});
     bench.tell(Input::Drain);
