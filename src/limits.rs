@@ -286,6 +286,12 @@ pub const STORE_QUEUE: usize = 65_536;
 /// Work on the store's rows that somebody waits for is committed within this, or they hear that the disk
 /// refuses it; it is done all the same once the disk takes it.
 pub const STORE_WRITE: Duration = Duration::from_secs(10);
+/// Records that wait in memory while the disk refuses; with more nothing is taken from the queue, which
+/// fills.
+pub const STORE_HELD: usize = 32_768;
+/// Bytes of the disk that are taken at start for events while the database cannot grow, some thousand
+/// calls; what does not fit waits in memory alone, and is not answered for.
+pub const LEDGER_RESERVE: u64 = 16 << 20;
 /// Records of one transaction.
 pub const STORE_BATCH: usize = 4_096;
 /// Broken promises that `check-data` tells of one by one; more are counted.
@@ -360,6 +366,11 @@ pub const PROMPT_LENGTH: Duration = Duration::from_secs(600);
 pub const PROMPTS_KEPT: usize = 10_000;
 /// One phrase, in characters; longer is a load error.
 pub const PHRASE_CHARS: usize = 400;
+/// Calls a second that are refused for lack of capacity and get a row and a callback each; further ones
+/// are counted together.
+pub const REFUSALS_TOLD: u32 = 10;
+/// How often those that were counted together get a row.
+pub const REFUSALS_EVERY: Duration = Duration::from_secs(1);
 /// What a Retry-After of ours says, in seconds.
 pub const RETRY_AFTER_SECONDS: u32 = 5;
 /// A recording's last word is awaited this long after the call's end; it is told later all the same.

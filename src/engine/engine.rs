@@ -253,13 +253,6 @@ impl Engine {
         used
     }
 
-    /// How many packets were refused unread: strangers above their rate, and those who guess passwords.
-    #[must_use]
-    pub const fn refused_unread(&self) -> u64 {
-        let refused = self.endpoint.refused();
-        refused.limited + refused.silenced
-    }
-
     fn apply_plan(&mut self, now: Now) {
         self.codes.forget_all_but(&self.plan);
         self.apply_trunks(now);

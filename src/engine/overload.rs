@@ -1,4 +1,5 @@
-//! Calls that are refused in bulk: the 503 first, and one row for all of them after it.
+//! What is refused for lack of capacity: packets that are not even read, and calls that are refused in
+//! bulk, the 503 first and one row for all of them after it.
 
 use serde_json::{Map, json};
 
@@ -9,6 +10,13 @@ use crate::time::Now;
 use crate::words::{Direction, MissedReason, Outcome};
 
 impl Engine {
+    /// How many packets were refused unread: strangers above their rate, and those who guess passwords.
+    #[must_use]
+    pub const fn refused_unread(&self) -> u64 {
+        let refused = self.endpoint.refused();
+        refused.limited + refused.silenced
+    }
+
     /// Refuses a call that gets no row of its own. It counts as offered and missed all the same.
     pub(super) fn refuse_in_bulk(&mut self, now: Now, leg: LegId, trunk: &TrunkName) {
         self.reject(now, leg, 503, Some(limits::RETRY_AFTER_SECONDS));

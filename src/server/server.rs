@@ -523,6 +523,7 @@ fn watch_figures(telemetry: &Telemetry, media: &Arc<MediaThreads>, store: &Store
         telemetry.rtp_lost(counters.lost);
         let before = recorded.swap(counters.recording_bytes, Ordering::Relaxed);
         telemetry.recording_bytes(counters.recording_bytes.saturating_sub(before));
-        telemetry.store(store.health().lost(), store.health().failing());
+        let health = store.health();
+        telemetry.store(health.lost(), health.failing(), health.reserved());
     });
 }

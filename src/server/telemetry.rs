@@ -76,6 +76,10 @@ const GAUGES: &[(&str, &str)] = &[
         "strowger_store_failing",
         "Whether the disk refuses to commit at present.",
     ),
+    (
+        "strowger_store_reserved",
+        "Events that wait in the ledger's reserve because the disk refuses to commit.",
+    ),
 ];
 
 const HISTOGRAMS: &[(&str, &str)] = &[
@@ -215,8 +219,8 @@ impl Telemetry {
         self.calls_active(0);
         self.registrations(0);
         self.callbacks_open(0);
-        self.store(0, false);
         self.store_bytes(0, 0);
+        self.store(0, false, 0);
         for name in ["strowger_dispatch_seconds", "strowger_setup_seconds"] {
             drop(self.histogram(name, Vec::new()));
         }
@@ -341,11 +345,13 @@ impl Telemetry {
     }
 
     /// How the store is doing.
-    pub fn store(&self, lost: u64, failing: bool) {
+    pub fn store(&self, lost: u64, failing: bool, reserved: u64) {
         self.counter("strowger_store_lost_total", Vec::new())
             .absolute(lost);
         self.gauge("strowger_store_failing", Vec::new())
             .set(float(usize::from(failing)));
+        self.gauge("strowger_store_reserved", Vec::new())
+            .set(float(usize::try_from(reserved).unwrap_or(usize::MAX)));
     }
 
     /// A value for a histogram.

@@ -63,6 +63,7 @@ const BELONGING: [(&str, &[&str]); 8] = [
 const TYPES: &[&str] = &[
     "audit.action",
     "call.quality",
+    "call.refused",
     "callback.repeated",
     "recording.paused",
     "recording.resumed",
@@ -108,6 +109,8 @@ const TYPES: &[&str] = &[
     "dialplan.rejected",
     "sink.degraded",
     "sink.recovered",
+    "store.degraded",
+    "store.recovered",
     "queue.sla_breached",
     "recording.disk_forecast",
 ];

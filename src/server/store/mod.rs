@@ -17,8 +17,10 @@ mod leads;
 mod live_calls;
 mod lock;
 mod numbers;
+mod outage;
 mod projection;
 mod recordings;
+mod reserve;
 mod restore;
 mod schema;
 mod sinks;
@@ -126,6 +128,9 @@ enum Job {
 pub struct StoreHealth {
     lost: AtomicU64,
     failing: AtomicBool,
+    reserved: AtomicU64,
+    /// Nobody waits for the disk any more.
+    closing: AtomicBool,
 }
 
 impl StoreHealth {
@@ -135,7 +140,13 @@ impl StoreHealth {
         self.lost.load(Ordering::Relaxed)
     }
 
-    /// Whether the disk refuses to commit at present; records wait in memory.
+    /// Events that the reserve keeps at present, because the database cannot.
+    #[must_use]
+    pub fn reserved(&self) -> u64 {
+        self.reserved.load(Ordering::Relaxed)
+    }
+
+    /// Whether the disk refuses to commit at present; records wait in memory, events in the reserve too.
     #[must_use]
     pub fn failing(&self) -> bool {
         self.failing.load(Ordering::Relaxed)
@@ -167,6 +178,13 @@ impl Store {
         let database = Self::database_in(folder);
         let db = schema::open(&database, options.sync)?;
         let syncer = checkpoint::Checkpointer::start(&database, options.sync)?;
+        let (reserve, reserved) = match reserve::Reserve::open(folder, limits::LEDGER_RESERVE) {
+            Ok((reserve, events)) => (Some(reserve), events),
+            Err(error) => {
+                tracing::error!("{error:#}; the ledger has no reserve for a full disk");
+                (None, Vec::new())
+            }
+        };
         let (committed_sender, committed) = watch::channel(0);
         let health = Arc::new(StoreHealth::default());
         let mut writer = writer::Writer::new(
@@ -176,8 +194,9 @@ impl Store {
             Arc::clone(&health),
             committed_sender,
             syncer,
+            reserve,
         )?;
-        let restored = writer.restore().with_context(|| {
+        let restored = writer.restore(&reserved).with_context(|| {
             format!(
                 "cannot read what the last run left in {}; give another data folder, or a backup",
                 folder.display()
@@ -345,6 +364,7 @@ impl Store {
 
     /// Commits everything recorded so far and ends the writer; records that follow are lost.
     pub fn close(&self) {
+        self.health.closing.store(true, Ordering::Relaxed);
         let thread = self
             .writer
             .lock()

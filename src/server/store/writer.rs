@@ -2,13 +2,15 @@
 //! answers the questions that were among it.
 //!
 //! ```text
-//! waiting ──a job──► applying ──committed──► answering ──► waiting
-//!                        ▲
-//!                        └──1 s── failing ◄── the disk refused
+//! waiting ──a job──► committing ──committed──► answering ──► waiting
+//!                        │ the disk refused
+//!                        ▼
+//!   every second ─► weathering: events go to the reserve and count as kept; everything waits in
+//!                   memory, in order, until the database takes it
 //! ```
 //!
-//! A batch that the disk refuses stays in memory, in order, and is tried again until it is
-//! committed; meanwhile the queue fills and no question is answered.
+//! Memory and reserve are bounded: what finds the reserve full is kept in memory alone and not
+//! answered for, and above `limits::STORE_HELD` jobs nothing more is taken from the queue.
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -16,10 +18,12 @@ use std::sync::mpsc::{Receiver, RecvTimeoutError, TryRecvError};
 use std::time::Duration;
 
 use rusqlite::{Connection, Transaction, params};
-use serde_json::{Map, Value};
+use serde_json::{Map, Value, json};
 use tokio::sync::watch;
 
 use super::checkpoint::Checkpointer;
+use super::outage::{AGAIN, Outage};
+use super::reserve::Reserve;
 use super::{Job, OnCommitted, Restored, StoreHealth, StoreOptions, bindings, cloud_event, leads};
 use super::{Writing, projection, restore, sinks};
 use crate::acd::message::Wish;
@@ -32,8 +36,6 @@ use crate::server::clock::Clock;
 use crate::time::Instant;
 use crate::words::OperatorState;
 
-/// A refused batch is tried again after this.
-const RETRY: Duration = Duration::from_secs(1);
 /// With calls under way the store notes this often that the process lives, so that a restart knows
 /// when it died.
 const ALIVE: Duration = Duration::from_secs(1);
@@ -50,6 +52,9 @@ pub(super) struct Writer {
     committed: watch::Sender<u64>,
     checkpointer: Checkpointer,
     noted_alive: Instant,
+    /// Room for the ledger while the database has none; none when the disk had none for it either.
+    reserve: Option<Reserve>,
+    outage: Option<Outage>,
 }
 
 impl Writer {
@@ -60,6 +65,7 @@ impl Writer {
         health: Arc<StoreHealth>,
         committed: watch::Sender<u64>,
         checkpointer: Checkpointer,
+        reserve: Option<Reserve>,
     ) -> anyhow::Result<Self> {
         let last: Option<i64> =
             db.query_row("SELECT max(seq) FROM events", [], |row| row.get(0))?;
@@ -75,23 +81,29 @@ impl Writer {
             committed,
             checkpointer,
             noted_alive: Instant::START,
+            reserve,
+            outage: None,
         })
     }
 
-    /// Reads what the last run left and ends the calls it could not.
-    pub(super) fn restore(&mut self) -> anyhow::Result<Restored> {
+    /// Reads what the last run left, its reserve first, and ends the calls it could not.
+    pub(super) fn restore(&mut self, reserved: &[Event]) -> anyhow::Result<Restored> {
         let now = self.clock.now().wall;
         let transaction = self.db.transaction()?;
         restore::register_sinks(&transaction, &self.sinks)?;
+        let mut next = self.next_sequence;
+        for event in reserved {
+            write_event(&transaction, &self.source, event, &mut next)?;
+        }
         let ended = restore::interrupted_calls(&transaction, now, &mut self.rng)?;
         let interrupted = ended.calls;
-        let mut next = self.next_sequence;
         for event in &ended.events {
             write_event(&transaction, &self.source, event, &mut next)?;
         }
         let restored = restore::read(&transaction, now, interrupted)?;
         transaction.commit()?;
         self.announce(next);
+        self.clear_reserve();
         Ok(restored)
     }
 
@@ -106,10 +118,7 @@ impl Writer {
                 Err(RecvTimeoutError::Disconnected) => open = false,
             }
             self.note_alive();
-            if batch.is_empty() {
-                continue;
-            }
-            while batch.len() < limits::STORE_BATCH {
+            while (1..limits::STORE_BATCH).contains(&batch.len()) {
                 match jobs.try_recv() {
                     Ok(job) => batch.push(job),
                     Err(TryRecvError::Empty) => break,
@@ -120,36 +129,166 @@ impl Writer {
                 }
             }
             open &= !batch.iter().any(|job| matches!(job, Job::Close));
-            self.commit(&batch, open);
-            batch.clear();
+            self.take(std::mem::take(&mut batch));
+            while self.is_full() && !self.health.closing.load(Ordering::Relaxed) {
+                std::thread::park_timeout(AGAIN);
+                self.weather();
+            }
+        }
+        self.give_up();
+    }
+
+    fn is_full(&self) -> bool {
+        self.outage.as_ref().is_some_and(|it| !it.has_room())
+    }
+
+    /// Commits a batch, or gives it shelter until the disk takes it.
+    fn take(&mut self, batch: Vec<Job>) {
+        if self.outage.is_some() {
+            self.shelter(batch);
+            return self.weather();
+        }
+        if batch.is_empty() {
+            return;
+        }
+        match self.try_commit(&batch) {
+            Ok(next) => self.committed(next, &batch),
+            Err(error) => {
+                self.refused(&error);
+                self.shelter(batch);
+            }
         }
     }
 
-    /// Commits a batch, however often the disk refuses; gives up only when the server is closing.
-    fn commit(&mut self, batch: &[Job], open: bool) {
-        loop {
-            match self.try_commit(batch) {
-                Ok(next) => {
-                    if self.health.failing.swap(false, Ordering::Relaxed) {
-                        tracing::info!("the store commits again");
-                    }
-                    self.announce(next);
-                    self.checkpointer.committed();
-                    self.answer(batch);
-                    return;
+    fn committed(&mut self, next: u64, batch: &[Job]) {
+        self.announce(next);
+        self.checkpointer.committed();
+        self.answer(batch);
+    }
+
+    /// The disk takes nothing: everybody is told, the database itself when it can be.
+    fn refused(&mut self, error: &rusqlite::Error) {
+        tracing::error!(%error, "the store cannot commit; check free space of the data folder");
+        self.health.failing.store(true, Ordering::Relaxed);
+        let now = self.clock.now();
+        self.outage = Some(Outage::new(now.mono, self.reserve.is_some()));
+        let mut data = Map::new();
+        data.insert("reason".into(), json!(error.to_string()));
+        let event = own_event(&mut self.rng, now.wall, "store.degraded", None, &data);
+        self.shelter(vec![Job::Record(Record::Event(Box::new(event)))]);
+    }
+
+    /// Keeps a batch in memory, and its events in the reserve; what the reserve has is answered for.
+    fn shelter(&mut self, batch: Vec<Job>) {
+        let now = self.clock.now().wall;
+        let mut jobs = Vec::with_capacity(batch.len());
+        for job in batch {
+            jobs.push(match job {
+                // Its id must be the same in the reserve and in the database.
+                Job::Emit {
+                    kind,
+                    subject,
+                    data,
+                } => {
+                    let event = own_event(&mut self.rng, now, kind, subject, &data);
+                    Job::Record(Record::Event(Box::new(event)))
+                }
+                job => job,
+            });
+        }
+        let Some(outage) = &mut self.outage else {
+            return;
+        };
+        let events: Vec<_> = jobs.iter().filter_map(event_of).collect();
+        if let (true, false, Some(reserve)) =
+            (outage.reserved, events.is_empty(), &mut self.reserve)
+        {
+            match reserve.put(&events) {
+                Ok(()) => {
+                    let kept = u64::try_from(events.len()).unwrap_or(u64::MAX);
+                    self.health.reserved.fetch_add(kept, Ordering::Relaxed);
                 }
                 Err(error) => {
-                    if !self.health.failing.swap(true, Ordering::Relaxed) {
-                        tracing::error!(%error, "the store cannot commit; check free space of the data folder");
-                    }
-                    if !open {
-                        let lost = u64::try_from(batch.len()).unwrap_or(u64::MAX);
-                        self.health.lost.fetch_add(lost, Ordering::Relaxed);
-                        return;
-                    }
-                    std::thread::park_timeout(RETRY);
+                    tracing::error!(%error, "the ledger's reserve takes no more; from now on a crash loses events");
+                    outage.reserved = false;
                 }
             }
+        }
+        if outage.reserved {
+            let answered = |job: &mut Job| matches!(job, Job::Committed(_));
+            let questions: Vec<_> = jobs.extract_if(.., answered).collect();
+            outage.held.extend(jobs);
+            return self.answer(&questions);
+        }
+        outage.held.extend(jobs);
+    }
+
+    /// Tries the disk again, once in a while.
+    fn weather(&mut self) {
+        let now = self.clock.now().mono;
+        while let Some(outage) = &mut self.outage {
+            if now < outage.again {
+                return;
+            }
+            let size = outage.held.len().min(limits::STORE_BATCH);
+            let batch: Vec<_> = outage.held.drain(..size).collect();
+            match self.try_commit(&batch) {
+                Ok(next) => self.committed(next, &batch),
+                Err(error) => {
+                    tracing::debug!(%error, "the store still cannot commit");
+                    if let Some(outage) = &mut self.outage {
+                        outage.again = now + AGAIN;
+                        batch
+                            .into_iter()
+                            .rev()
+                            .for_each(|job| outage.held.push_front(job));
+                    }
+                    return;
+                }
+            }
+            self.recover(now);
+        }
+    }
+
+    /// When nothing is held any more the outage is over.
+    fn recover(&mut self, now: Instant) {
+        let Some(outage) = self.outage.take_if(|outage| outage.held.is_empty()) else {
+            return;
+        };
+        let lasted = now.since(outage.since).as_secs();
+        tracing::info!("the store commits again, after {lasted} s");
+        let mut data = Map::new();
+        data.insert("outage_s".into(), json!(lasted));
+        let reserved = self.health.reserved.swap(0, Ordering::Relaxed);
+        data.insert("reserved".into(), json!(reserved));
+        self.health.failing.store(false, Ordering::Relaxed);
+        self.clear_reserve();
+        self.take(vec![Job::Emit {
+            kind: "store.recovered",
+            subject: None,
+            data,
+        }]);
+    }
+
+    fn clear_reserve(&mut self) {
+        if let Some(reserve) = self.reserve.as_mut().filter(|it| it.is_used())
+            && let Err(error) = reserve.clear()
+        {
+            // Harmless: an event that comes twice is taken once.
+            tracing::warn!(%error, "the ledger's reserve could not be cleared");
+        }
+    }
+
+    /// The server is closing, and the disk still refuses: the next start has what is in the reserve.
+    fn give_up(&mut self) {
+        if let Some(outage) = &mut self.outage {
+            outage.again = Instant::START;
+        }
+        self.weather();
+        let Some(outage) = &self.outage else { return };
+        if !outage.reserved {
+            let lost = u64::try_from(outage.held.len()).unwrap_or(u64::MAX);
+            self.health.lost.fetch_add(lost, Ordering::Relaxed);
         }
     }
 
@@ -252,7 +391,7 @@ impl Writer {
 
     fn note_alive(&mut self) {
         let now = self.clock.now();
-        if now.mono.since(self.noted_alive) < ALIVE {
+        if self.outage.is_some() || now.mono.since(self.noted_alive) < ALIVE {
             return;
         }
         self.noted_alive = now.mono;
@@ -288,6 +427,30 @@ fn keep_wish(
         )?
         .execute(params![operator.as_str(), state.as_str(), reason, owes])?;
     Ok(())
+}
+
+/// The ledger is its events; the rest comes back by itself.
+fn event_of(job: &Job) -> Option<&Event> {
+    match job {
+        Job::Record(Record::Event(event)) => Some(event),
+        Job::Record(
+            Record::Bound(_)
+            | Record::Unbound { .. }
+            | Record::Operator { .. }
+            | Record::Answered(_),
+        )
+        | Job::Emit { .. }
+        | Job::Committed(_)
+        | Job::Cursor { .. }
+        | Job::DeadLetter { .. }
+        | Job::Kept(_)
+        | Job::Work(_)
+        | Job::Unbury { .. }
+        | Job::Rewind { .. }
+        | Job::Prune { .. }
+        | Job::Settled(_)
+        | Job::Close => None,
+    }
 }
 
 /// An event of the shell or of recovery.
