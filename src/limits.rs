@@ -419,6 +419,15 @@ pub const ANSWERS_BYTES: usize = 16 << 20;
 pub const KEY_CHARS: usize = 255;
 /// Whoever is told that something is kept waits this long for the disk; then the answer is 503.
 pub const COMMIT_BEFORE_REPLY: Duration = Duration::from_secs(3);
+/// An attempt that shows nothing of the patient is made again after this.
+pub const UNPROVEN_AGAIN: Duration = Duration::from_secs(60);
+/// After so many attempts in a row that show nothing the ladder goes on all the same.
+pub const UNPROVEN_ATTEMPTS: usize = 3;
+/// Attempts of a callback that are kept, the last ones.
+pub const ATTEMPTS_OF_A_CALLBACK: usize = 20;
+/// Callbacks that are told of at once as overdue, or as left over at the end of a shift; the others
+/// follow a second later.
+pub const CALLBACKS_TOLD_AT_ONCE: usize = 100;
 /// Numbers whose past is remembered; past it the one unseen for longest is forgotten.
 pub const NUMBERS_REMEMBERED: usize = 200_000;
 /// Whoever called within this calls again; later they are new.

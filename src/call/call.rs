@@ -17,7 +17,7 @@ use super::message::{CallEffect, CallInput, CallTimer, Gate, News, Told, World};
 use super::offer::Offer;
 use super::path::Path;
 use super::phase::{Notice, Phase};
-use super::recall::Recall;
+use super::recall::{Outside, Recall};
 use super::replace::Replacement;
 use super::seat::Seat;
 use super::silence::Typed;
@@ -80,6 +80,8 @@ pub struct Call {
     pub(super) place: Option<(QueueName, Instant)>,
     /// We ring a patient back.
     pub(super) recall: Option<Recall>,
+    /// Somebody outside is rung, or was.
+    pub(super) outside: Option<Outside>,
     /// A tone that answers a key of the caller's.
     pub(super) tone: Option<PlayId>,
     pub(super) music: Option<Phrase>,
@@ -154,6 +156,7 @@ impl Call {
             replacement: None,
             place: None,
             recall: None,
+            outside: None,
             tone: None,
             music: None,
             parked: false,

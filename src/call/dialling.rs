@@ -41,6 +41,7 @@ impl Call {
             }
             Dialled::Outside { number, .. } => {
                 let number = number.clone();
+                self.operator_dials_outside(world);
                 (CallEffect::Ways { number }, limits::RING_OUTSIDE)
             }
             Dialled::Queues(queues) => {
@@ -400,6 +401,7 @@ impl Call {
         if self.rings_back() {
             return self.patient_answered(world, winner.leg, heard_early, fx);
         }
+        self.outside_tried(world, 200);
         self.operator = Some(winner.leg);
         self.answer_caller(fx);
         self.bridge(world, fx);
@@ -514,6 +516,7 @@ impl Call {
         if self.transfer.is_some() {
             return self.transfer_failed(world, code, fx);
         }
+        self.outside_tried(world, code);
         let cause = cause::of_response(code);
         self.facts.result.get_or_insert(cause::result_of(code));
         let farewell = Farewell::HangUp(cause);

@@ -48,7 +48,7 @@ pub enum AttemptResult {
     Missed(MissReason),
 }
 
-/// How a patient was rung back.
+/// How a patient was rung.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct PatientTry {
     /// When.
@@ -59,7 +59,7 @@ pub struct PatientTry {
     pub sip_code: u16,
     /// How long the phone was heard ringing.
     pub ring: Duration,
-    /// We gave up because the patient called in.
+    /// We gave up because the patient called in, or somebody else dialled them.
     pub receded: bool,
 }
 
@@ -133,7 +133,7 @@ pub struct CallFacts {
     pub stranded: Option<MissedReason>,
     /// The caller hung up to be called back.
     pub callback_requested: bool,
-    /// How the patient was rung, when this is a call back.
+    /// How the number outside was rung, when this is a call back or a call out.
     pub patient: Option<PatientTry>,
     /// Who hung up, when one of the two who talked did.
     pub ended_by: Option<Party>,

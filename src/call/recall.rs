@@ -69,11 +69,16 @@ pub struct Recall {
     show: Option<String>,
     /// Who alone is rung before the patient.
     only: Option<OperatorName>,
-    /// When we began to ring the patient.
-    begun: Option<Wall>,
-    /// That we do is not on disk yet.
+    /// That we ring the patient is not on disk yet.
     unkept: bool,
-    /// Since when the phone is heard ringing.
+}
+
+/// How the phone outside rings: a patient's whom we call back, or whom an operator dialled.
+#[derive(Clone, Debug)]
+pub struct Outside {
+    /// When it was asked to.
+    begun: Wall,
+    /// Since when it is heard.
     rings: Option<Instant>,
 }
 
@@ -123,9 +128,7 @@ impl Call {
         call.recall = Some(Recall {
             show,
             only: operator,
-            begun: None,
             unkept: false,
-            rings: None,
         });
         call.tell(News::Started, fx);
         call.tell_routed(vec![format!("queue.{queue}")], fx);
@@ -232,9 +235,9 @@ impl Call {
         };
         let number = self.facts.to.to_string();
         if let Some(recall) = &mut self.recall {
-            recall.begun = Some(world.now.wall);
             recall.unkept = true;
         }
+        self.begin_outside(world);
         self.limit_length(world, fx);
         self.entertain(world, operator, fx);
         self.phase = Phase::Dialling;
@@ -266,10 +269,39 @@ impl Call {
         }
     }
 
-    /// The patient's phone rings.
+    /// The phone outside shall ring.
+    fn begin_outside(&mut self, world: &World<'_>) {
+        self.outside.get_or_insert(Outside {
+            begun: world.now.wall,
+            rings: None,
+        });
+    }
+
+    /// An operator dials a number outside: how it goes is written down as for a patient of ours. One to
+    /// whom a call is sent on is somebody else.
+    pub(super) fn operator_dials_outside(&mut self, world: &World<'_>) {
+        let placed = self.facts.placed_by.is_some() && self.transfer.is_none();
+        if placed && self.facts.direction == Direction::Outbound {
+            self.begin_outside(world);
+        }
+    }
+
+    /// Whether an operator's call to somebody outside has not been answered yet.
+    fn seeks_outside(&self) -> bool {
+        self.recall.is_none() && self.bridged.is_none() && self.facts.patient.is_none()
+    }
+
+    /// The number that an operator dialled has answered, or will not.
+    pub(super) fn outside_tried(&mut self, world: &World<'_>, code: u16) {
+        if self.seeks_outside() {
+            self.patient_tried(world, code);
+        }
+    }
+
+    /// The phone outside rings.
     pub(super) fn patient_rings(&mut self, world: &World<'_>, code: u16) {
-        if let Some(recall) = self.recall.as_mut().filter(|_| code >= 180) {
-            recall.rings.get_or_insert(world.now.mono);
+        if let Some(outside) = self.outside.as_mut().filter(|_| code >= 180) {
+            outside.rings.get_or_insert(world.now.mono);
         }
     }
 
@@ -338,32 +370,32 @@ impl Call {
         }
     }
 
-    /// The call ends while the patient's phone rings, by nobody's doing there: it has been rung all the
+    /// The call ends while the phone outside rings, by nobody's doing there: it has been rung all the
     /// same. A stop of the server's is no attempt.
     pub(super) fn end_of_ringing(&mut self, world: &World<'_>, reason: Option<MissedReason>) {
         let stops = reason == Some(MissedReason::Interrupted);
-        if self.rings_back() && self.facts.patient.is_none() && !stops {
+        let rings = self.rings_back() && self.facts.patient.is_none() || self.seeks_outside();
+        if rings && !stops {
             self.patient_tried(world, 487);
         }
     }
 
-    /// Writes the attempt down, once; before the patient is rung there is none.
+    /// Writes the attempt down, once; before the phone outside is rung there is none.
     fn patient_tried(&mut self, world: &World<'_>, sip_code: u16) {
-        let Some(recall) = &self.recall else {
+        let Some(outside) = &self.outside else {
             return;
         };
-        if let Some(at) = recall.begun {
-            let operator = self.operator.as_ref().and_then(|it| self.seats.get(&it.id));
-            self.facts.patient = Some(PatientTry {
-                at,
-                operator: operator.map(|seat| seat.operator.clone()),
-                sip_code,
-                ring: recall
-                    .rings
-                    .map(|rings| world.now.mono.since(rings))
-                    .unwrap_or_default(),
-                receded: false,
-            });
-        }
+        let operator = self.operator.as_ref().and_then(|it| self.seats.get(&it.id));
+        let operator = operator.map(|seat| seat.operator.clone());
+        self.facts.patient = Some(PatientTry {
+            at: outside.begun,
+            operator: operator.or_else(|| self.facts.placed_by.clone()),
+            sip_code,
+            ring: outside
+                .rings
+                .map(|rings| world.now.mono.since(rings))
+                .unwrap_or_default(),
+            receded: false,
+        });
     }
 }

@@ -18,6 +18,7 @@ use crate::limits;
 use crate::server::admin::socket_in;
 use crate::server::clock::Clock;
 use crate::server::entropy;
+use crate::server::plans;
 use crate::server::settings::Settings;
 use crate::server::store::{Kept, Store, StoreOptions};
 
@@ -105,8 +106,11 @@ impl Data {
         // A folder that is no server's would become one.
         self.kept()?;
         let sinks = self.settings.sinks.iter().map(|sink| sink.name.clone());
+        // A folder may be far from its plan.
+        let due = plans::callback_due(&self.settings.dialplans);
         let options = StoreOptions {
             sync: self.settings.sync,
+            callback_due: due.unwrap_or(limits::CALLBACK_DUE),
             sinks: sinks.collect(),
             rng: entropy::rng()?,
             clock: Clock::start(),

@@ -247,6 +247,7 @@ mod tests {
             sinks: Vec::new(),
             rng: Rng::new([1; 32]),
             clock: Clock::start(),
+            callback_due: crate::limits::CALLBACK_DUE,
             on_committed: Box::new(|_| {}),
         };
         Store::open(folder, "test", options).unwrap().0

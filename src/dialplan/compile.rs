@@ -304,7 +304,7 @@ fn read(root: &Node, whole: bool, secrets: &dyn Secrets, problems: &mut Problems
         operators,
         queues,
         voicemail: missed::voicemail(&top, &defaults, problems),
-        callbacks: missed::callbacks(&top, &defaults, outbound.as_ref(), problems),
+        callbacks: missed::callbacks(&top, &names, &defaults, outbound.as_ref(), problems),
         leads: leads::leads(&top, &names, &defaults, &whispers, problems),
         repeat_within: leads::repeat_within(&top, problems),
         feature_codes: codes::feature_codes(&top, &keys, outbound.as_ref(), problems),

@@ -257,7 +257,7 @@ pub const VOICEMAIL: Words = Words {
 
 /// `callbacks`.
 pub const CALLBACKS: Words = Words {
-    known: &["due", "ignore_shorter_than", "attempts"],
+    known: &["due", "ignore_shorter_than", "attempts", "shift_end"],
     later: &[],
 };
 

@@ -5,7 +5,8 @@
 
 use serde_json::Value;
 
-use crate::id::{CallId, OperatorName, QueueName, SiteName};
+use crate::id::{CallId, CallbackId, OperatorName, QueueName, SiteName};
+use crate::ledger::callbacks::Remark;
 use crate::media::command::Silence;
 use crate::time::Wall;
 use crate::words::{Role, Supervision};
@@ -107,6 +108,22 @@ pub enum Command {
     Leads(Box<LeadsAsked>),
     /// What is known of a number.
     Number(String),
+    /// The callbacks whose patients are being rung.
+    Attempting,
+    /// The patient of a callback shall be rung now.
+    CallBack {
+        /// The callback.
+        callback: CallbackId,
+        /// For whom alone; none lets the queue pick.
+        operator: Option<OperatorName>,
+    },
+    /// Somebody says something of a callback.
+    RemarkCallback {
+        /// The callback.
+        callback: CallbackId,
+        /// What.
+        remark: Remark,
+    },
     /// What an operator says of a call.
     Describe {
         /// The call.

@@ -20,7 +20,7 @@ use crate::call::orders::Order;
 use crate::call::phase::Phase;
 use crate::call::supervise::Aim;
 use crate::dialplan::plan::Target;
-use crate::id::{CallId, CommandId, LegId, OperatorName, QueueName};
+use crate::id::{CallId, CallbackId, CommandId, LegId, OperatorName, QueueName};
 use crate::media::command::Silence;
 use crate::time::Now;
 use crate::words::{OperatorState, Role};
@@ -39,6 +39,10 @@ pub(super) enum Shown {
     Call(CallId),
     /// One operator, for whom a state was wanted.
     Set(OperatorName, WantedState),
+    /// The callbacks whose patients are being rung.
+    Attempting,
+    /// One callback.
+    Callback(CallbackId),
     /// One call, of which something was said.
     Said(CallId, Description),
     /// What was told already.
@@ -78,7 +82,10 @@ impl Engine {
             deed.insert("actor".into(), json!(actor.name));
             deed.insert("role".into(), json!(actor.role));
             match &done {
-                Ok(_) => deed.insert("result".into(), json!("done")),
+                Ok(shown) => {
+                    self.add_to_deed(shown, &mut deed);
+                    deed.insert("result".into(), json!("done"))
+                }
                 Err(refused) => {
                     deed.insert("status".into(), json!(refused.status));
                     deed.insert("why".into(), json!(refused.why));
@@ -99,14 +106,25 @@ impl Engine {
             named.any(own)
         };
         let allowed = match (actor.role, command) {
-            (_, Command::Queues | Command::Operators | Command::Operator(_))
+            (
+                _,
+                Command::Queues | Command::Operators | Command::Operator(_) | Command::Attempting,
+            )
             | (Role::Admin | Role::Supervisor, _)
             | (Role::Auditor | Role::Integration, Command::LiveCalls(_) | Command::LiveCall(_))
             | (Role::Auditor | Role::Integration, Command::Number(_))
             | (
                 Role::Integration,
-                Command::Describe { .. } | Command::Silence { .. } | Command::Leads(_),
-            ) => true,
+                Command::Describe { .. }
+                | Command::Silence { .. }
+                | Command::Leads(_)
+                | Command::CallBack { .. }
+                | Command::RemarkCallback { .. },
+            )
+            | (Role::Operator, Command::RemarkCallback { .. }) => true,
+            (Role::Operator, Command::CallBack { operator, .. }) => {
+                operator.as_ref().is_some_and(own)
+            }
             (Role::Operator, Command::LiveCalls(wanted)) => {
                 wanted.operator.as_ref().is_some_and(own)
             }
@@ -141,7 +159,11 @@ impl Engine {
             | (Role::Operator, Command::Leads(_) | Command::Number(_))
             | (
                 Role::Auditor,
-                Command::Describe { .. } | Command::Silence { .. } | Command::Leads(_),
+                Command::Describe { .. }
+                | Command::Silence { .. }
+                | Command::Leads(_)
+                | Command::CallBack { .. }
+                | Command::RemarkCallback { .. },
             ) => false,
         };
         if allowed {
@@ -168,6 +190,11 @@ impl Engine {
                 self.known_operator(&operator)?;
                 Ok(Shown::Operator(operator))
             }
+            Command::Attempting => Ok(Shown::Attempting),
+            Command::CallBack { callback, operator } => {
+                self.order_callback(now, callback, operator)
+            }
+            Command::RemarkCallback { callback, remark } => self.remark_callback(callback, &remark),
             Command::LiveCalls(wanted) => Ok(Shown::Calls(wanted)),
             Command::LiveCall(call) => {
                 self.known_call(call)?;
@@ -435,6 +462,16 @@ pub(super) fn refused(status: u16, why: &str) -> Refused {
     }
 }
 
+fn of_callback(action: &str, callback: &CallbackId, more: Value) -> Option<Map<String, Value>> {
+    let mut deed = Map::new();
+    deed.insert("action".into(), json!(action));
+    deed.insert("callback_id".into(), json!(callback.to_string()));
+    if let Value::Object(more) = more {
+        deed.extend(more);
+    }
+    Some(deed)
+}
+
 /// What the journal says of a command; nothing of one that changes nothing.
 fn deed(command: &Command) -> Option<Map<String, Value>> {
     let of_call = |action: &str, call: &CallId, more: Value| {
@@ -452,8 +489,17 @@ fn deed(command: &Command) -> Option<Map<String, Value>> {
         | Command::Operator(_)
         | Command::LiveCalls(_)
         | Command::LiveCall(_)
+        | Command::Attempting
         | Command::Number(_) => None,
         Command::Leads(asked) => Some(super::intake::deed(asked)),
+        Command::CallBack { callback, operator } => {
+            of_callback("callback_call", callback, json!({ "operator": operator }))
+        }
+        Command::RemarkCallback { callback, remark } => of_callback(
+            "callback_describe",
+            callback,
+            json!({ "note": remark.note, "assigned": remark.assigned }),
+        ),
         Command::SetState {
             operator,
             state,

@@ -44,7 +44,7 @@ pub(super) enum EngineTimer {
     Call(CallId, CallTimer),
     /// A packet has waited long enough for the disk.
     Hold(HoldId),
-    /// Somebody may be rung back.
+    /// Somebody may be rung back, or a callback be told of.
     Recalls,
     /// A lead may be called.
     Leads,
@@ -168,6 +168,7 @@ impl Engine {
             }
         }
         engine.settle(now);
+        engine.find_shift(now);
         engine.arm_recalls(now);
         engine.close_leads_left(now);
         engine
@@ -189,6 +190,7 @@ impl Engine {
                 self.plan = plan;
                 self.take_prompts(prompts);
                 self.apply_plan(now);
+                self.note_shift(now);
                 self.tell_plan_applied(now);
             }
             Input::PlanRejected { problems, first } => {
@@ -295,7 +297,7 @@ impl Engine {
                     self.release_hold(hold);
                 }
                 EngineTimer::Leads => self.work_leads(now),
-                EngineTimer::Recalls => self.ring_back(now),
+                EngineTimer::Recalls => self.look_at_callbacks(now),
                 EngineTimer::Refusals => self.tell_refusals(now),
             }
             self.settle(now);

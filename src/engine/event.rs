@@ -4,10 +4,11 @@
 
 use serde_json::{Map, Value, json};
 
+use super::attempts::{attempt_fields, attempt_of};
 use crate::call::facts::{AttemptResult, CallFacts, Tried};
 use crate::call::message::News;
 use crate::id::{CallId, EventId, OperatorName, QueueName, VoicemailName};
-use crate::ledger::callbacks::Callback;
+use crate::ledger::callbacks::{Callback, State};
 use crate::ledger::recalls::Recall;
 use crate::media::command::Recorded;
 use crate::time::{Duration, Wall};
@@ -314,7 +315,9 @@ fn finished(recorded: &Recorded) -> Value {
     })
 }
 
-fn recall_fields(recall: Option<&Recall>) -> Value {
+/// The place that is kept for a patient.
+#[must_use]
+pub fn recall_fields(recall: Option<&Recall>) -> Value {
     recall.map_or(Value::Null, |recall| {
         json!({
             "queue": recall.queue,
@@ -332,15 +335,27 @@ fn recall_fields(recall: Option<&Recall>) -> Value {
 pub fn callback_of(data: &Map<String, Value>) -> Option<Callback> {
     let text = |field: &str| data.get(field).and_then(Value::as_str);
     let reason = text("reason")?;
+    let attempts = data.get("attempts").and_then(Value::as_array);
     Some(Callback {
         id: text("id")?.parse().ok()?,
         call: text("call_id")?.parse().ok()?,
         phone: text("phone")?.to_owned(),
         site: text("site").map(Into::into),
+        queue: text("queue").map(Into::into),
+        dialled: text("to").unwrap_or_default().to_owned(),
         reason: MissedReason::of(reason),
         opened_at: wall(text("opened_at")?)?,
         due_at: wall(text("due_at")?)?,
+        overdue: data.get("overdue").and_then(Value::as_bool) == Some(true),
+        shift_ended_at: text("shift_ended_at").and_then(wall),
         count: u32::try_from(data.get("count")?.as_u64()?).ok()?,
+        attempts: attempts
+            .into_iter()
+            .flatten()
+            .filter_map(attempt_of)
+            .collect(),
+        note: text("note").map(str::to_owned),
+        assigned: text("assigned").map(Into::into),
         recall: data.get("recall").and_then(recall_of),
     })
 }
@@ -365,19 +380,58 @@ fn wall(text: &str) -> Option<Wall> {
     Some(Wall::from_millis(stamp.as_millisecond()))
 }
 
+/// The names of [`callback_fields`].
+pub const CALLBACK_FIELDS: [&str; 18] = [
+    "id",
+    "call_id",
+    "phone",
+    "site",
+    "queue",
+    "to",
+    "reason",
+    "state",
+    "opened_at",
+    "due_at",
+    "overdue",
+    "shift_ended_at",
+    "count",
+    "attempts",
+    "note",
+    "assigned",
+    "closed_by",
+    "recall",
+];
+
+/// The fields of a callback, and by which call it was closed.
+#[must_use]
+pub fn closed_callback_fields(callback: &Callback, by: CallId) -> Map<String, Value> {
+    let mut fields = callback_fields(callback, State::Closed);
+    fields.insert("closed_by".into(), json!(by.to_string()));
+    fields
+}
+
 /// The fields of a callback.
 #[must_use]
-pub fn callback_fields(callback: &Callback, state: &str) -> Map<String, Value> {
+pub fn callback_fields(callback: &Callback, state: State) -> Map<String, Value> {
+    let attempts: Vec<_> = callback.attempts.iter().map(attempt_fields).collect();
     let fields = json!({
         "id": callback.id.to_string(),
         "call_id": callback.call.to_string(),
         "phone": callback.phone,
         "site": callback.site,
+        "queue": callback.queue,
+        "to": callback.dialled,
         "reason": callback.reason,
-        "state": state,
+        "state": state.as_str(),
         "opened_at": moment(Some(callback.opened_at)),
         "due_at": moment(Some(callback.due_at)),
+        "overdue": callback.overdue,
+        "shift_ended_at": moment(callback.shift_ended_at),
         "count": callback.count,
+        "attempts": attempts,
+        "note": callback.note,
+        "assigned": callback.assigned,
+        "closed_by": Value::Null,
         "recall": recall_fields(callback.recall.as_ref()),
     });
     match fields {

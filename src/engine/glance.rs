@@ -31,6 +31,8 @@ impl Engine {
                 json!({ "operators": operators })
             }
             Shown::Operator(name) => self.one_operator(name),
+            Shown::Attempting => self.attempting(),
+            Shown::Callback(id) => self.one_callback(*id),
             Shown::Calls(wanted) => self.some_calls(wanted),
             Shown::Set(name, wanted) => {
                 let mut fields = self.one_operator(name);

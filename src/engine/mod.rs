@@ -6,6 +6,7 @@
 
 mod arrival;
 pub mod attempts;
+mod calling_back;
 mod codes;
 pub mod command;
 mod commanding;

@@ -1,5 +1,6 @@
-//! Ringing back: the callbacks that were asked for in a queue become calls of ours when their turn may
-//! have come, and what came of each goes back into the ledger.
+//! Ringing back: the callbacks that were asked for become calls of ours when their turn may have come,
+//! and what came of each goes back into the ledger. What somebody outside wants of callbacks, and when
+//! they are told of again, is in [`super::calling_back`].
 //!
 //! A recall that cannot begin, because its queue is closed, has nobody at work or calls out are not
 //! allowed now, is looked at again and again: it waits, and is never lost. What has a place in a queue
@@ -8,8 +9,7 @@
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
-use serde_json::{Value, json};
-
+use super::attempts::{attempt, attempt_fields};
 use super::engine::{Engine, EngineTimer};
 use super::event;
 use super::output::Level;
@@ -20,28 +20,47 @@ use crate::call::recall::Recalled;
 use crate::dialplan::decide::{Decision, Facts};
 use crate::dialplan::dial::Dialled;
 use crate::dialplan::plan::{Rung, Target};
-use crate::id::{CallId, CallbackId, TrunkName, Ulid};
-use crate::ledger::callbacks::{Callback, Missed, Verdict};
+use crate::id::{CallId, CallbackId, OperatorName, TrunkName, Ulid};
+use crate::ledger::attempts::{Attempt, Upshot, without_proof};
+use crate::ledger::callbacks::{Callback, Missed, State, Verdict};
 use crate::ledger::history::Talk;
 use crate::ledger::recalls::Recall;
 use crate::limits;
 use crate::time::{Duration, Instant, Now, Wall};
-use crate::words::{CallResult, Direction, MissedReason, OperatorState, Outcome};
+use crate::words::{Direction, MissedReason, OperatorState, Outcome};
+
+/// What is due by now, and what is left to tell of, waits so long for the next look.
+const SOON: Duration = Duration::from_secs(1);
 
 impl Engine {
-    /// Comes back when the next recall wants to be looked at, and now and then before that, as the
+    /// Comes back when the next callback wants to be looked at, and now and then before that, as the
     /// clock on the wall may be set.
     pub(super) fn arm_recalls(&mut self, now: Now) {
-        let Some(next) = self.callbacks.next_recall() else {
-            self.timers.cancel(&EngineTimer::Recalls);
-            return;
-        };
-        let wait = between(now.wall, next).min(limits::RECALL_AGAIN);
-        self.timers.set(EngineTimer::Recalls, now.mono + wait);
+        let wait = |at: Wall| between(now.wall, at);
+        let recall = self.callbacks.next_recall().map(wait);
+        let due = self.callbacks.next_due().map(|at| wait(at).max(SOON));
+        let shift = self.watches_shift().then_some(limits::RECALL_AGAIN);
+        let more = self.callbacks.looks_over_shift().then_some(SOON);
+        let next = [recall, due, shift, more].into_iter().flatten().min();
+        match next {
+            Some(wait) => {
+                let at = now.mono + wait.min(limits::RECALL_AGAIN);
+                self.timers.set(EngineTimer::Recalls, at);
+            }
+            None => {
+                self.timers.cancel(&EngineTimer::Recalls);
+            }
+        }
     }
 
-    /// Begins every recall that is due and may begin. The earlier place is in its queue before the next
-    /// one comes.
+    /// Tells of every callback that is due, and begins every recall that is due and may begin. The
+    /// earlier place is in its queue before the next one comes.
+    pub(super) fn look_at_callbacks(&mut self, now: Now) {
+        self.tell_overdue(now);
+        self.tell_left_over(now);
+        self.ring_back(now);
+    }
+
     pub(super) fn ring_back(&mut self, now: Now) {
         while let Some(callback) = self.callbacks.pop_recall(now.wall) {
             if let Some(recall) = callback.recall.clone() {
@@ -53,26 +72,36 @@ impl Engine {
     }
 
     fn climb(&mut self, now: Now, callback: &Callback, recall: &Recall) {
-        match self.rung(recall.rung) {
-            Some(Rung::Call { show, .. }) if self.may_ring_back(now, callback, recall) => {
-                self.begin_recall(now, callback, recall, show);
-            }
-            Some(Rung::Call { .. }) => {
-                let again = now.wall + limits::RECALL_AGAIN;
-                self.callbacks.look_again(&callback.phone, again);
-            }
+        let rung = self.rung(recall.rung);
+        let wanted = self.callbacks.is_wanted(&callback.phone);
+        let show = match rung {
+            Some(Rung::Call { show, .. }) => show,
+            Some(Rung::Message { .. }) | None if wanted => None,
             Some(Rung::Message { .. }) => {
-                let message = json!({ "at": now.wall.to_string(), "result": "message" });
-                self.attempted(now, &callback.phone, None, &message, true);
+                let message = Attempt {
+                    at: now.wall,
+                    operator: None,
+                    sip_code: None,
+                    ring: Duration::ZERO,
+                    result: Upshot::Message,
+                };
+                return self.attempted(now, &callback.phone, None, message, After::Climbs);
             }
             None => {
                 self.callbacks.tried(&callback.phone, None);
+                return;
             }
+        };
+        if self.may_ring_back(now, callback, recall) {
+            self.begin_recall(now, callback, recall, show, None);
+        } else {
+            let again = now.wall + limits::RECALL_AGAIN;
+            self.callbacks.look_again(&callback.phone, again);
         }
     }
 
     /// A plan without a ladder has one rung: the patient is rung once.
-    fn rung(&self, rung: u32) -> Option<Rung> {
+    pub(super) fn rung(&self, rung: u32) -> Option<Rung> {
         let ladder = &self.plan.callbacks.attempts;
         if ladder.is_empty() && rung == 0 {
             let after = Duration::ZERO;
@@ -93,11 +122,14 @@ impl Engine {
             let state = self.desk.state(operator);
             state.is_some_and(|state| state != OperatorState::LoggedOut)
         });
+        open && staffed && self.has_room(now, recall) && self.dials(now, &callback.phone)
+    }
+
+    /// A call that the queue refuses at once would be made and told of again and again.
+    pub(super) fn has_room(&self, now: Now, recall: &Recall) -> bool {
         let room = self.active < self.settings.calls && !self.draining;
-        // A call that the queue refuses at once would be made and told of again and again.
         let (queue, entered) = (&recall.queue, moment(now, recall.entered));
-        let takes = self.desk.lets_in(now.mono, queue, entered, recall.priority);
-        open && staffed && room && takes && self.dials(now, &callback.phone)
+        room && self.desk.lets_in(now.mono, queue, entered, recall.priority)
     }
 
     pub(super) fn dials(&self, now: Now, number: &str) -> bool {
@@ -108,12 +140,14 @@ impl Engine {
         })
     }
 
-    fn begin_recall(
+    /// Makes the call, for one operator alone when one is named.
+    pub(super) fn begin_recall(
         &mut self,
         now: Now,
         callback: &Callback,
         recall: &Recall,
         show: Option<String>,
+        operator: Option<OperatorName>,
     ) {
         let id = CallId(Ulid::new(now.wall, &mut self.rng));
         let outbound = self.plan.outbound.as_ref();
@@ -132,14 +166,14 @@ impl Engine {
             queue: recall.queue.clone(),
             entered: moment(now, recall.entered),
             priority: recall.priority,
-            operator: None,
+            operator,
             decision: self.decision_of(now, callback, recall),
         };
         if self.place_recall(now, recalled) {
             self.callbacks.begun(&callback.phone, id);
         } else {
             let again = now.wall + limits::RECALL_AGAIN;
-            self.callbacks.look_again(&callback.phone, again);
+            self.callbacks.not_begun(&callback.phone, again);
         }
     }
 
@@ -221,7 +255,7 @@ impl Engine {
             Verdict::None(_) => return,
         };
         self.show_callbacks(now, callback.site.as_ref());
-        let fields = event::callback_fields(&callback, "open");
+        let fields = event::callback_fields(&callback, self.callbacks.state(&callback));
         self.record(now, kind, Some(facts.id), fields);
     }
 
@@ -232,6 +266,14 @@ impl Engine {
             call: facts.id,
             phone: facts.from.as_deref(),
             site: facts.site.as_ref(),
+            queue: facts.queue.as_ref(),
+            dialled: match facts.direction {
+                Direction::Inbound => &facts.to,
+                // Whoever was called knows the number that was shown.
+                Direction::Outbound | Direction::Internal => {
+                    facts.from.as_deref().unwrap_or_default()
+                }
+            },
             reason,
             stayed: facts.wait.unwrap_or_default(),
             due: rules.due,
@@ -282,6 +324,7 @@ impl Engine {
             Direction::Outbound => {
                 self.recall_over(now, facts);
                 self.lead_over(now, facts);
+                self.others_rang(now, facts);
             }
             Direction::Internal => {}
         }
@@ -303,7 +346,8 @@ impl Engine {
         }
     }
 
-    /// A call that rang back is over. When the patient was not rung the rung is tried again.
+    /// A call that rang back is over. When the patient was not rung the rung is tried again, and when the
+    /// attempt shows nothing a while later.
     fn recall_over(&mut self, now: Now, facts: &CallFacts) {
         let phone = &facts.to;
         if self.callbacks.rung_back_by(phone) != Some(facts.id) {
@@ -312,9 +356,20 @@ impl Engine {
         match &facts.patient {
             Some(tried) => {
                 let attempt = attempt(tried, facts.result);
-                let reached = facts.result == Some(CallResult::Answered);
-                let climbs = !tried.receded && (!reached || facts.stranded.is_some());
-                self.attempted(now, phone, Some(facts.id), &attempt, climbs);
+                let known = self.callbacks.of(phone);
+                let known = known.map_or(&[][..], |callback| &callback.attempts);
+                let unproven = without_proof(known.iter()) + 1 < limits::UNPROVEN_ATTEMPTS;
+                let after = if tried.receded {
+                    After::Stays
+                } else if attempt.reached() {
+                    // Whoever was reached and lost again is rung by the next rung.
+                    facts.stranded.map_or(After::Stays, |_| After::Climbs)
+                } else if attempt.in_vain() || !unproven {
+                    After::Climbs
+                } else {
+                    After::Again
+                };
+                self.attempted(now, phone, Some(facts.id), attempt, after);
             }
             // A fault of ours ended the call in the middle of it.
             None if self.callbacks.has_dialled(phone) => {
@@ -326,12 +381,38 @@ impl Engine {
                     receded: false,
                 };
                 let attempt = attempt(&tried, facts.result);
-                self.attempted(now, phone, Some(facts.id), &attempt, true);
+                self.attempted(now, phone, Some(facts.id), attempt, After::Climbs);
             }
             None => {
                 let again = now.wall + limits::RECALL_AGAIN;
-                self.callbacks.look_again(phone, again);
+                self.callbacks.not_begun(phone, again);
             }
+        }
+    }
+
+    /// Somebody dials a number whose callback is open: nobody rings the patient beside them.
+    pub(super) fn rung_by_others(&mut self, now: Now, facts: &CallFacts) {
+        if facts.direction != Direction::Outbound {
+            return;
+        }
+        let live = self.callbacks.others_ring(&facts.to, facts.id);
+        if let Some(live) = live {
+            self.step(now, live, CallInput::Recede);
+        }
+        self.arm_recalls(now);
+    }
+
+    /// A call to a patient that was none of the callback's own: it is an attempt all the same.
+    fn others_rang(&mut self, now: Now, facts: &CallFacts) {
+        let phone = &facts.to;
+        self.callbacks.others_rang(phone, facts.id, now.wall);
+        let tried = match (&facts.errand, &facts.patient) {
+            (Some(Errand::Callback(_)), _) | (_, None) => return,
+            (Some(Errand::Lead(_)) | None, Some(tried)) => tried,
+        };
+        if self.callbacks.of(phone).is_some() {
+            let attempt = attempt(tried, facts.result);
+            self.tell_attempt(now, phone, Some(facts.id), attempt);
         }
     }
 
@@ -342,7 +423,7 @@ impl Engine {
         }
         let next = self.next_rung(now, &facts.to);
         if let Some(callback) = self.callbacks.dials(&facts.to, next) {
-            let fields = event::callback_fields(&callback, "open");
+            let fields = event::callback_fields(&callback, State::Attempting);
             self.record(now, "callback.dialled", Some(facts.id), fields);
         }
     }
@@ -355,40 +436,50 @@ impl Engine {
         }
     }
 
-    /// Tells of an attempt, and goes on to the next rung when it was in vain.
+    /// Tells of an attempt of ours, and goes on as it asks for.
     fn attempted(
         &mut self,
         now: Now,
         phone: &str,
         call: Option<CallId>,
-        attempt: &Value,
-        climbs: bool,
+        attempt: Attempt,
+        after: After,
     ) {
-        let callback = if climbs {
-            let next = self.next_rung(now, phone);
-            self.callbacks.tried(phone, next)
-        } else {
-            self.callbacks.look_again(phone, now.wall);
-            self.callbacks.of(phone).cloned()
-        };
-        let Some(callback) = callback else {
+        match after {
+            After::Climbs => {
+                let next = self.next_rung(now, phone);
+                self.callbacks.tried(phone, next);
+            }
+            After::Again => {
+                let again = now.wall + limits::UNPROVEN_AGAIN;
+                self.callbacks.look_again(phone, again);
+            }
+            After::Stays => self.callbacks.look_again(phone, now.wall),
+        }
+        self.tell_attempt(now, phone, call, attempt);
+    }
+
+    fn tell_attempt(&mut self, now: Now, phone: &str, call: Option<CallId>, attempt: Attempt) {
+        let told = attempt_fields(&attempt);
+        self.callbacks.note_attempt(phone, attempt);
+        let Some(callback) = self.callbacks.of(phone) else {
             return;
         };
-        let mut fields = event::callback_fields(&callback, "open");
-        fields.insert("attempt".into(), attempt.clone());
+        let mut fields = event::callback_fields(callback, self.callbacks.state(callback));
+        fields.insert("attempt".into(), told);
         self.record(now, "callback.attempted", call, fields);
     }
 }
 
-/// An attempt, in the words of the contract.
-fn attempt(tried: &PatientTry, result: Option<CallResult>) -> Value {
-    json!({
-        "at": tried.at.to_string(),
-        "operator": tried.operator,
-        "sip_code": tried.sip_code,
-        "ring_s": tried.ring.as_secs_f64(),
-        "result": result,
-    })
+/// What follows an attempt.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum After {
+    /// The next rung.
+    Climbs,
+    /// The same rung, a while later.
+    Again,
+    /// Nothing by itself.
+    Stays,
 }
 
 /// From one time to a later one; nothing when it is not later.

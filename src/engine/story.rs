@@ -29,6 +29,7 @@ impl Engine {
         }
         match told.news {
             News::Started if facts.direction == Direction::Inbound => self.outcomes.offered(),
+            News::Started if facts.errand.is_none() => self.rung_by_others(now, facts),
             News::Ended => {
                 self.toll.ends(facts.id);
                 if let Some(outcome) = facts.outcome {
@@ -130,8 +131,9 @@ impl Engine {
             }
         };
         data.insert("callback".into(), json!(callback.id.to_string()));
-        let fields = event::callback_fields(callback, "open");
+        let fields = event::callback_fields(callback, self.callbacks.state(callback));
         self.record(now, kind, Some(facts.id), fields);
+        self.arm_recalls(now);
     }
 
     /// Somebody has spoken with this number.
@@ -151,8 +153,7 @@ impl Engine {
         }
         self.arm_recalls(now);
         self.show_callbacks(now, callback.site.as_ref());
-        let mut fields = event::callback_fields(&callback, "closed");
-        fields.insert("closed_by".into(), json!(facts.id.to_string()));
+        let fields = event::closed_callback_fields(&callback, facts.id);
         self.record(now, "callback.closed", Some(facts.id), fields);
     }
 

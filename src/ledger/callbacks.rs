@@ -1,17 +1,22 @@
 //! Callbacks: what a missed call becomes, so that nobody is forgotten.
 //!
 //! ```text
-//! missed call ──► Open ──the same number misses again──► Open, count + 1
-//!                  │
-//!                  └── a later call from or to the number is answered ──► Closed
+//!                         a call of ours rings, or an operator's
+//! missed call ──► Open ◄────────────────────────────────────────► Attempting
+//!              ▲   │ │ due, and nobody spoke with them               ▲  │ answered
+//!    the same ─┘   │ └──────────────────► Overdue ◄─────────────────┘  ▼
+//!    number again  └── a later call from the number is answered ──► Closed
 //! ```
-//! A callback closes on signalling evidence alone. One that was asked for in a queue keeps its place
-//! there and is rung back by itself, see [`super::recalls`]; the others are people's work.
+//! A callback closes on signalling evidence alone. One that was asked for, in a queue or by somebody
+//! outside, is rung back by itself, see [`super::recalls`]; the others are people's work. When one is
+//! told of again is in [`super::due`].
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use super::attempts::Attempt;
+use super::due::Shift;
 use super::recalls::{Recall, Standing};
-use crate::id::{CallId, CallbackId, SiteName, Ulid};
+use crate::id::{CallId, CallbackId, OperatorName, QueueName, SiteName, Ulid};
 use crate::limits;
 use crate::rng::Rng;
 use crate::time::{Duration, Now, Wall};
@@ -28,16 +33,65 @@ pub struct Callback {
     pub phone: String,
     /// The branch that was called.
     pub site: Option<SiteName>,
+    /// The queue where the caller stood last.
+    pub queue: Option<QueueName>,
+    /// The number that the patient called.
+    pub dialled: String,
     /// Why the call was missed.
     pub reason: MissedReason,
     /// When it was opened.
     pub opened_at: Wall,
     /// When it is due.
     pub due_at: Wall,
+    /// It was due and nobody had spoken with the patient, which has been told.
+    pub overdue: bool,
+    /// The last end of a shift that found it open, which has been told.
+    pub shift_ended_at: Option<Wall>,
     /// Missed calls folded into it, the first included.
     pub count: u32,
+    /// How the patient was tried, the last [`limits::ATTEMPTS_OF_A_CALLBACK`] times.
+    pub attempts: Vec<Attempt>,
+    /// What people wrote of it.
+    pub note: Option<String>,
+    /// Who shall see to it.
+    pub assigned: Option<OperatorName>,
     /// The place in a queue, while we ring back by ourselves.
     pub recall: Option<Recall>,
+}
+
+/// Where a callback stands.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum State {
+    /// Nobody has spoken with the patient.
+    Open,
+    /// The patient is being rung, or about to be.
+    Attempting,
+    /// It was due.
+    Overdue,
+    /// Somebody has.
+    Closed,
+}
+
+impl State {
+    /// The word for it.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Open => "open",
+            Self::Attempting => "attempting",
+            Self::Overdue => "overdue",
+            Self::Closed => "closed",
+        }
+    }
+}
+
+/// What people say of a callback. What nobody said is left as it was; an empty text takes away.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct Remark {
+    /// In a person's words.
+    pub note: Option<String>,
+    /// Who shall see to it.
+    pub assigned: Option<OperatorName>,
 }
 
 /// A missed call, as far as callbacks care.
@@ -49,6 +103,10 @@ pub struct Missed<'a> {
     pub phone: Option<&'a str>,
     /// The branch.
     pub site: Option<&'a SiteName>,
+    /// The queue the caller stood in last.
+    pub queue: Option<&'a QueueName>,
+    /// The number that was called.
+    pub dialled: &'a str,
     /// Why.
     pub reason: MissedReason,
     /// How long the caller was there.
@@ -74,12 +132,20 @@ pub enum Verdict {
 #[derive(Clone, Debug, Default)]
 pub struct Callbacks {
     pub(super) open: BTreeMap<String, Callback>,
+    /// Their numbers.
+    by_id: BTreeMap<CallbackId, String>,
     /// How many of them each branch has.
     by_site: BTreeMap<SiteName, usize>,
     /// What becomes of those that keep a place, by number.
     pub(super) standing: BTreeMap<String, Standing>,
     /// When to look at them, the earliest place first among those of one moment.
     pub(super) agenda: BTreeSet<(Wall, Wall, String)>,
+    /// Calls of others to these numbers.
+    pub(super) others: BTreeMap<String, BTreeSet<CallId>>,
+    /// Those that are not overdue yet, by when they will be.
+    pub(super) due: BTreeSet<(Wall, String)>,
+    /// The shift.
+    pub(super) shift: Shift,
 }
 
 impl Callbacks {
@@ -118,10 +184,17 @@ impl Callbacks {
             call: missed.call,
             phone: phone.to_owned(),
             site: missed.site.cloned(),
+            queue: missed.queue.cloned(),
+            dialled: missed.dialled.to_owned(),
             reason: missed.reason,
             opened_at: now.wall,
             due_at: now.wall + missed.due,
+            overdue: false,
+            shift_ended_at: None,
             count: 1,
+            attempts: Vec::new(),
+            note: None,
+            assigned: None,
             recall: None,
         };
         if self.open.len() < limits::OPEN_CALLBACKS {
@@ -133,9 +206,62 @@ impl Callbacks {
     /// A call from or to the number was answered: its callback, if any, is closed.
     pub fn answered(&mut self, phone: &str) -> Option<Callback> {
         let closed = self.open.remove(phone)?;
-        self.leave_site(&closed);
+        self.leave_indexes(&closed);
         self.forget_standing(phone);
+        self.others.remove(phone);
         Some(closed)
+    }
+
+    /// The open callback with this id.
+    #[must_use]
+    pub fn by_id(&self, id: CallbackId) -> Option<&Callback> {
+        self.open.get(self.by_id.get(&id)?)
+    }
+
+    /// Somebody says something of an open callback. Gives it as it is now.
+    pub fn remark(&mut self, id: CallbackId, remark: &Remark) -> Option<&Callback> {
+        let open = self.open.get_mut(self.by_id.get(&id)?)?;
+        if let Some(note) = &remark.note {
+            open.note = Some(note.clone()).filter(|note| !note.is_empty());
+        }
+        if let Some(assigned) = &remark.assigned {
+            open.assigned = Some(assigned.clone()).filter(|it| !it.as_str().is_empty());
+        }
+        Some(open)
+    }
+
+    /// The patient was tried.
+    pub fn note_attempt(&mut self, phone: &str, attempt: Attempt) {
+        if let Some(open) = self.open.get_mut(phone) {
+            if open.attempts.len() >= limits::ATTEMPTS_OF_A_CALLBACK {
+                open.attempts.remove(0);
+            }
+            open.attempts.push(attempt);
+        }
+    }
+
+    /// Where an open one stands.
+    #[must_use]
+    pub fn state(&self, callback: &Callback) -> State {
+        if self.attempts_now(&callback.phone) {
+            State::Attempting
+        } else if callback.overdue {
+            State::Overdue
+        } else {
+            State::Open
+        }
+    }
+
+    /// Whether a call to this number is under way, ours or an operator's.
+    pub(super) fn attempts_now(&self, phone: &str) -> bool {
+        self.rung_back_by(phone).is_some() || self.others.contains_key(phone)
+    }
+
+    /// Those to whom a call is under way.
+    pub fn attempting(&self) -> impl Iterator<Item = &Callback> {
+        let rung_back = self.standing.keys().chain(self.others.keys());
+        let numbers: BTreeSet<&String> = rung_back.filter(|it| self.attempts_now(it)).collect();
+        numbers.into_iter().filter_map(|phone| self.open.get(phone))
     }
 
     /// The open callback of a number.
@@ -148,13 +274,19 @@ impl Callbacks {
         if let Some(site) = &callback.site {
             *self.by_site.entry(site.clone()).or_default() += 1;
         }
-        let before = self.open.insert(callback.phone.clone(), callback);
-        if let Some(before) = before {
-            self.leave_site(&before);
+        if let Some(before) = self.open.remove(&callback.phone) {
+            self.leave_indexes(&before);
         }
+        self.by_id.insert(callback.id, callback.phone.clone());
+        if !callback.overdue {
+            self.due.insert((callback.due_at, callback.phone.clone()));
+        }
+        self.open.insert(callback.phone.clone(), callback);
     }
 
-    fn leave_site(&mut self, callback: &Callback) {
+    fn leave_indexes(&mut self, callback: &Callback) {
+        self.by_id.remove(&callback.id);
+        self.due.remove(&(callback.due_at, callback.phone.clone()));
         if let Some(site) = &callback.site
             && let Some(count) = self.by_site.get_mut(site)
         {
@@ -189,6 +321,8 @@ mod tests {
             call: CallId(Ulid::new(Wall::from_millis(1), &mut Rng::new([2; 32]))),
             phone,
             site: None,
+            queue: None,
+            dialled: "+380800301231",
             reason,
             stayed: Duration::from_secs(stayed),
             due: limits::CALLBACK_DUE,

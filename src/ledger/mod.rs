@@ -3,6 +3,7 @@
 pub mod answers;
 pub mod attempts;
 pub mod callbacks;
+pub mod due;
 pub mod history;
 pub mod leads;
 pub mod outcomes;

@@ -1,7 +1,8 @@
-//! Callbacks that were asked for in a queue: each keeps its place there, and is rung back when its turn
-//! comes, up a ladder of attempts.
+//! Callbacks that were asked for: in a queue, where each keeps its place, or by somebody outside. They
+//! are rung back when their turn comes, up a ladder of attempts.
 //!
 //! ```text
+//! wanted by somebody outside ─────────────────────────────┐
 //! asked for ──► Held by the call that asked ──it ended──► Waiting ──due──► Live, a call of ours
 //!                 ▲                                        ▲   │            │  │
 //!                 └── the patient calls in ────────────────│───┘            │  └ reached ──► closed
@@ -57,6 +58,10 @@ pub struct Standing {
     live: Option<CallId>,
     /// It is about to ring the patient, or has.
     dialled: bool,
+    /// Somebody wants a call now, whatever the next rung is.
+    wanted: bool,
+    /// The ladder was begun for one operator, and is forgotten when they do not take the call.
+    lent: bool,
     /// Where it stands on the agenda.
     at: Option<(Wall, Wall)>,
 }
@@ -71,6 +76,80 @@ pub struct Kept {
 }
 
 impl Callbacks {
+    /// Somebody outside wants the patient to be rung by this recall. `lent` when it is for one operator
+    /// alone, and there was none before.
+    pub fn wants(&mut self, phone: &str, recall: Recall, lent: bool) {
+        let Some(open) = self.open.get_mut(phone) else {
+            return;
+        };
+        let at = recall.next_at;
+        open.recall = Some(recall.clone());
+        let standing = self.standing.entry(phone.to_owned()).or_default();
+        standing.wanted = true;
+        standing.lent = lent;
+        if standing.held.is_empty() {
+            self.schedule(phone, &recall, at);
+        }
+    }
+
+    /// Whether somebody outside wants a call that has not begun to ring the patient.
+    #[must_use]
+    pub fn is_wanted(&self, phone: &str) -> bool {
+        self.standing.get(phone).is_some_and(|it| it.wanted)
+    }
+
+    /// What a restart shall know of a ladder: nothing of one that is lent.
+    #[must_use]
+    pub fn lasting_recall(&self, phone: &str) -> Option<&Recall> {
+        let lent = self.standing.get(phone).is_some_and(|it| it.lent);
+        self.open.get(phone)?.recall.as_ref().filter(|_| !lent)
+    }
+
+    /// The call for one operator alone, or for whoever the queue picked, ended before the patient was
+    /// rung. A lent ladder is forgotten; any other goes on.
+    pub fn not_begun(&mut self, phone: &str, again: Wall) {
+        if self.standing.get(phone).is_some_and(|it| it.lent) {
+            if let Some(open) = self.open.get_mut(phone) {
+                open.recall = None;
+            }
+            return self.forget_standing(phone);
+        }
+        self.look_again(phone, again);
+    }
+
+    /// Somebody else rings the patient: an operator who dialled the number. Nobody is rung back
+    /// meanwhile; gives the call that is about to.
+    pub fn others_ring(&mut self, phone: &str, call: CallId) -> Option<CallId> {
+        self.open.get(phone)?;
+        let calls = self.others.entry(phone.to_owned()).or_default();
+        calls.insert(call);
+        let standing = self.standing.get_mut(phone)?;
+        standing.held.insert(call);
+        let live = standing.live;
+        self.unschedule(phone);
+        live
+    }
+
+    /// That call is over. Whether it was one of an open callback's.
+    pub fn others_rang(&mut self, phone: &str, call: CallId, now: Wall) -> bool {
+        let Some(calls) = self.others.get_mut(phone) else {
+            return false;
+        };
+        let known = calls.remove(&call);
+        if calls.is_empty() {
+            self.others.remove(phone);
+        }
+        self.lets_go(phone, call, now);
+        known
+    }
+
+    /// Whether the patient is rung, or on the line, or somebody is rung for them.
+    #[must_use]
+    pub fn is_under_way(&self, phone: &str) -> bool {
+        let standing = self.standing.get(phone);
+        self.attempts_now(phone) || standing.is_some_and(|it| !it.held.is_empty())
+    }
+
     /// Whether one more can be asked for.
     #[must_use]
     pub fn takes_recalls(&self) -> bool {
@@ -179,7 +258,8 @@ impl Callbacks {
     /// The patient is about to be rung. Gives the callback as a restart is to find it: the rung is
     /// behind it, and `next` is when the one after it is due, none when the ladder is over.
     pub fn dials(&mut self, phone: &str, next: Option<Wall>) -> Option<Callback> {
-        self.standing.get_mut(phone)?.dialled = true;
+        let standing = self.standing.get_mut(phone)?;
+        (standing.dialled, standing.wanted, standing.lent) = (true, false, false);
         let mut callback = self.open.get(phone)?.clone();
         callback.recall = callback
             .recall
@@ -245,6 +325,7 @@ impl Callbacks {
 mod tests {
     use super::*;
     use crate::id::Ulid;
+    use crate::ledger::callbacks::State;
     use crate::time::{Duration, Instant};
     use crate::words::MissedReason;
 
@@ -282,6 +363,8 @@ mod tests {
                 call,
                 phone: Some(phone),
                 site: None,
+                queue: None,
+                dialled: "+380800301231",
                 reason: MissedReason::Abandoned,
                 stayed: Duration::from_secs(30),
                 due: limits::CALLBACK_DUE,
@@ -372,6 +455,46 @@ mod tests {
         book.callbacks.lets_go(PHONE, asked, after(40).wall);
         assert_eq!(book.due(100), None);
         assert!(book.callbacks.standing.is_empty());
+    }
+
+    #[test]
+    fn a_ladder_that_is_lent_to_one_operator_is_forgotten_when_they_do_not_take_it() {
+        let mut book = Book::new();
+        book.ask(PHONE, 0, 30);
+        let recall = book.callbacks.of(PHONE).unwrap().recall.clone().unwrap();
+        for (lent, dials) in [(true, false), (true, true), (false, false)] {
+            book.callbacks.tried(PHONE, None);
+            book.callbacks.wants(PHONE, recall.clone(), lent);
+            assert_eq!(book.callbacks.lasting_recall(PHONE).is_none(), lent);
+            let call = book.call();
+            book.callbacks.begun(PHONE, call);
+            let callback = book.callbacks.of(PHONE).unwrap();
+            assert_eq!(book.callbacks.state(callback), State::Attempting);
+            if dials {
+                book.callbacks.dials(PHONE, None);
+            }
+            book.callbacks.not_begun(PHONE, after(50).wall);
+            let callback = book.callbacks.of(PHONE).unwrap();
+            assert_eq!(callback.recall.is_none(), lent && !dials);
+            assert_eq!(book.callbacks.state(callback), State::Open);
+        }
+    }
+
+    #[test]
+    fn nobody_is_rung_back_while_an_operator_rings_them() {
+        let mut book = Book::new();
+        let asked = book.ask(PHONE, 0, 30);
+        book.callbacks.lets_go(PHONE, asked, after(30).wall);
+        let dials = book.call();
+        assert_eq!(book.callbacks.others_ring(PHONE, dials), None);
+        assert!(book.callbacks.is_under_way(PHONE));
+        assert_eq!(book.callbacks.attempting().count(), 1);
+        assert_eq!(book.due(40), None);
+        assert!(book.callbacks.others_rang(PHONE, dials, after(41).wall));
+        assert!(!book.callbacks.is_under_way(PHONE));
+        assert_eq!(book.due(41).as_deref(), Some(PHONE));
+        assert!(!book.callbacks.others_rang(PHONE, dials, after(41).wall));
+        assert!(book.callbacks.others.is_empty());
     }
 
     #[test]

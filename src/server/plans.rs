@@ -12,6 +12,7 @@ use super::prompts::PromptStore;
 use super::surroundings::Surroundings;
 use crate::dialplan::diagnose::{Problem, Severity};
 use crate::dialplan::plan::Dialplan;
+use crate::time::Duration;
 use crate::words::{Phrase, Prompt};
 
 /// A plan with the prompts its calls can ask for.
@@ -100,6 +101,17 @@ pub fn load(
         plan: Arc::new(plan),
         prompts: Arc::new(prompts),
     })
+}
+
+/// How soon a callback is due by the plan at `path`, which the store asks for before anything else is
+/// made of the plan.
+///
+/// # Errors
+/// What keeps the plan from being live.
+pub fn callback_due(path: &Path) -> Result<Duration, Refused> {
+    let compiled = plan_files::load(path, Severity::Error);
+    let plan = compiled.plan.ok_or(Refused::Problems(compiled.problems))?;
+    Ok(plan.callbacks.due)
 }
 
 /// What tells one state of a folder from another without reading it: names, sizes, times.

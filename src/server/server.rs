@@ -102,7 +102,9 @@ impl Server {
         let telemetry = Telemetry::new()?;
         let health = Arc::new(Health::new(clock));
         let inbox: Inbox = Arc::new(Mailbox::new(limits::INBOX));
-        let (store, stored) = open_store(&settings, &inbox, clock, &mut rng)?;
+        let due =
+            plans::callback_due(&settings.dialplans).map_err(|refused| anyhow!(refused.text()))?;
+        let (store, stored) = open_store(&settings, &inbox, clock, due, &mut rng)?;
         let prompts = Arc::new(PromptStore::open(&settings.data, settings.tts.clone())?);
         let seen = Fingerprint::of(&settings.dialplans);
         let loaded = plans::load(&settings.dialplans, &prompts, progress)
@@ -364,6 +366,7 @@ fn open_store(
     settings: &Settings,
     inbox: &Inbox,
     clock: Clock,
+    callback_due: Duration,
     rng: &mut Rng,
 ) -> Result<(Store, Stored)> {
     let answers = Arc::clone(inbox);
@@ -372,6 +375,7 @@ fn open_store(
         &settings.node,
         StoreOptions {
             sync: settings.sync,
+            callback_due,
             sinks: settings
                 .sinks
                 .iter()

@@ -94,6 +94,9 @@ impl Kept {
 
     /// Follows what events say of callbacks and leads.
     pub fn follow(&mut self, event: &Event) {
+        if event.kind == "audit.action" {
+            return self.remarked(event);
+        }
         let Some(id) = event.data.get("id").and_then(Value::as_str) else {
             return;
         };
@@ -105,12 +108,32 @@ impl Kept {
             "callback.closed" => {
                 self.callbacks.remove(id);
             }
-            "callback.opened" | "callback.repeated" | "callback.dialled" | "callback.attempted" => {
+            "callback.opened" | "callback.repeated" | "callback.dialled" | "callback.attempted"
+            | "callback.overdue" => {
                 let known = event::callback_of(&event.data);
                 self.callbacks
                     .extend(known.map(|callback| (id.to_owned(), callback)));
             }
             _ => {}
+        }
+    }
+
+    /// Somebody said something of a callback, or wants the patient to be rung.
+    fn remarked(&mut self, event: &Event) {
+        let text = |field: &str| event.data.get(field).and_then(Value::as_str);
+        let done = text("result") == Some("done");
+        let id = text("callback_id").filter(|_| done);
+        let Some(callback) = id.and_then(|id| self.callbacks.get_mut(id)) else {
+            return;
+        };
+        if let Some(note) = text("note") {
+            callback.note = Some(note.to_owned()).filter(|it| !it.is_empty());
+        }
+        if let Some(assigned) = text("assigned") {
+            callback.assigned = Some(assigned.into()).filter(|_| !assigned.is_empty());
+        }
+        if let Some(recall) = event.data.get("recall") {
+            callback.recall = event::recall_of(recall);
         }
     }
 

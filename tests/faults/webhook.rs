@@ -227,6 +227,7 @@ fn a_webhook_that_fails_in_every_way_gets_everything_and_a_poison_event_is_set_a
         sinks: vec!["crm".into()],
         rng: Rng::new([1; 32]),
         clock: Clock::start(),
+        callback_due: strowger::limits::CALLBACK_DUE,
         on_committed: Box::new(|_| {}),
     };
     let (store, _) = Store::open(folder.path(), "test", options).unwrap();

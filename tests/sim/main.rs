@@ -8,6 +8,7 @@
     reason = "a test that cannot go on shall stop"
 )]
 
+mod callbacks;
 mod commands;
 mod cuts;
 mod day;

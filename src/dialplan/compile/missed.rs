@@ -3,13 +3,13 @@
 use std::collections::BTreeMap;
 
 use super::places::section;
-use super::{Defaults, check_name};
+use super::{Defaults, Names, check_name, refer};
 use crate::dialplan::diagnose::Problems;
 use crate::dialplan::plan::{Callbacks, Outbound, Rung, Voicemail};
 use crate::dialplan::read::{Fields, Name};
 use crate::dialplan::schema;
 use crate::dialplan::whisper::FaultKind;
-use crate::id::VoicemailName;
+use crate::id::{CalendarName, VoicemailName};
 use crate::limits;
 use crate::number::normalise;
 use crate::time::Duration;
@@ -62,6 +62,7 @@ pub(super) fn said(fields: &Fields<'_>, problems: &mut Problems<'_>) -> Option<S
 
 pub(super) fn callbacks(
     top: &Fields<'_>,
+    names: &Names<'_>,
     defaults: &Defaults,
     outbound: Option<&Outbound>,
     problems: &mut Problems<'_>,
@@ -78,7 +79,12 @@ pub(super) fn callbacks(
         let message = "calls back go out by `outbound.via`, and this plan has no `outbound`";
         problems.error(entry.at, message);
     }
+    let shift_end = fields.get("shift_end").and_then(|node| {
+        let known = &names.calendars;
+        refer(node, "calendar", known, names.whole, problems).map(CalendarName::from)
+    });
     Callbacks {
+        shift_end,
         due: due.unwrap_or(usual.due),
         ignore_shorter_than: ignore.unwrap_or(usual.ignore_shorter_than),
         attempts,

@@ -1,6 +1,6 @@
 //! What becomes of callers whom nobody spoke with: messages they leave, and calls back to them.
 
-use crate::id::VoicemailName;
+use crate::id::{CalendarName, VoicemailName};
 use crate::limits;
 use crate::time::Duration;
 use crate::words::Phrase;
@@ -25,6 +25,8 @@ pub struct Callbacks {
     pub ignore_shorter_than: Duration,
     /// The ladder.
     pub attempts: Vec<Rung>,
+    /// When this closes, what is still open is told of.
+    pub shift_end: Option<CalendarName>,
 }
 
 impl Default for Callbacks {
@@ -33,6 +35,7 @@ impl Default for Callbacks {
             due: limits::CALLBACK_DUE,
             ignore_shorter_than: limits::CALLBACK_IGNORES,
             attempts: Vec::new(),
+            shift_end: None,
         }
     }
 }

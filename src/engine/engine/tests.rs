@@ -98,10 +98,15 @@ impl Bench {
     fn after(&mut self, millis: u64) {
         let end = self.now.mono + Duration::from_millis(millis);
         while let Some(wakeup) = self.engine.poll_timeout().filter(|it| it.at <= end) {
-            self.now.mono = self.now.mono.max(wakeup.at);
+            self.reach(wakeup.at);
             self.tell(Input::Timeout);
         }
-        self.now.mono = end;
+        self.reach(end);
+    }
+
+    fn reach(&mut self, at: Instant) {
+        self.now.wall = self.now.wall + at.since(self.now.mono);
+        self.now.mono = self.now.mono.max(at);
     }
 
     fn tell(&mut self, input: Input<'_>) {
@@ -239,6 +244,9 @@ fn the_last_message_leaves_after_500_ms_whatever_the_store_does() {
     let view = bench.engine.view();
     assert_eq!((view.calls_kept, view.legs, view.tickets), (0, 0, 0));
     assert_eq!(view.live, crate::sip::endpoint::Live::default());
+    assert!(!bench.events.contains(&"callback.overdue"));
+    bench.after(900_000);
+    assert_eq!(bench.events.last(), Some(&"callback.overdue"));
     assert!(bench.engine.timers.is_empty(), "a timer is left");
 }
 

@@ -7,6 +7,7 @@
 mod access;
 mod archive;
 mod asked;
+mod callbacks;
 mod calls;
 mod control;
 mod events;

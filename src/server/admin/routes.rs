@@ -6,7 +6,9 @@ use axum::http::Method;
 use axum::routing::{self, MethodRouter};
 use serde_json::{Value, json};
 
-use super::{Desk, archive, calls, control, events, floor, leads, openapi, recordings, sinks};
+use super::{
+    Desk, archive, callbacks, calls, control, events, floor, leads, openapi, recordings, sinks,
+};
 use crate::limits;
 use crate::words::Role::{self, Admin, Auditor, Integration, Operator, Supervisor};
 
@@ -62,6 +64,13 @@ const CALLS: &[(&str, &str)] = &[
         "outcome",
         "answered, missed, blocked, test; busy, no_answer, failed, cancelled of calls out; live of those under way",
     ),
+];
+const CALLBACKS: &[(&str, &str)] = &[
+    ("state", "open, attempting, overdue or closed"),
+    ("phone", "of this number"),
+    ("site", "of this branch"),
+    ("cursor", "`next` of the page before"),
+    ("limit", "callbacks of a page, 200 at most, 50 unless said"),
 ];
 const RECORDINGS: &[(&str, &str)] = &[
     ("phone", "of calls with this number on either side"),
@@ -146,7 +155,7 @@ macro_rules! route {
 }
 
 /// The table.
-pub(super) static ROUTES: [Route; 34] = [
+pub(super) static ROUTES: [Route; 38] = [
     route!("queues", GET "/v1/queues", EVERYBODY, PAGE, nothing,
         || routing::get(floor::queues), "Every queue, as it stands now"),
     route!("queue", GET "/v1/queues/{id}", EVERYBODY, &[], nothing,
@@ -213,6 +222,20 @@ pub(super) static ROUTES: [Route; 34] = [
         || routing::post(control::take_over), "Take the caller over from the operator"),
     route!("recordings", GET "/v1/recordings", HEARS, RECORDINGS, nothing,
         || routing::get(recordings::recordings), "Recordings and messages, the latest first"),
+    route!("callbacks", GET "/v1/callbacks", EVERYBODY, CALLBACKS, nothing,
+        || routing::get(callbacks::callbacks), "Missed calls and what came of them, the latest first"),
+    route!("callback", GET "/v1/callbacks/{id}", EVERYBODY, &[], nothing,
+        || routing::get(callbacks::callback), "One callback with its attempts"),
+    route!("describe_callback", PATCH "/v1/callbacks/{id}", DESCRIBES, &[], || {
+            let note = json!({ "type": "string", "maxLength": 2000 });
+            body(&[], json!({ "note": note, "assigned": text("who shall see to it") }))
+        }, || routing::patch(callbacks::describe),
+        "Write a note, or hand it over; a callback closes only when somebody spoke with the patient"),
+    route!("call_back", POST "/v1/callbacks/{id}/call", DESCRIBES, &[], || {
+            let whose = "whose phone rings first; unless said whoever the queue picks";
+            body(&[], json!({ "operator": text(whose) }))
+        }, || routing::post(callbacks::call),
+        "Ring the operator, and then the patient"),
     route!("audio", GET "/v1/recordings/{id}/audio", HEARS, &[], nothing,
         || routing::get(recordings::audio), "The sound of a recording; every access is journalled"),
     route!("certificate", GET "/v1/recordings/{id}/certificate", HEARS, &[], nothing,

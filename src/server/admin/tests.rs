@@ -1,5 +1,6 @@
 //! The pages, asked over a real loopback connection, of a real engine and a real store.
 
+mod callbacks;
 mod hall;
 mod leads;
 
@@ -106,8 +107,10 @@ async fn a_connection_that_never_asks_is_closed_and_gives_its_place_back() {
     hall.close().await;
 }
 
+const NO_CALLBACK: &str = "/v1/callbacks/01ARZ3NDEKTSV4RRFFQ69G5FAV";
+
 /// What each role may, written down once more: rows of the table, and who gets past the door.
-const MATRIX: [(&str, &str, &str, &str); 29] = [
+const MATRIX: [(&str, &str, &str, &str); 34] = [
     ("POST", "/v1/leads", "{\"phone\":\"0671112201\"}", "asi"),
     ("GET", "/v1/leads", "", "asui"),
     ("GET", "/v1/leads/01ARZ3NDEKTSV4RRFFQ69G5FAV", "", "asui"),
@@ -143,6 +146,21 @@ const MATRIX: [(&str, &str, &str, &str); 29] = [
     ("POST", "coach", r#"{"operator":"iryna"}"#, "as"),
     ("POST", "barge", r#"{"operator":"iryna"}"#, "as"),
     ("POST", "takeover", r#"{"operator":"iryna"}"#, "as"),
+    ("GET", "/v1/callbacks", "", "asoui"),
+    ("GET", NO_CALLBACK, "", "asoui"),
+    ("PATCH", NO_CALLBACK, r#"{"note":"no"}"#, "asoi"),
+    (
+        "POST",
+        "/v1/callbacks/01ARZ3NDEKTSV4RRFFQ69G5FAV/call",
+        "",
+        "asoi",
+    ),
+    (
+        "POST",
+        "/v1/callbacks/01ARZ3NDEKTSV4RRFFQ69G5FAV/call",
+        r#"{"operator":"olena"}"#,
+        "asi",
+    ),
     ("GET", "/v1/recordings", "", "asu"),
     (
         "GET",

@@ -43,6 +43,7 @@ impl Shelf {
             sinks: Vec::new(),
             rng: Rng::new([1; 32]),
             clock,
+            callback_due: crate::limits::CALLBACK_DUE,
             on_committed: Box::new(|_| {}),
         };
         let (store, _) = Store::open(folder.path(), "test", options).unwrap();

@@ -10,6 +10,7 @@ use super::taking::take;
 use crate::engine::event::Event;
 use crate::engine::output::Record;
 use crate::id::{AskId, CallId, EventId, Ulid};
+use crate::limits;
 use crate::rng::Rng;
 use crate::server::clock::Clock;
 use crate::server::store::{Kept, Store, StoreOptions, Sync};
@@ -34,6 +35,7 @@ impl House {
             sinks: Vec::new(),
             rng: Rng::new([1; 32]),
             clock: Clock::start(),
+            callback_due: limits::CALLBACK_DUE,
             on_committed: Box::new(move |id| sender.send(id).unwrap_or(())),
         };
         let (store, _) = Store::open(&folder.path().join("data"), "odesa-1", options).unwrap();

@@ -30,6 +30,7 @@ fn open(folder: &Path, sinks: &[Sink]) -> Store {
         sinks: sinks.iter().map(|sink| sink.name.clone()).collect(),
         rng: Rng::new([1; 32]),
         clock: Clock::start(),
+        callback_due: crate::limits::CALLBACK_DUE,
         on_committed: Box::new(|_| {}),
     };
     Store::open(folder, "test", options).unwrap().0

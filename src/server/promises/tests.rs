@@ -34,6 +34,7 @@ impl Folder {
             sinks: vec!["crm".to_owned()],
             rng: Rng::new([1; 32]),
             clock: Clock::start(),
+            callback_due: crate::limits::CALLBACK_DUE,
             on_committed: Box::new(|_| {}),
         };
         let (store, _) = Store::open(folder.path(), "test", options).unwrap();

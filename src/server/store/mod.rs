@@ -8,6 +8,7 @@
 
 mod backlog;
 mod bindings;
+mod callbacks;
 mod calls;
 pub mod chain;
 mod checkpoint;
@@ -43,6 +44,7 @@ use serde_json::{Map, Value};
 use tokio::sync::{Notify, mpsc, watch};
 
 pub use backlog::{EventReader, StoredEvent};
+pub use callbacks::{CallbackFilter, Callbacks};
 pub use calls::{CallFilter, Calls};
 pub use kept::Kept;
 pub use leads::{LeadFilter, StoredLeads};
@@ -79,6 +81,8 @@ pub struct StoreOptions {
     pub rng: Rng,
     /// For their times.
     pub clock: Clock,
+    /// How soon the callback of a call that a crash cut is due.
+    pub callback_due: Duration,
     /// Hears of [`Store::ask_committed`]. It must not wait.
     pub on_committed: OnCommitted,
 }
@@ -338,6 +342,14 @@ impl Store {
     /// When the database cannot be opened.
     pub fn leads(&self) -> anyhow::Result<StoredLeads> {
         StoredLeads::open(&self.database)
+    }
+
+    /// The callbacks, on a connection of its own.
+    ///
+    /// # Errors
+    /// When the database cannot be opened.
+    pub fn callbacks(&self) -> anyhow::Result<Callbacks> {
+        Callbacks::open(&self.database)
     }
 
     /// The recordings the store knows, on a connection of its own.

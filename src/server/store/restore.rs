@@ -7,18 +7,17 @@ use rusqlite::{OptionalExtension as _, Transaction};
 use serde_json::{Map, Value, json};
 
 use super::projection::{moment, text};
-use super::{bindings, leads, live_calls, numbers};
+use super::{bindings, callbacks, leads, live_calls, numbers};
 use crate::acd::message::Wish;
 use crate::engine::event::{self, CALL_FIELDS, Event};
 use crate::id::{CallId, CallbackId, EventId, OperatorName, Ulid};
 use crate::ledger::answers::Answered;
-use crate::ledger::callbacks::Callback;
+use crate::ledger::callbacks::{Callback, State};
 use crate::ledger::history::Past;
 use crate::ledger::leads::Lead;
-use crate::limits;
 use crate::rng::Rng;
 use crate::sip::registrar::Binding;
-use crate::time::Wall;
+use crate::time::{Duration, Wall};
 use crate::words::{MissedReason, OperatorState};
 
 /// What the last run left.
@@ -61,10 +60,12 @@ pub(super) fn register_sinks(
     Ok(())
 }
 
-/// For each call without an end: how it left its queue, its callback, then its one `call.ended`.
+/// For each call without an end: how it left its queue, its callback, which is due by the plan, then its
+/// one `call.ended`.
 pub(super) fn interrupted_calls(
     transaction: &Transaction<'_>,
     now: Wall,
+    due: Duration,
     rng: &mut Rng,
 ) -> rusqlite::Result<Ended> {
     let alive: Option<i64> = transaction
@@ -96,7 +97,7 @@ pub(super) fn interrupted_calls(
             now,
         };
         events.extend(end.queue_left(transaction, rng)?);
-        let callback = end.callback(transaction, &mut opened, rng)?;
+        let callback = end.callback(transaction, &mut opened, due, rng)?;
         events.extend(callback);
         events.push(end.event(rng));
     }
@@ -153,7 +154,8 @@ impl Interrupted {
     fn callback(
         &mut self,
         transaction: &Transaction<'_>,
-        opened: &mut BTreeMap<String, (String, u32)>,
+        opened: &mut BTreeMap<String, Callback>,
+        due: Duration,
         rng: &mut Rng,
     ) -> rusqlite::Result<Option<Event>> {
         if text(&self.data, "direction").is_some_and(|direction| direction != "inbound") {
@@ -167,40 +169,24 @@ impl Interrupted {
         };
         let known = match opened.get(&phone) {
             Some(known) => Some(known.clone()),
-            None => transaction
-                .query_row(
-                    "SELECT id, count FROM callbacks WHERE phone = ?1 AND open = 1 LIMIT 1",
-                    [&phone],
-                    |row| Ok((row.get(0)?, row.get(1)?)),
-                )
-                .optional()?,
+            None => callbacks::open_of(transaction, &phone)?,
         };
-        let kind = if known.is_some() {
-            "callback.repeated"
+        let (kind, callback) = match known {
+            Some(known) => {
+                let count = known.count.saturating_add(1);
+                ("callback.repeated", Callback { count, ..known })
+            }
+            None => ("callback.opened", self.opened(&phone, due, rng)),
+        };
+        self.data
+            .insert("callback".into(), json!(callback.id.to_string()));
+        let state = if callback.overdue {
+            State::Overdue
         } else {
-            "callback.opened"
+            State::Open
         };
-        let (id, before) =
-            known.unwrap_or_else(|| (CallbackId(Ulid::new(self.now, rng)).to_string(), 0_u32));
-        let count = before.saturating_add(1);
-        self.data.insert("callback".into(), json!(id));
-        let mut data = Map::new();
-        data.insert("id".into(), json!(id));
-        data.insert("call_id".into(), json!(self.call.to_string()));
-        data.insert("phone".into(), json!(phone));
-        data.insert(
-            "site".into(),
-            self.data.get("site").cloned().unwrap_or_default(),
-        );
-        data.insert("reason".into(), json!("interrupted"));
-        data.insert("state".into(), json!("open"));
-        data.insert("opened_at".into(), json!(self.now.to_string()));
-        data.insert("count".into(), json!(count));
-        data.insert(
-            "due_at".into(),
-            json!((self.now + limits::CALLBACK_DUE).to_string()),
-        );
-        opened.insert(phone, (id, count));
+        let data = event::callback_fields(&callback, state);
+        opened.insert(phone, callback);
         Ok(Some(Event {
             id: EventId(Ulid::new(self.now, rng)),
             kind,
@@ -208,6 +194,27 @@ impl Interrupted {
             time: self.now,
             data,
         }))
+    }
+
+    fn opened(&self, phone: &str, due: Duration, rng: &mut Rng) -> Callback {
+        Callback {
+            id: CallbackId(Ulid::new(self.now, rng)),
+            call: self.call,
+            phone: phone.to_owned(),
+            site: text(&self.data, "site").map(Into::into),
+            queue: text(&self.data, "queue").map(Into::into),
+            dialled: text(&self.data, "to").unwrap_or_default().to_owned(),
+            reason: MissedReason::Interrupted,
+            opened_at: self.now,
+            due_at: self.now + due,
+            overdue: false,
+            shift_ended_at: None,
+            count: 1,
+            attempts: Vec::new(),
+            note: None,
+            assigned: None,
+            recall: None,
+        }
     }
 
     /// The terminal event.
@@ -258,7 +265,7 @@ pub(super) fn read(
     Ok(Restored {
         bindings: bindings::restore(transaction, now)?,
         wishes: wishes(transaction)?,
-        callbacks: callbacks(transaction)?,
+        callbacks: callbacks::restore(transaction)?,
         leads: leads::restore(transaction, now)?,
         answers: leads::restore_answers(transaction)?,
         numbers: numbers::restore(transaction)?,
@@ -280,36 +287,4 @@ fn wishes(transaction: &Transaction<'_>) -> rusqlite::Result<Vec<(OperatorName, 
         Ok((operator.as_str().into(), wish))
     })?;
     rows.collect()
-}
-
-fn callbacks(transaction: &Transaction<'_>) -> rusqlite::Result<Vec<Callback>> {
-    let mut statement = transaction.prepare(
-        "SELECT id, call, phone, site, reason, opened, due, count, recall
-         FROM callbacks WHERE open = 1 ORDER BY opened, id",
-    )?;
-    let mut rows = statement.query([])?;
-    let mut callbacks = Vec::new();
-    while let Some(row) = rows.next()? {
-        let (Ok(id), Ok(call)) = (
-            row.get::<_, String>(0)?.parse(),
-            row.get::<_, String>(1)?.parse(),
-        ) else {
-            continue;
-        };
-        let site: Option<String> = row.get(3)?;
-        callbacks.push(Callback {
-            id,
-            call,
-            phone: row.get(2)?,
-            site: site.as_deref().map(Into::into),
-            reason: MissedReason::of(&row.get::<_, String>(4)?),
-            opened_at: Wall::from_millis(row.get(5)?),
-            due_at: Wall::from_millis(row.get(6)?),
-            count: row.get(7)?,
-            recall: row
-                .get::<_, Option<String>>(8)?
-                .and_then(|json| event::recall_of(&serde_json::from_str(&json).ok()?)),
-        });
-    }
-    Ok(callbacks)
 }

@@ -10,8 +10,8 @@ use super::snapshot;
 
 /// What makes each version of the one before it, the first of nothing. The last is the version this
 /// program writes; a higher one belongs to a later program.
-const STEPS: [&str; 8] = [
-    TABLES, PATHS, WISHES, CALLS, RECALLS, ARCHIVE, LEADS, DROPPED,
+const STEPS: [&str; 9] = [
+    TABLES, PATHS, WISHES, CALLS, RECALLS, ARCHIVE, LEADS, DROPPED, CALLBACKS,
 ];
 
 /// The first version's tables. `STRICT`, so that a wrong type is an error at once.
@@ -201,6 +201,24 @@ CREATE INDEX answers_by_age ON answers(at);
 
 /// This step counts the events that a dead sink lost because the store is bounded.
 const DROPPED: &str = "ALTER TABLE sinks ADD COLUMN dropped INTEGER NOT NULL DEFAULT 0;";
+
+/// Callbacks are kept whole, as their events tell of them, and found by state and number.
+const CALLBACKS: &str = "
+ALTER TABLE callbacks ADD COLUMN overdue INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE callbacks ADD COLUMN data TEXT NOT NULL DEFAULT '{}';
+UPDATE callbacks SET data = json_object(
+    'id', id, 'call_id', call, 'phone', phone, 'site', site, 'queue', recall ->> 'queue',
+    'to', recall ->> 'to', 'reason', reason,
+    'state', CASE open WHEN 1 THEN 'open' ELSE 'closed' END,
+    'opened_at', strftime('%Y-%m-%dT%H:%M:%fZ', opened / 1000.0, 'unixepoch'),
+    'due_at', strftime('%Y-%m-%dT%H:%M:%fZ', due / 1000.0, 'unixepoch'),
+    'overdue', json('false'), 'shift_ended_at', NULL, 'count', count, 'attempts', json('[]'),
+    'note', NULL, 'assigned', NULL, 'closed_by', NULL, 'recall', json(recall));
+ALTER TABLE callbacks DROP COLUMN recall;
+CREATE INDEX callbacks_by_phone ON callbacks(phone, id);
+CREATE INDEX callbacks_by_site ON callbacks(site, id) WHERE site IS NOT NULL;
+CREATE INDEX callbacks_by_state ON callbacks(open, overdue, id);
+";
 
 /// How safe a commit is.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
@@ -395,6 +413,11 @@ mod tests {
             "INSERT INTO operators VALUES ('a', 'paused', 'tea'), ('b', 'logged_out', 'unregistered')",
         )
         .unwrap();
+        old.execute_batch(
+            "INSERT INTO callbacks VALUES ('01K00000000000000000000001', '+380671112233',
+                '01K00000000000000000000002', 'odesa', 'timeout', 1790000000123, 1790000900123, 3, 1)",
+        )
+        .unwrap();
         drop(old);
         for _ in 0..2 {
             let db = open(&path, Sync::Normal).unwrap();
@@ -416,6 +439,19 @@ mod tests {
             let [call, caller, outcome, data]: [String; 4] = row.unwrap();
             assert_eq!([call, caller, outcome].join(" "), "c +380671112233 missed");
             assert!(data.starts_with(r#"{"from":"#), "{data}");
+            let data: String = db
+                .query_row("SELECT data FROM callbacks", [], |row| row.get(0))
+                .unwrap();
+            let data = serde_json::from_str(&data).unwrap();
+            let callback = crate::engine::event::callback_of(&data).unwrap();
+            let state = crate::ledger::callbacks::State::Open;
+            let fields = crate::engine::event::callback_fields(&callback, state);
+            assert_eq!(
+                (callback.count, callback.opened_at.as_millis()),
+                (3, 1_790_000_000_123)
+            );
+            let told: Vec<_> = data.keys().collect();
+            assert_eq!(told, fields.keys().collect::<Vec<_>>());
             let past = db.query_row("SELECT * FROM numbers", [], |row| {
                 Ok((
                     row.get::<_, String>(0)?,

@@ -34,6 +34,7 @@ fn try_open(folder: &Path) -> anyhow::Result<Opened> {
         sinks: vec!["crm".into()],
         rng: Rng::new([9; 32]),
         clock: Clock::start(),
+        callback_due: limits::CALLBACK_DUE,
         on_committed: Box::new(move |id| sender.send(id).unwrap_or(())),
     };
     let (store, restored) = Store::open(folder, "odesa-1", options)?;

@@ -44,6 +44,7 @@ pub(super) struct Writer {
     db: Connection,
     source: String,
     sinks: Vec<String>,
+    callback_due: Duration,
     next_sequence: u64,
     rng: Rng,
     clock: Clock,
@@ -73,6 +74,7 @@ impl Writer {
             db,
             source: format!("/strowger/{node}"),
             sinks: options.sinks,
+            callback_due: options.callback_due,
             next_sequence: last.map_or(1, |seq| seq.unsigned_abs() + 1),
             rng: options.rng,
             clock: options.clock,
@@ -95,7 +97,8 @@ impl Writer {
         for event in reserved {
             write_event(&transaction, &self.source, event, &mut next)?;
         }
-        let ended = restore::interrupted_calls(&transaction, now, &mut self.rng)?;
+        let ended =
+            restore::interrupted_calls(&transaction, now, self.callback_due, &mut self.rng)?;
         let interrupted = ended.calls;
         for event in &ended.events {
             write_event(&transaction, &self.source, event, &mut next)?;

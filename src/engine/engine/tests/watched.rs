@@ -173,10 +173,17 @@ fn callbacks_from_before_a_restart_wait_at_once() {
         call: CallId(id()),
         phone: "+380671112233".to_owned(),
         site: None,
+        queue: None,
+        dialled: String::new(),
         reason: MissedReason::Timeout,
         opened_at: Wall::from_millis(1),
         due_at: Wall::from_millis(2),
+        overdue: false,
+        shift_ended_at: None,
         count: 1,
+        attempts: Vec::new(),
+        note: None,
+        assigned: None,
         recall: None,
     };
     let sources = [Source {

@@ -31,6 +31,7 @@ impl Archive {
             sinks: Vec::new(),
             rng: Rng::new([1; 32]),
             clock: Clock::start(),
+            callback_due: limits::CALLBACK_DUE,
             on_committed: Box::new(|_| {}),
         };
         let (store, _) = Store::open(folder.path(), "test", options).unwrap();
