@@ -12,6 +12,7 @@ use crate::words::Outcome;
 pub struct Figures {
     offered: u64,
     ended: BTreeMap<Outcome, u64>,
+    off: u64,
     queues: BTreeSet<QueueName>,
     trunks: BTreeSet<TrunkName>,
 }
@@ -30,6 +31,7 @@ impl Figures {
             }
             *shown = *total;
         }
+        self.compare(view, telemetry);
         telemetry.calls_active(view.calls_active);
         for (queue, waiting) in &view.waiting {
             telemetry.queue_waiting(queue.as_str(), *waiting);
@@ -65,15 +67,35 @@ impl Figures {
     }
 }
 
+impl Figures {
+    /// offered = answered + missed + blocked + test: an offered call without an outcome is one that is
+    /// still kept, and no call has two.
+    fn compare(&mut self, view: &View, telemetry: &Telemetry) {
+        let ended: u64 = view.outcomes.iter().map(|(_, total)| total).sum();
+        let kept = u64::try_from(view.calls_kept).unwrap_or(u64::MAX);
+        let lost = view.offered.saturating_sub(ended).saturating_sub(kept);
+        let off = lost.max(ended.saturating_sub(view.offered));
+        if off != self.off {
+            telemetry.ledger_broken("sum", usize::try_from(off).unwrap_or(usize::MAX));
+            if off > self.off {
+                tracing::error!(
+                    offered = view.offered,
+                    ended,
+                    "the outcomes of this run's calls do not add up to the offered ones; please report it"
+                );
+            }
+            self.off = off;
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::sip::endpoint::Live;
 
-    #[test]
-    fn a_queue_and_a_trunk_that_a_plan_took_away_show_nothing() {
-        let telemetry = Telemetry::new().unwrap();
-        let mut view = View {
+    fn quiet() -> View {
+        View {
             calls_active: 0,
             calls_kept: 0,
             calls_unsettled: 0,
@@ -82,16 +104,51 @@ mod tests {
             outcomes: Vec::new(),
             turned_away: 0,
             faults: 0,
-            waiting: vec![("odesa".into(), 3)],
+            waiting: Vec::new(),
             operators: Vec::new(),
             tickets: 0,
-            trunks: vec![("carrier".into(), true)],
+            trunks: Vec::new(),
             registrations: 0,
             callbacks: 0,
             messages: Vec::new(),
             live: Live::default(),
             held: 0,
             questions: 0,
+        }
+    }
+
+    #[test]
+    fn a_sum_that_is_off_is_shown() {
+        let telemetry = Telemetry::new().unwrap();
+        let mut figures = Figures::default();
+        for (offered, kept, answered, missed, off) in [
+            (0, 0, 0, 0, 0),
+            (3, 2, 1, 0, 0),
+            (3, 0, 1, 2, 0),
+            (3, 0, 1, 1, 1),
+            (5, 1, 1, 1, 2),
+            (5, 1, 5, 1, 1),
+            (6, 1, 5, 1, 0),
+        ] {
+            let view = View {
+                offered,
+                calls_kept: kept,
+                outcomes: vec![(Outcome::Answered, answered), (Outcome::Missed, missed)],
+                ..quiet()
+            };
+            figures.show(&view, &telemetry);
+            let line = format!("strowger_ledger_broken{{check=\"sum\"}} {off}\n");
+            assert!(telemetry.render().contains(&line), "{line}");
+        }
+    }
+
+    #[test]
+    fn a_queue_and_a_trunk_that_a_plan_took_away_show_nothing() {
+        let telemetry = Telemetry::new().unwrap();
+        let mut view = View {
+            waiting: vec![("odesa".into(), 3)],
+            trunks: vec![("carrier".into(), true)],
+            ..quiet()
         };
         let mut figures = Figures::default();
         figures.show(&view, &telemetry);

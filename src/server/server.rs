@@ -4,7 +4,7 @@
 //! it. It says nothing to a terminal; whoever starts it does.
 
 use std::net::SocketAddr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
@@ -23,6 +23,7 @@ use super::mailbox::Mailbox;
 use super::media::{MediaSettings, MediaThreads, recover};
 use super::outbox::{Outbox, Sinks};
 use super::plans::{self, Fingerprint, Loaded, Look, Refused};
+use super::promises;
 use super::prompts::PromptStore;
 use super::prompts::on_demand::Renderer;
 use super::resolver::Resolver;
@@ -139,7 +140,7 @@ impl Server {
         handed.all_taken()?;
         let (sweep_stop, sweeping) = start_sweep(&settings, &archive);
         retention::watch_disk(&settings.data, &telemetry);
-        watch_figures(&telemetry, &media, &store);
+        watch_figures(&settings.data, &telemetry, &media, &store);
         net.tasks
             .push(tokio::spawn(keep_figures(telemetry.clone())));
         rng.fill(&mut seed);
@@ -514,7 +515,8 @@ async fn keep_figures(telemetry: Telemetry) {
 }
 
 /// Figures that nobody tells: they are asked for when somebody looks.
-fn watch_figures(telemetry: &Telemetry, media: &Arc<MediaThreads>, store: &Store) {
+fn watch_figures(data: &Path, telemetry: &Telemetry, media: &Arc<MediaThreads>, store: &Store) {
+    promises::watch::begin(data.to_owned(), telemetry.clone());
     // Weak, so that the threads end with the server although the metrics outlive it.
     let (media, store) = (Arc::downgrade(media), store.clone());
     let recorded = std::sync::atomic::AtomicU64::new(0);

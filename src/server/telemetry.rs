@@ -80,6 +80,10 @@ const GAUGES: &[(&str, &str)] = &[
         "strowger_store_reserved",
         "Events that wait in the ledger's reserve because the disk refuses to commit.",
     ),
+    (
+        "strowger_ledger_broken",
+        "Promises that do not hold: in the data as they were at the start, and in the sum of this run's calls. Not zero is an alarm.",
+    ),
 ];
 
 const HISTOGRAMS: &[(&str, &str)] = &[
@@ -221,6 +225,9 @@ impl Telemetry {
         self.callbacks_open(0);
         self.store_bytes(0, 0);
         self.store(0, false, 0);
+        for check in ["data", "sum"] {
+            self.ledger_broken(check, 0);
+        }
         for name in ["strowger_dispatch_seconds", "strowger_setup_seconds"] {
             drop(self.histogram(name, Vec::new()));
         }
@@ -245,6 +252,12 @@ impl Telemetry {
 
     fn outcome(&self, outcome: Outcome) -> Counter {
         self.counter("strowger_calls_total", label("outcome", outcome.as_str()))
+    }
+
+    /// Promises that do not hold, by the check that found them: `data` or `sum`.
+    pub fn ledger_broken(&self, check: &'static str, count: usize) {
+        self.gauge("strowger_ledger_broken", vec![Label::new("check", check)])
+            .set(float(count));
     }
 
     /// Calls under way.

@@ -14,6 +14,7 @@
     reason = "a test says by a panic that it failed"
 )]
 
+mod broken;
 mod broker;
 mod buses;
 mod counter;

@@ -6,6 +6,7 @@
 
 mod recordings;
 mod rules;
+pub mod watch;
 
 #[cfg(test)]
 mod tests;

@@ -260,6 +260,18 @@ fn every_row_has_its_files_and_every_file_its_row() {
     let parts = json!({ "call_id": ANSWERED, "continued": [{ "file": "2024/10/20/x.2.wav" }] });
     folder.put(&FILE.replace(".wav", ".json"), parts.to_string().as_bytes());
     assert_eq!(folder.broken(), one);
+    // The server died when it was about to begin: nothing of it was ever there.
+    for (died, broken) in [("1970-01-01T00:00:02Z", 0), ("1970-01-01T00:00:03Z", 1)] {
+        let folder = Folder::whole();
+        folder.remove(FILE);
+        folder.remove(&FILE.replace(".wav", ".json"));
+        folder.run(&format!(
+            "UPDATE recordings SET bytes = 0; UPDATE events SET json =
+             json_set(json, '$.data.interrupted', json('true'), '$.data.ended_at', '{died}')
+             WHERE seq = 5"
+        ));
+        assert_eq!(folder.broken().len(), broken, "{died}");
+    }
     let folder = Folder::whole();
     folder.put(&format!("2024/10/20/{LIVE}.wav"), b"RIFF");
     folder.put(&format!("open/{LIVE}"), b"2024/10/20/x.json");
