@@ -43,6 +43,7 @@ soak virtual="100000" real="4000":
 
 # what must hold under faults, in full: every write, every point of a kill, the whole hour
 faults *args:
+    STROWGER_FAULTS=full cargo test --lib lanes::tests::hour -- --nocapture
     STROWGER_FAULTS=full cargo test --test faults -- --nocapture --test-threads 1 {{args}}
 
 # the distributor against its reference on so many days of 1,000 calls each

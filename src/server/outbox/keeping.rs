@@ -124,13 +124,15 @@ impl Keeper {
     pub(super) async fn run(self, mut stop: watch::Receiver<bool>) {
         let mut told: Option<Instant> = None;
         loop {
-            let went = match self.step(&mut told).await {
-                Ok(went) => went,
-                Err(error) => {
-                    tracing::warn!(%error, "it cannot be looked which events may go");
-                    false
-                }
+            // A disk that refuses lets a step wait, and must not keep the server from stopping.
+            let step = tokio::select! {
+                _ = stop.wait_for(|&stop| stop) => return,
+                step = self.step(&mut told) => step,
             };
+            let went = step.unwrap_or_else(|error| {
+                tracing::warn!(%error, "it cannot be looked which events may go");
+                false
+            });
             let pause = if went { BREATH } else { EVERY };
             tokio::select! {
                 _ = stop.wait_for(|&stop| stop) => return,
