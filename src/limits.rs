@@ -277,6 +277,16 @@ pub const CODE_PAUSE: Duration = Duration::from_secs(3);
 pub const RECORDING_FILE_BYTES: u64 = 2 << 30;
 /// Packets a recording may be behind its disk before it loses some, 20 ms each and leg.
 pub const RECORDING_BACKLOG: usize = 1_024;
+/// Sound that a failing disk does not take waits this long before it is lost.
+pub const RECORDING_PENDING: Duration = Duration::from_secs(4);
+/// After sound was lost a recording goes on where the disk has this many bytes free.
+pub const RECORDING_ROOM: u64 = 16 << 20;
+/// Files of one recording; past it a disk that fails again ends the recording.
+pub const RECORDING_PARTS: u32 = 99;
+/// The end of a recording is tried this long on a disk that fails; after that the next start repairs it.
+pub const RECORDING_LAST_TRY: Duration = Duration::from_secs(20);
+/// Recordings whose end waits for a disk that fails; past it the next start repairs them.
+pub const RECORDING_ENDS: usize = 1_000;
 /// Segments of one recording; past it the last one stands for the rest.
 pub const RECORDING_SEGMENTS: usize = 256;
 /// A stream whose timestamps jump by more than this is taken for a new stream.

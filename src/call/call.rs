@@ -386,6 +386,9 @@ impl Call {
                 self.tell_message(&recorded, fx);
                 self.tell(News::RecordingFinished(recorded), fx);
             }
+            MediaEvent::RecordTroubled { why, .. } => {
+                self.tell(News::RecordingTroubled(why), fx);
+            }
             MediaEvent::RecordFailed { why, .. } => {
                 self.recording = false;
                 self.tell(News::RecordingFailed(why), fx);

@@ -449,6 +449,8 @@ pub enum News {
         /// The recording's file, relative to the recordings folder.
         file: String,
     },
+    /// `recording.failed` of one that goes on when the disk lets it, and `recording.resumed` when it does.
+    RecordingTroubled(Option<String>),
     /// `recording.failed`.
     RecordingFailed(String),
     /// `call.ended`.

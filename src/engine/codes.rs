@@ -327,6 +327,7 @@ impl Engine {
             | MediaEvent::Digit { .. }
             | MediaEvent::Silent { .. }
             | MediaEvent::Recorded { .. }
+            | MediaEvent::RecordTroubled { .. }
             | MediaEvent::RecordFailed { .. } => {}
         }
         true

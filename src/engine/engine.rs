@@ -314,9 +314,9 @@ impl Engine {
             | MediaEvent::Played { leg, .. }
             | MediaEvent::Digit { leg, .. }
             | MediaEvent::Silent { leg } => self.legs.get(leg).copied(),
-            MediaEvent::Recorded { call, .. } | MediaEvent::RecordFailed { call, .. } => {
-                Some(*call)
-            }
+            MediaEvent::Recorded { call, .. }
+            | MediaEvent::RecordTroubled { call, .. }
+            | MediaEvent::RecordFailed { call, .. } => Some(*call),
         };
         match call {
             Some(call) if self.calls.contains_key(&call) => {

@@ -242,7 +242,11 @@ pub fn call_event(news: &News, facts: &CallFacts) -> (&'static str, Map<String, 
             "voicemail.recorded",
             message(voicemail, *length, file, facts),
         ),
-        News::RecordingFailed(why) => ("recording.failed", json!({ "why": why })),
+        News::RecordingTroubled(Some(why)) => {
+            ("recording.failed", json!({ "why": why, "final": false }))
+        }
+        News::RecordingTroubled(None) => ("recording.resumed", json!({ "after": "failure" })),
+        News::RecordingFailed(why) => ("recording.failed", json!({ "why": why, "final": true })),
         News::Ended => ("call.ended", ended(facts)),
     };
     if let Value::Object(more) = more {

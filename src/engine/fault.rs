@@ -41,6 +41,7 @@ impl Before {
                 | MediaEvent::OpenFailed { .. }
                 | MediaEvent::Played { .. }
                 | MediaEvent::Digit { .. }
+                | MediaEvent::RecordTroubled { .. }
                 | MediaEvent::Silent { .. },
             )
             | CallInput::Session(_)

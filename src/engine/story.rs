@@ -63,6 +63,7 @@ impl Engine {
             | News::RecordingSilenced(_)
             | News::RecordingFinished(_)
             | News::VoicemailRecorded { .. }
+            | News::RecordingTroubled(_)
             | News::RecordingFailed(_) => {}
         }
         self.record(now, kind, Some(facts.id), data);
@@ -192,12 +193,13 @@ impl Engine {
             ),
             MediaEvent::RecordFailed { why, .. } => (
                 "recording.failed",
-                json!({ "id": call.to_string(), "recording": call.to_string(), "why": why }),
+                json!({ "id": call.to_string(), "recording": call.to_string(), "why": why, "final": true }),
             ),
             MediaEvent::Opened { .. }
             | MediaEvent::OpenFailed { .. }
             | MediaEvent::Played { .. }
             | MediaEvent::Digit { .. }
+            | MediaEvent::RecordTroubled { .. }
             | MediaEvent::Silent { .. } => return,
         };
         if let Value::Object(data) = more {

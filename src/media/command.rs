@@ -302,6 +302,14 @@ pub enum MediaEvent {
         /// The file.
         recorded: Box<Recorded>,
     },
+    /// The disk is too slow or too full for the recording, which has a hole and goes on when it can; or
+    /// it goes on again.
+    RecordTroubled {
+        /// The call.
+        call: CallId,
+        /// What the admin should know; none when it goes on.
+        why: Option<String>,
+    },
     /// The recording could not be written, or stopped early.
     RecordFailed {
         /// The call.

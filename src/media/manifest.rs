@@ -144,6 +144,8 @@ impl Manifest {
     /// The same talk goes on after this long, in silence or heard again. While nobody talks nothing is
     /// noted: the next stretch says it.
     pub fn silence(&mut self, after: Duration, silent: Option<Silence>) {
+        let began = self.segments.last().map_or(0, |talk| talk.started_ms);
+        let after = after.max(Duration::from_millis(began));
         let open = self.segments.last_mut().filter(|it| it.ended_ms.is_none());
         let Some(talk) = open.filter(|talk| talk.silent != silent) else {
             return;

@@ -16,3 +16,4 @@ pub mod relay;
 pub mod reports;
 pub mod source;
 pub mod track;
+pub mod wav;

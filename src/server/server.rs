@@ -391,7 +391,7 @@ fn open_store(
 
 /// What a crash left open is made whole, and told as soon as the engine listens.
 fn repair_recordings(settings: &Settings, inbox: &Inbox) -> Result<()> {
-    for repaired in recover(&settings.data.join("recordings"))? {
+    for repaired in recover(&settings.data.join("recordings"), &settings.recordings)? {
         let call = repaired.call;
         inbox.post(Word::Media(match repaired.recorded {
             Ok(recorded) => MediaEvent::Recorded {
@@ -436,6 +436,7 @@ fn start_media(
             threads: settings.media.threads,
             rtp_timeout: settings.media.rtp_timeout,
             recordings: settings.data.join("recordings"),
+            vault: Arc::clone(&settings.recordings),
             seed,
         },
         Arc::new(move |key| sounds.samples(key)),
@@ -459,6 +460,7 @@ fn sources(
         sinks: sinks.clone(),
         data: settings.data.clone(),
         recordings: Arc::from(settings.data.join("recordings")),
+        vault: Arc::clone(&settings.recordings),
         tokens: settings.tokens.clone(),
     }
 }
@@ -527,6 +529,7 @@ fn watch_figures(data: &Path, telemetry: &Telemetry, media: &Arc<MediaThreads>, 
         telemetry.rtp_packets(super::telemetry::Way::In, counters.packets_in);
         telemetry.rtp_packets(super::telemetry::Way::Out, counters.packets_out);
         telemetry.rtp_lost(counters.lost);
+        telemetry.recording_failures(counters.recording_failures);
         let before = recorded.swap(counters.recording_bytes, Ordering::Relaxed);
         telemetry.recording_bytes(counters.recording_bytes.saturating_sub(before));
         let health = store.health();

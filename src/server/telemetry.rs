@@ -32,6 +32,10 @@ const COUNTERS: &[(&str, &str)] = &[
         "Bytes of finished recordings.",
     ),
     (
+        "strowger_recording_failures_total",
+        "How often a recording lost sound or failed; not zero is an alarm.",
+    ),
+    (
         "strowger_sip_messages_total",
         "SIP messages by method and direction; an answer counts under its request's method.",
     ),
@@ -220,6 +224,7 @@ impl Telemetry {
         }
         self.rtp_lost(0);
         self.recording_bytes(0);
+        self.recording_failures(0);
         self.calls_active(0);
         self.registrations(0);
         self.callbacks_open(0);
@@ -308,6 +313,12 @@ impl Telemetry {
     /// RTP packets lost since the start.
     pub fn rtp_lost(&self, total: u64) {
         self.counter("strowger_rtp_lost_total", Vec::new())
+            .absolute(total);
+    }
+
+    /// How often a recording lost sound or failed since the start.
+    pub fn recording_failures(&self, total: u64) {
+        self.counter("strowger_recording_failures_total", Vec::new())
             .absolute(total);
     }
 

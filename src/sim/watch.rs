@@ -198,6 +198,7 @@ impl Watch {
                 story.bridged = true;
             }
             "recording.started" => story.recording = true,
+            "recording.failed" if event.data.get("final") == Some(&false.into()) => {}
             "recording.finished" | "recording.failed" => {
                 self.expect(story.recording, || {
                     format!("{call}: {kind} without recording.started")

@@ -54,6 +54,7 @@ impl Hall {
             threads: 2,
             rtp_timeout: Duration::from_secs(60),
             recordings: folder.path().to_owned(),
+            vault: Arc::default(),
             seed: [seed; 32],
         };
         change(&mut settings);
@@ -150,11 +151,13 @@ impl Hall {
     pub fn recorded(&self) -> Recorded {
         self.wait(|event| match event {
             MediaEvent::Recorded { recorded, .. } => Some(*recorded),
-            MediaEvent::RecordFailed { why, .. } => panic!("{why}"),
+            MediaEvent::RecordFailed { why, .. }
+            | MediaEvent::RecordTroubled { why: Some(why), .. } => panic!("{why}"),
             MediaEvent::Opened { .. }
             | MediaEvent::OpenFailed { .. }
             | MediaEvent::Played { .. }
             | MediaEvent::Digit { .. }
+            | MediaEvent::RecordTroubled { why: None, .. }
             | MediaEvent::Silent { .. } => None,
         })
     }

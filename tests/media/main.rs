@@ -32,7 +32,7 @@ use phone::{Heard, Phone, packet, strength};
 use strowger::id::{LegId, Origin, PlayId};
 use strowger::media::command::{Learn, MediaCommand, MediaEvent};
 use strowger::rtp::telephone_event::{TelephoneEvent, code_of};
-use strowger::server::media::{MediaSettings, MediaThreads};
+use strowger::server::media::{MediaSettings, MediaThreads, Vault};
 use strowger::words::Codec;
 
 const CALLER_HERTZ: f64 = 440.0;
@@ -210,7 +210,7 @@ fn a_recording_can_be_read_while_it_is_written_and_stop_finishes_it() {
     let [left, _] = channels(&path);
     assert!(strength(&left, CALLER_HERTZ) > 6000.0);
     assert!(
-        strowger::server::media::recover(folder.path())
+        strowger::server::media::recover(folder.path(), &Vault::default())
             .unwrap()
             .is_empty()
     );
@@ -392,6 +392,7 @@ fn what_would_fail_every_call_fails_the_start_with_a_remedy() {
         threads: 1,
         rtp_timeout: Duration::from_secs(60),
         recordings: recordings.to_owned(),
+        vault: Arc::default(),
         seed: [1; 32],
     };
     let start = |settings| MediaThreads::start(settings, Arc::new(|_| None), |_| {});

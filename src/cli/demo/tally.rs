@@ -61,6 +61,7 @@ impl Tally {
                 self.talks += u64::from(outcome == "answered" && talk >= 1.0);
             }
             "recording.started" => self.recordings_begun += 1,
+            "recording.failed" if data["final"] == false => {}
             "recording.failed" => self.recordings_failed += 1,
             "recording.finished" => {
                 let file = data["file"].as_str().unwrap_or_default();

@@ -49,6 +49,7 @@ pub use local::socket_in;
 
 use super::archive::Archive;
 use super::commands::Commands;
+use super::media::Vault;
 use super::outbox::Sinks;
 use super::settings::Token;
 use super::store::Store;
@@ -90,6 +91,8 @@ pub struct Sources {
     pub data: PathBuf,
     /// Where recordings are.
     pub recordings: Arc<Path>,
+    /// What opens them.
+    pub vault: Arc<Vault>,
     /// Who may use the API; none: whoever is on this machine.
     pub tokens: Vec<Token>,
 }
@@ -107,6 +110,7 @@ struct Api {
     archive: Archive,
     sinks: Sinks,
     recordings: Arc<Path>,
+    vault: Arc<Vault>,
     access: Access,
     readers: Semaphore,
     downloads: Arc<Semaphore>,
@@ -120,6 +124,7 @@ impl Desk {
             archive: sources.archive,
             sinks: sources.sinks,
             recordings: sources.recordings,
+            vault: sources.vault,
             access: Access::new(&sources.tokens),
             readers: Semaphore::new(limits::API_READERS),
             downloads: Arc::new(Semaphore::new(limits::DOWNLOADS)),

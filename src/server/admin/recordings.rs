@@ -1,8 +1,6 @@
 //! Recordings and messages: which there are, and their sound. Every access to the sound is journalled.
 
-use std::fs::File;
-use std::io::{self, Read as _, Seek as _, SeekFrom};
-use std::path::{Component, Path, PathBuf};
+use std::io;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
@@ -23,11 +21,9 @@ use super::problem::Problem;
 use super::{Desk, pages};
 use crate::engine::command::Actor;
 use crate::id::CallId;
-use crate::media::manifest::Manifest;
+use crate::server::media::{Playback, manifest_of};
 use crate::server::store::{RecordingFilter, StoredRecording};
 
-/// A manifest is far shorter.
-const MANIFEST_BYTES: u64 = 1 << 20;
 /// What is read of a file at once, and how many such pieces wait for a client.
 const PIECE: usize = 65_536;
 const PIECES: usize = 4;
@@ -87,7 +83,7 @@ pub(super) async fn of_call(desk: &Desk, call: CallId) -> Result<Vec<Value>, Pro
             return Ok(Vec::new());
         };
         let mut found = fields(&recording);
-        let manifest = manifest(&folder, &recording.file);
+        let manifest = manifest_of(&folder, &recording.file);
         if let (Some(found), Some(manifest)) = (found.as_object_mut(), manifest) {
             found.insert("duration_ms".into(), json!(manifest.duration_ms));
             found.insert("segments".into(), json!(manifest.segments));
@@ -95,23 +91,6 @@ pub(super) async fn of_call(desk: &Desk, call: CallId) -> Result<Vec<Value>, Pro
         Ok(vec![found])
     })
     .await
-}
-
-fn manifest(folder: &Path, file: &str) -> Option<Manifest> {
-    let path = within(folder, file)?.with_extension("json");
-    let mut text = String::new();
-    let file = File::open(path).ok()?;
-    file.take(MANIFEST_BYTES).read_to_string(&mut text).ok()?;
-    serde_json::from_str(&text).ok()
-}
-
-/// A path that leads down from the folder and nowhere else.
-fn within(folder: &Path, file: &str) -> Option<PathBuf> {
-    let path = Path::new(file);
-    let down = path
-        .components()
-        .all(|part| matches!(part, Component::Normal(_)));
-    down.then(|| folder.join(path))
 }
 
 /// `GET /v1/recordings/{id}/audio`.
@@ -127,18 +106,27 @@ pub(super) async fn audio(
         let why = "many recordings are being heard at once; ask again in a moment";
         Problem::new(StatusCode::SERVICE_UNAVAILABLE, why)
     })?;
-    let folder = Arc::clone(&desk.api.recordings);
+    let (folder, vault) = (
+        Arc::clone(&desk.api.recordings),
+        Arc::clone(&desk.api.vault),
+    );
     let opened = desk
         .read(move |store| {
             let recording = store.recordings()?.one(&call.to_string())?;
-            let path = recording.and_then(|it| within(&folder, &it.file));
-            Ok(path.and_then(|path| open(&path).ok()))
+            let opened = recording.map(|it| Playback::open(&folder, &vault, &it.file));
+            Ok(opened.unwrap_or(Ok(None)))
         })
         .await?;
-    let (file, length) = opened.ok_or_else(|| {
+    let opened = opened.map_err(|error| {
+        tracing::warn!(%call, "a recording cannot be heard: {error:#}");
+        let why = "the recording cannot be opened: its key is not in the settings, or its file is not whole; the log says which";
+        Problem::new(StatusCode::CONFLICT, why)
+    })?;
+    let playback = opened.ok_or_else(|| {
         let why = "there is no such recording, or it has been deleted";
         Problem::new(StatusCode::NOT_FOUND, why)
     })?;
+    let length = playback.length();
     let asked = headers.get(header::RANGE).filter(|_| {
         // Nothing here says which version it was, so a part of another one is never put to it.
         !headers.contains_key(header::IF_RANGE)
@@ -162,7 +150,7 @@ pub(super) async fn audio(
     if method == Method::GET {
         journal(&desk, &actor, call);
     }
-    let mut response = Body::new(Sound::play(file, first, left, place)).into_response();
+    let mut response = Body::new(Sound::play(playback, first, left, place)).into_response();
     if range.is_some() {
         *response.status_mut() = StatusCode::PARTIAL_CONTENT;
         let part = format!("bytes {first}-{last}/{length}");
@@ -180,12 +168,6 @@ fn put(response: &mut Response, name: header::HeaderName, value: &str) {
     if let Ok(value) = HeaderValue::from_str(value) {
         response.headers_mut().insert(name, value);
     }
-}
-
-fn open(path: &Path) -> io::Result<(File, u64)> {
-    let file = File::open(path)?;
-    let length = file.metadata()?.len();
-    Ok((file, length))
 }
 
 fn journal(desk: &Desk, actor: &Actor, call: CallId) {
@@ -239,16 +221,15 @@ struct Sound {
 }
 
 impl Sound {
-    fn play(mut file: File, first: u64, left: u64, place: OwnedSemaphorePermit) -> Self {
+    fn play(mut playback: Playback, first: u64, left: u64, place: OwnedSemaphorePermit) -> Self {
         let (sender, pieces) = mpsc::channel(PIECES);
         spawn_blocking(move || {
             let _place = place;
-            let mut left = left;
-            let mut sought = file.seek(SeekFrom::Start(first)).map(drop);
+            let (mut at, mut left) = (first, left);
             while left > 0 {
-                let read = sought.and_then(|()| piece(&mut file, left));
-                sought = Ok(());
+                let read = piece(&mut playback, at, left);
                 let read_bytes = read.as_ref().map_or(left, |it| it.len() as u64);
+                at += read_bytes;
                 left = left.saturating_sub(read_bytes.max(1));
                 // A client that is gone wants no more.
                 if sender.blocking_send(read).is_err() {
@@ -260,10 +241,16 @@ impl Sound {
     }
 }
 
-fn piece(file: &mut File, left: u64) -> io::Result<Bytes> {
+fn piece(playback: &mut Playback, at: u64, left: u64) -> io::Result<Bytes> {
     let size = usize::try_from(left).unwrap_or(PIECE).min(PIECE);
-    let mut bytes = vec![0; size];
-    file.read_exact(&mut bytes)?;
+    let (mut bytes, mut read) = (vec![0; size], 0);
+    while read < size {
+        let from = at + u64::try_from(read).unwrap_or(0);
+        match playback.read(from, bytes.get_mut(read..).unwrap_or_default())? {
+            0 => return Err(io::ErrorKind::UnexpectedEof.into()),
+            count => read += count,
+        }
+    }
     Ok(bytes.into())
 }
 
@@ -320,16 +307,6 @@ mod tests {
         }
         for empty in ["bytes=0-", "bytes=-1", "bytes=0-0"] {
             assert_eq!(Asked::read(empty, 0), Asked::Beyond, "{empty}");
-        }
-    }
-
-    #[test]
-    fn a_path_leads_down_or_nowhere() {
-        let folder = Path::new("/data/recordings");
-        let down = within(folder, "2026/11/22/a.wav");
-        assert_eq!(down.unwrap(), folder.join("2026/11/22/a.wav"));
-        for out in ["../strowger.db", "/etc/passwd", "2026/../../x"] {
-            assert_eq!(within(folder, out), None, "{out}");
         }
     }
 }

@@ -15,6 +15,7 @@ pub(super) struct Tally {
     pub(super) recordings_open: AtomicU64,
     pub(super) recording_bytes: AtomicU64,
     pub(super) recording_lost: AtomicU64,
+    pub(super) recording_failures: AtomicU64,
 }
 
 /// The counts at one moment.
@@ -40,6 +41,8 @@ pub struct Counters {
     pub recording_bytes: u64,
     /// Packets that a recording lost because its disk was too slow.
     pub recording_lost: u64,
+    /// How often a recording lost sound or failed.
+    pub recording_failures: u64,
 }
 
 impl Tally {
@@ -56,6 +59,7 @@ impl Tally {
             recordings_open: read(&self.recordings_open),
             recording_bytes: read(&self.recording_bytes),
             recording_lost: read(&self.recording_lost),
+            recording_failures: read(&self.recording_failures),
         }
     }
 }

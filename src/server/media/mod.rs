@@ -12,13 +12,17 @@
 mod counters;
 mod moving;
 mod orders;
+mod part;
+mod playback;
 mod port;
 mod recorder;
 mod recording;
 mod recovery;
+mod sealed;
 mod supervising;
 mod tap;
 mod thread;
+mod vault;
 
 use std::collections::{BTreeMap, VecDeque};
 use std::fs;
@@ -37,12 +41,15 @@ use rustix::time::{TimerfdClockId, TimerfdFlags, timerfd_create};
 pub use self::counters::Counters;
 use self::counters::Tally;
 use self::moving::Mailbox;
+pub use self::playback::{Playback, manifest_of};
 use self::port::Ports;
 use self::recorder::RecorderThread;
 pub use self::recording::OPEN;
+use self::recording::Shelf;
 pub use self::recovery::{Recovered, recover};
 use self::tap::ToRecorder;
 use self::thread::{MediaThread, Order, Parts};
+pub use self::vault::{MasterKey, Vault};
 use crate::id::{CallId, LegId};
 use crate::limits;
 use crate::media::command::{MediaCommand, MediaEvent};
@@ -70,6 +77,8 @@ pub struct MediaSettings {
     pub rtp_timeout: Duration,
     /// The recordings folder.
     pub recordings: PathBuf,
+    /// How recordings are written.
+    pub vault: Arc<Vault>,
     /// Where stream numbers come from: entropy, and a secret.
     pub seed: [u8; 32],
 }
@@ -108,8 +117,11 @@ impl MediaThreads {
         let clock = Clock::start();
         let (recorder, orders) = channel();
         let recorder_thread = RecorderThread {
-            root: settings.recordings.clone(),
-            longest_file: limits::RECORDING_FILE_BYTES,
+            shelf: Shelf {
+                root: settings.recordings.clone(),
+                vault: Arc::clone(&settings.vault),
+                longest_file: limits::RECORDING_FILE_BYTES,
+            },
             clock,
             orders,
             events: Arc::clone(&events),

@@ -4,34 +4,33 @@
 //! by the tap. Hashes of ended recordings are worked off in pieces between the others' sound.
 
 use std::collections::{BTreeMap, VecDeque};
-use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender};
 
 use super::Events;
 use super::counters::{Tally, add, take_one};
-use super::recording::{Ending, Recording};
+use super::recording::{Ending, Flushed, Recording, Shelf};
 use super::tap::{Block, Link, ToRecorder};
 use crate::id::{CallId, OperatorName};
+use crate::limits;
 use crate::media::command::{MediaEvent, RecordPlan};
 use crate::server::clock::Clock;
 use crate::time::{Duration, Instant};
 
 /// How often files are looked at whether they are due.
 const LOOK: Duration = Duration::from_millis(50);
-/// Orders taken at once before files are looked at.
-const BATCH: usize = 1_024;
+/// An end that failed is tried again after this.
+const AGAIN: Duration = Duration::from_secs(1);
 
 /// The recorder's thread.
 pub(super) struct RecorderThread {
-    pub(super) root: PathBuf,
-    pub(super) longest_file: u64,
+    pub(super) shelf: Shelf,
     pub(super) clock: Clock,
     pub(super) orders: Receiver<ToRecorder>,
     pub(super) events: Events,
     pub(super) tally: Arc<Tally>,
     pub(super) open: BTreeMap<CallId, Open>,
-    pub(super) ending: VecDeque<(CallId, Arc<Link>, Ending)>,
+    pub(super) ending: VecDeque<Last>,
     pub(super) piece: Vec<u8>,
 }
 
@@ -42,57 +41,61 @@ pub(super) struct Open {
     spent: Sender<Block>,
 }
 
+/// A recording whose last words are written.
+pub(super) struct Last {
+    call: CallId,
+    link: Arc<Link>,
+    ending: Ending,
+    /// Not before this.
+    from: Instant,
+}
+
 impl RecorderThread {
     /// Works until it is told to stop, and then until nothing is left to write.
     pub(super) fn run(mut self) {
         let mut looked = self.clock.now().mono;
         let mut stopping = false;
         while !stopping {
-            let patience = if self.ending.is_empty() {
-                LOOK
-            } else {
-                Duration::ZERO
-            };
-            match self.orders.recv_timeout(patience) {
-                Ok(order) => stopping = self.take_batch(order),
-                Err(RecvTimeoutError::Timeout) => {}
-                Err(RecvTimeoutError::Disconnected) => stopping = true,
-            }
             let now = self.clock.now().mono;
+            let ready = self.ending.front().is_some_and(|last| last.from <= now);
+            let patience = if ready { Duration::ZERO } else { LOOK };
+            let first = match self.orders.recv_timeout(patience) {
+                Ok(order) => Some(order),
+                Err(RecvTimeoutError::Timeout) => None,
+                Err(RecvTimeoutError::Disconnected) => Some(ToRecorder::Stop),
+            };
+            // The sound of this moment is taken before any file is brought up to it, however long a write
+            // has kept us: what is settled first and comes later would be silence.
+            let now = self.clock.now().mono;
+            stopping = self.take_all(first);
             if now.since(looked) >= LOOK {
                 looked = now;
                 self.flush_due(now);
             }
-            self.step_ending();
+            self.step_ending(now, true);
         }
         let now = self.clock.now().mono;
         while let Some(call) = self.open.first_key_value().map(|(call, _)| *call) {
             self.end(call, now);
         }
         while !self.ending.is_empty() {
-            self.step_ending();
+            // What the disk does not take now the next start repairs.
+            let end = now + limits::RECORDING_LAST_TRY;
+            self.step_ending(end, false);
         }
     }
 
-    /// Takes what has come; true when it was told to stop.
-    fn take_batch(&mut self, first: ToRecorder) -> bool {
-        let mut next = Some(first);
-        for _ in 0..BATCH {
-            match next {
-                Some(ToRecorder::Stop) => return true,
-                Some(order) => self.take(order),
-                None => break,
+    /// Takes what has come; true when it was told to stop. How much there can be is bounded by the taps.
+    fn take_all(&mut self, first: Option<ToRecorder>) -> bool {
+        let mut next = first;
+        while let Some(order) = next {
+            if matches!(order, ToRecorder::Stop) {
+                return true;
             }
+            self.take(order);
             next = self.orders.try_recv().ok();
         }
-        match next {
-            Some(ToRecorder::Stop) => true,
-            Some(order) => {
-                self.take(order);
-                false
-            }
-            None => false,
-        }
+        false
     }
 
     fn take(&mut self, order: ToRecorder) {
@@ -138,7 +141,7 @@ impl RecorderThread {
         link: Arc<Link>,
         spent: Sender<Block>,
     ) {
-        match Recording::begin(&self.root, plan, bridged, self.longest_file) {
+        match Recording::begin(&self.shelf, plan, bridged) {
             Ok(recording) => {
                 add(&self.tally.recordings_open, 1);
                 let open = Open {
@@ -167,25 +170,54 @@ impl RecorderThread {
         };
         take_one(&self.tally.recordings_open);
         match open.recording.end(at) {
-            Ok((ending, written)) => {
-                add(&self.tally.recording_bytes, written);
-                self.ending.push_back((call, open.link, ending));
+            Ok((ending, frames)) => {
+                self.count(frames);
+                self.ending.push_back(Last {
+                    call,
+                    link: open.link,
+                    ending,
+                    from: at,
+                });
             }
             Err(error) => self.fail(call, &open.link, &error),
         }
     }
 
+    fn count(&self, frames: u64) {
+        let bytes = frames * self.shelf.vault.format.frame_bytes();
+        add(&self.tally.recording_bytes, bytes);
+    }
+
     fn flush_due(&mut self, now: Instant) {
-        let mut failed = Vec::new();
+        let mut over = Vec::new();
+        let mut frames = 0;
         for (call, open) in &mut self.open {
-            if open.recording.is_due(now) {
-                match open.recording.flush(now) {
-                    Ok(written) => add(&self.tally.recording_bytes, written),
-                    Err(error) => failed.push((*call, error)),
+            if !open.recording.is_due(now) {
+                continue;
+            }
+            match open.recording.flush(now) {
+                Flushed::Written(more) => frames += more,
+                Flushed::Mended(more) => {
+                    frames += more;
+                    tracing::warn!(%call, "the recording goes on");
+                    (self.events)(MediaEvent::RecordTroubled {
+                        call: *call,
+                        why: None,
+                    });
                 }
+                Flushed::Lost(error) => {
+                    add(&self.tally.recording_failures, 1);
+                    tracing::error!(%call, "the recording loses sound: {error:#}");
+                    (self.events)(MediaEvent::RecordTroubled {
+                        call: *call,
+                        why: Some(format!("{error:#}")),
+                    });
+                }
+                Flushed::Over(error) => over.push((*call, error)),
             }
         }
-        for (call, error) in failed {
+        self.count(frames);
+        for (call, error) in over {
             if let Some(open) = self.open.remove(&call) {
                 take_one(&self.tally.recordings_open);
                 self.fail(call, &open.link, &error);
@@ -193,30 +225,41 @@ impl RecorderThread {
         }
     }
 
-    fn step_ending(&mut self) {
-        let Some((call, link, mut ending)) = self.ending.pop_front() else {
+    fn step_ending(&mut self, now: Instant, patient: bool) {
+        let Some(mut last) = self.ending.pop_front() else {
             return;
         };
-        match ending.step(&mut self.piece) {
-            Ok(None) => self.ending.push_front((call, link, ending)),
+        if last.from > now {
+            return self.ending.push_front(last);
+        }
+        let call = last.call;
+        match last.ending.step(&mut self.piece) {
+            Ok(None) => self.ending.push_front(last),
             Ok(Some(recorded)) => (self.events)(MediaEvent::Recorded {
                 call,
                 recorded: Box::new(recorded),
             }),
-            Err(error) => self.fail(call, &link, &error),
+            Err(error)
+                if patient
+                    && self.ending.len() < limits::RECORDING_ENDS
+                    && last.ending.try_again(now) =>
+            {
+                tracing::warn!(%call, "the end of a recording is tried again: {error:#}");
+                last.from = now + AGAIN;
+                self.ending.push_back(last);
+            }
+            Err(error) => self.fail(call, &last.link, &error),
         }
     }
 
     /// The call goes on without its recording; what is on the disk is repaired at the next start.
     fn fail(&self, call: CallId, link: &Link, error: &anyhow::Error) {
         link.give_up();
-        if link.say_once() {
-            (self.events)(MediaEvent::RecordFailed {
-                call,
-                why: format!("{error:#}"),
-            });
-        } else {
-            tracing::error!(%call, "the recording stopped: {error:#}");
-        }
+        add(&self.tally.recording_failures, 1);
+        tracing::error!(%call, "the recording failed: {error:#}");
+        (self.events)(MediaEvent::RecordFailed {
+            call,
+            why: format!("{error:#}"),
+        });
     }
 }

@@ -2,97 +2,121 @@
 //!
 //! ```text
 //! begin ──▶ Recording ──end──▶ Ending ──step, a piece of the hash at a time──▶ Recorded
+//!             │  ▲
+//!     disk fails  takes again: another file, silence `lost` in the manifest between
 //! ```
 //!
 //! The mark `open/<call-id>` holds the manifest's path and is there from before the first byte until
-//! after the last, so that a start after a crash knows what to repair without reading every folder.
+//! after the last, so that a start after a crash knows what to repair without reading every folder. What
+//! the disk does not take waits in memory for [`limits::RECORDING_PENDING`]; only then is it lost.
 
-use std::fs::{self, File, OpenOptions};
-use std::io::{BufWriter, Read, Write};
+use std::fs::{self, File};
+use std::io::{Read, Write};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use anyhow::Context as _;
-use hound::{SampleFormat, WavSpec, WavWriter};
+use rustix::fs::statvfs;
 use sha2::{Digest as _, Sha256};
 
+use super::part::{self, PartFile};
 use super::tap::Block;
+use super::vault::Vault;
 use crate::id::CallId;
 use crate::limits;
 use crate::media::command::{RecordPlan, Recorded, SegmentKind, Silence};
 use crate::media::manifest::{Manifest, Part, file_of, manifest_of};
 use crate::media::recorder::{Frame, Recorder};
+use crate::media::track::samples;
 use crate::rtp::g711;
 use crate::time::{Duration, Instant, Wall};
 
-/// Stereo, 8 kHz, 16 bits.
-pub(super) const SPEC: WavSpec = WavSpec {
-    channels: 2,
-    sample_rate: g711::RATE,
-    bits_per_sample: 16,
-    sample_format: SampleFormat::Int,
-};
-/// Both channels of one sample.
-pub(super) const FRAME_BYTES: u64 = 4;
 /// The folder of the marks.
 pub const OPEN: &str = "open";
 /// A piece of a file that is hashed at once, short enough not to keep other recordings waiting.
 const PIECE: usize = 1 << 20;
 
+/// Where and how recordings are written.
+#[derive(Clone)]
+pub(super) struct Shelf {
+    /// The recordings folder.
+    pub(super) root: PathBuf,
+    pub(super) vault: Arc<Vault>,
+    /// A file goes on in another one at this size.
+    pub(super) longest_file: u64,
+}
+
 /// A recording that is being written.
 pub(super) struct Recording {
-    root: PathBuf,
+    shelf: Shelf,
     call: CallId,
     started_at: Wall,
     manifest: Manifest,
     /// The manifest on the disk is not this one.
     changed: bool,
+    /// The mark and the folder are on the disk.
+    marked: bool,
     timeline: Recorder,
-    writer: WavWriter<BufWriter<File>>,
+    part: Option<PartFile>,
+    /// Files begun so far.
     parts: u32,
-    /// The parts before the one that is written.
-    full: Vec<Written>,
-    part_frames: u64,
-    frames: u64,
-    settled: Vec<Frame>,
+    /// Where [`Self::pending`] begins on the timeline, in frames.
+    position: u64,
+    /// Frames that no file has.
+    pending: Vec<Frame>,
+    /// The disk takes nothing, and sound has been lost.
+    lost: bool,
+    /// Why the parties' own sound is left out.
+    silence: Option<Silence>,
     flushed: Instant,
-    longest_file: u64,
+}
+
+/// What came of bringing a recording up to date.
+pub(super) enum Flushed {
+    /// So many frames went into files.
+    Written(u64),
+    /// The disk fails, and from now on sound is lost.
+    Lost(anyhow::Error),
+    /// So many frames went into another file: the disk takes sound again.
+    Mended(u64),
+    /// It can never go on.
+    Over(anyhow::Error),
 }
 
 impl Recording {
-    /// Creates the files. A file that exists already is never written over.
+    /// Begins one. A file that exists already is never written over; a disk that fails is tried again.
     pub(super) fn begin(
-        root: &Path,
+        shelf: &Shelf,
         plan: &RecordPlan,
         bridged: Instant,
-        longest_file: u64,
     ) -> anyhow::Result<Self> {
-        let manifest = Manifest::begin(plan);
-        let marks = root.join(OPEN);
-        fs::create_dir_all(&marks).with_context(|| cannot_write(&marks))?;
-        let path = manifest_of(plan.call, plan.started_at);
-        let folder = root.join(&path);
-        if let Some(folder) = folder.parent() {
-            fs::create_dir_all(folder).with_context(|| cannot_write(folder))?;
-        }
-        write_whole(&marks.join(plan.call.to_string()), path.as_bytes())?;
-        write_manifest(root, &path, &manifest)?;
-        let writer = create(&root.join(&manifest.file))?;
-        Ok(Self {
-            root: root.to_owned(),
+        let mut manifest = Manifest::begin(plan);
+        manifest.format = shelf.vault.format;
+        manifest.key_id = shelf.vault.key.as_ref().map(super::vault::MasterKey::id);
+        let path = shelf.root.join(manifest_of(plan.call, plan.started_at));
+        anyhow::ensure!(!path.exists(), "the call has a recording already");
+        let mut recording = Self {
+            shelf: shelf.clone(),
             call: plan.call,
             started_at: plan.started_at,
             manifest,
-            changed: false,
+            changed: true,
+            marked: false,
             timeline: Recorder::new(bridged),
-            writer,
-            parts: 1,
-            full: Vec::new(),
-            part_frames: 0,
-            frames: 0,
-            settled: Vec::new(),
+            part: None,
+            parts: 0,
+            position: 0,
+            pending: Vec::new(),
+            lost: false,
+            silence: None,
             flushed: bridged,
-            longest_file,
-        })
+        };
+        recording.manifest.file = recording.file(1);
+        if let Err(error) = recording.open_part() {
+            anyhow::ensure!(!part::is_there_already(&error), "its file exists already");
+            tracing::warn!(call = %plan.call, "a recording cannot begin yet: {error:#}");
+        }
+        Ok(recording)
     }
 
     /// Puts packets in their places.
@@ -111,15 +135,20 @@ impl Recording {
         silence: Option<Silence>,
     ) {
         let after = at.since(self.timeline.bridged());
+        self.silence = silence;
+        let silence = Some(Silence::Lost).filter(|_| self.lost).or(silence);
         self.manifest.pass_on(after, operator, kind, silence);
         self.changed = true;
     }
 
     /// The same talk goes on in silence, or heard again.
     pub(super) fn silence(&mut self, at: Instant, silence: Option<Silence>) {
-        let after = at.since(self.timeline.bridged());
-        self.manifest.silence(after, silence);
-        self.changed = true;
+        self.silence = silence;
+        if !self.lost {
+            let after = at.since(self.timeline.bridged());
+            self.manifest.silence(after, silence);
+            self.changed = true;
+        }
     }
 
     /// The parties stop hearing each other.
@@ -133,88 +162,182 @@ impl Recording {
         now.since(self.flushed) >= limits::RECORDING_FLUSH
     }
 
-    /// Brings the file, its header and its manifest up to date; gives the bytes of sound written.
-    pub(super) fn flush(&mut self, now: Instant) -> anyhow::Result<u64> {
+    /// Brings the file, its header and its manifest up to date.
+    pub(super) fn flush(&mut self, now: Instant) -> Flushed {
         self.flushed = now;
-        self.timeline.settle(now, &mut self.settled);
-        let written = self.write_settled()?;
-        self.writer.flush().context("write the recording")?;
-        if std::mem::take(&mut self.changed) {
-            let path = manifest_of(self.call, self.started_at);
-            write_manifest(&self.root, &path, &self.manifest)?;
+        self.timeline.settle(now, &mut self.pending);
+        let before = self.position;
+        let written = self.write(false);
+        let frames = self.position - before;
+        match written {
+            Ok(()) if self.lost && frames > 0 => {
+                self.lost = false;
+                self.manifest.silence(duration_of(before), self.silence);
+                self.changed = true;
+                Flushed::Mended(frames)
+            }
+            Ok(()) => Flushed::Written(frames),
+            Err(error) if self.parts >= limits::RECORDING_PARTS && self.part.is_none() => {
+                Flushed::Over(error)
+            }
+            Err(error) if self.pending.len() > most_pending() => {
+                let first = !self.lost;
+                self.lose();
+                if first {
+                    Flushed::Lost(error)
+                } else {
+                    Flushed::Written(frames)
+                }
+            }
+            Err(_) => Flushed::Written(frames),
         }
-        Ok(written)
     }
 
-    /// Writes the rest and closes the file; gives the bytes of sound written.
+    /// What waits is given up, and the file with it: its sound would lie at the wrong time.
+    fn lose(&mut self) {
+        if let Some(part) = self.part.take() {
+            part.trim();
+        }
+        if !std::mem::replace(&mut self.lost, true) {
+            let from = duration_of(self.position);
+            self.manifest.silence(from, Some(Silence::Lost));
+            self.changed = true;
+        }
+        self.position += u64::try_from(self.pending.len()).unwrap_or(u64::MAX);
+        self.pending.clear();
+    }
+
+    /// Writes the rest and closes the file; gives the frames written.
     pub(super) fn end(mut self, at: Instant) -> anyhow::Result<(Ending, u64)> {
-        self.timeline.finish(at, &mut self.settled);
-        let written = self.write_settled()?;
-        let last = self.part();
-        self.writer.finalize().context("finish the recording")?;
-        let mut files = self.full;
-        files.push(last);
-        let path = manifest_of(self.call, self.started_at);
-        let duration = duration_of(self.frames);
-        Ok((
-            Ending::new(self.root, path, self.manifest, duration, files),
-            written,
-        ))
-    }
-
-    /// The part that is written now.
-    fn part(&self) -> Written {
-        Written {
-            name: file_of(self.call, self.started_at, self.parts),
-            starts: duration_of(self.frames - self.part_frames),
+        self.timeline.finish(at, &mut self.pending);
+        let before = self.position;
+        let written = self.write(true);
+        let frames = self.position - before;
+        if let Err(error) = written {
+            if self.parts == 0 {
+                return Err(error.context("nothing of it could be written"));
+            }
+            tracing::warn!(call = %self.call, "the end of a recording is lost: {error:#}");
+            self.lose();
         }
+        let duration = duration_of(self.position);
+        let path = manifest_of(self.call, self.started_at);
+        let files = files_of(&self.manifest);
+        let root = self.shelf.root;
+        let ending = Ending::new(root, path, self.manifest, duration, files);
+        Ok((ending, frames))
     }
 
-    fn write_settled(&mut self) -> anyhow::Result<u64> {
-        let mut frames = std::mem::take(&mut self.settled);
-        let written = self.write(&frames);
-        frames.clear();
-        self.settled = frames;
-        written
-    }
-
-    fn write(&mut self, mut frames: &[Frame]) -> anyhow::Result<u64> {
-        let mut written = 0;
-        while !frames.is_empty() {
-            let room = (self.longest_file / FRAME_BYTES).saturating_sub(self.part_frames);
+    /// Writes what waits, into as many files as it takes, and the manifest when it changed.
+    fn write(&mut self, last: bool) -> anyhow::Result<()> {
+        while !self.pending.is_empty() || last && self.parts == 0 {
+            let longest = self.shelf.longest_file;
+            let room = self.part.as_ref().map_or(0, |part| part.room(longest));
             if room == 0 {
-                self.next_part()?;
+                self.part = None;
+                self.open_part()?;
                 continue;
             }
-            let count = frames
-                .len()
-                .min(usize::try_from(room).unwrap_or(usize::MAX));
-            let (now, later) = frames.split_at(count);
-            let samples = u32::try_from(now.len() * 2).context("too many samples at once")?;
-            let mut out = self.writer.get_i16_writer(samples);
-            for &[left, right] in now {
-                out.write_sample(left);
-                out.write_sample(right);
+            let Some(part) = &mut self.part else {
+                break;
+            };
+            let room = usize::try_from(room).unwrap_or(usize::MAX);
+            let now = self.pending.get(..room.min(self.pending.len()));
+            let taken = part.append(now.unwrap_or_default(), last)?;
+            self.pending.drain(..taken.min(self.pending.len()));
+            self.position += u64::try_from(taken).unwrap_or(u64::MAX);
+            if taken == 0 {
+                break;
             }
-            out.flush().context("write the recording")?;
-            let count = u64::try_from(count).unwrap_or(u64::MAX);
-            self.part_frames += count;
-            self.frames += count;
-            written += count * FRAME_BYTES;
-            frames = later;
         }
-        Ok(written)
-    }
-
-    fn next_part(&mut self) -> anyhow::Result<()> {
-        self.writer.flush().context("write the recording")?;
-        let file = file_of(self.call, self.started_at, self.parts + 1);
-        self.writer = create(&self.root.join(file))?;
-        self.full.push(self.part());
-        self.parts += 1;
-        self.part_frames = 0;
+        if self.changed {
+            let path = manifest_of(self.call, self.started_at);
+            write_manifest(&self.shelf.root, &path, &self.manifest)?;
+            self.changed = false;
+        }
         Ok(())
     }
+
+    fn file(&self, part: u32) -> String {
+        let sealed = self.manifest.key_id.is_some();
+        let tail = if sealed { ".enc" } else { "" };
+        file_of(self.call, self.started_at, part) + tail
+    }
+
+    /// Begins another file where the sound that waits begins; the first time everything around it too.
+    fn open_part(&mut self) -> anyhow::Result<()> {
+        anyhow::ensure!(
+            self.parts < limits::RECORDING_PARTS,
+            "it has too many files"
+        );
+        let root = &self.shelf.root;
+        if self.lost {
+            has_room(root)?;
+        }
+        if !self.marked {
+            let marks = root.join(OPEN);
+            fs::create_dir_all(&marks).with_context(|| cannot_write(&marks))?;
+            let path = manifest_of(self.call, self.started_at);
+            let folder = root.join(&path);
+            if let Some(folder) = folder.parent() {
+                fs::create_dir_all(folder).with_context(|| cannot_write(folder))?;
+            }
+            write_whole(&marks.join(self.call.to_string()), path.as_bytes())?;
+            write_manifest(root, &path, &self.manifest)?;
+            self.marked = true;
+        }
+        let name = self.file(self.parts + 1);
+        let part = PartFile::create(&root.join(&name), &self.shelf.vault);
+        // What could not be taken away is in the way of the next try.
+        let in_the_way = part.as_ref().err().is_some_and(part::is_there_already);
+        self.parts += u32::from(in_the_way && self.parts > 0);
+        self.part = Some(part?);
+        self.parts += 1;
+        let starts = millis(duration_of(self.position));
+        if self.parts == 1 {
+            self.manifest.file = name;
+            self.manifest.file_started_ms = starts;
+        } else {
+            self.manifest.continued.push(Part {
+                file: name,
+                bytes: 0,
+                sha256: String::new(),
+                started_ms: starts,
+            });
+        }
+        // The manifest of a first file from the start on is on the disk already.
+        self.changed |= self.parts > 1 || starts > 0;
+        Ok(())
+    }
+}
+
+/// Sound begins anew only where it will not end at once.
+fn has_room(root: &Path) -> anyhow::Result<()> {
+    let disk = statvfs(root)?;
+    let free = disk.f_bavail.saturating_mul(disk.f_frsize);
+    anyhow::ensure!(free >= limits::RECORDING_ROOM, "the disk is full");
+    Ok(())
+}
+
+fn most_pending() -> usize {
+    usize::try_from(samples(limits::RECORDING_PENDING)).unwrap_or(usize::MAX)
+}
+
+fn millis(duration: Duration) -> u64 {
+    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
+}
+
+/// The files that a manifest names, the first of them first.
+pub(super) fn files_of(manifest: &Manifest) -> Vec<Written> {
+    let first = Written {
+        name: manifest.file.clone(),
+        starts: Duration::from_millis(manifest.file_started_ms),
+    };
+    let more = manifest.continued.iter().map(|part| Written {
+        name: part.file.clone(),
+        starts: Duration::from_millis(part.started_ms),
+    });
+    std::iter::once(first).chain(more).collect()
 }
 
 /// A recording whose sound is written and whose manifest is not.
@@ -223,6 +346,8 @@ pub(super) struct Ending {
     path: String,
     manifest: Manifest,
     duration: Duration,
+    /// Since when its last words cannot be written.
+    failing: Option<Instant>,
     /// Files that are not hashed yet, the next one last.
     left: Vec<Written>,
     hashing: Option<Hashing>,
@@ -257,10 +382,17 @@ impl Ending {
             path,
             manifest,
             duration,
+            failing: None,
             left: files,
             hashing: None,
             parts: Vec::new(),
         }
+    }
+
+    /// Whether it may be tried again after a failure at this time, as the disk may take it soon.
+    pub(super) fn try_again(&mut self, now: Instant) -> bool {
+        let since = *self.failing.get_or_insert(now);
+        self.hashing.is_none() && now.since(since) < limits::RECORDING_LAST_TRY
     }
 
     /// Hashes one piece; when nothing is left, writes the manifest and removes the mark.
@@ -277,8 +409,10 @@ impl Ending {
             self.hashing = Some(Hashing::open(&self.root, of)?);
             return Ok(None);
         }
-        let parts = std::mem::take(&mut self.parts);
-        self.manifest.complete(self.duration, parts);
+        if !self.manifest.is_complete() {
+            let parts = std::mem::take(&mut self.parts);
+            self.manifest.complete(self.duration, parts);
+        }
         write_manifest(&self.root, &self.path, &self.manifest)?;
         remove_mark(&self.root, &self.manifest.call_id)?;
         Ok(Some(self.manifest.recorded()))
@@ -289,6 +423,8 @@ impl Hashing {
     fn open(root: &Path, of: Written) -> anyhow::Result<Self> {
         let path = root.join(&of.name);
         let file = File::open(&path).with_context(|| format!("read {}", path.display()))?;
+        // From here on a power cut loses nothing of it.
+        file.sync_data().with_context(|| cannot_write(&path))?;
         Ok(Self {
             of,
             file,
@@ -357,18 +493,6 @@ fn write_whole(path: &Path, bytes: &[u8]) -> anyhow::Result<()> {
     file.write_all(bytes).with_context(|| cannot_write(path))?;
     drop(file);
     fs::rename(&beside, path).with_context(|| cannot_write(path))
-}
-
-/// A new WAV file with a valid header.
-pub(super) fn create(path: &Path) -> anyhow::Result<WavWriter<BufWriter<File>>> {
-    let file = OpenOptions::new()
-        .write(true)
-        .create_new(true)
-        .open(path)
-        .with_context(|| cannot_write(path))?;
-    let mut writer = WavWriter::new(BufWriter::with_capacity(1 << 15, file), SPEC)?;
-    writer.flush().with_context(|| cannot_write(path))?;
-    Ok(writer)
 }
 
 /// How long so many frames sound.

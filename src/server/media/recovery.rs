@@ -1,22 +1,16 @@
 //! Recordings that a crash cut off: their headers made true, their manifests completed.
 
-use std::fs::{self, File, OpenOptions};
-use std::io::{Read, Seek, SeekFrom, Write};
+use std::fs;
 use std::path::{Component, Path};
 
 use anyhow::Context as _;
 
-use super::recording::{self, Ending, FRAME_BYTES, Written};
+use super::part;
+use super::recording::{self, Ending, Written};
+use super::vault::Vault;
 use crate::id::CallId;
 use crate::media::command::Recorded;
 use crate::media::manifest::Manifest;
-use crate::time::Duration;
-
-/// The header that the `hound` crate writes for 16-bit stereo: `RIFF`, `fmt ` and `data` without
-/// anything between.
-const HEADER_BYTES: u64 = 44;
-const RIFF_LENGTH_AT: u64 = 4;
-const DATA_LENGTH_AT: u64 = 40;
 
 /// A recording that was repaired, or that could not be.
 #[derive(Debug)]
@@ -28,11 +22,11 @@ pub struct Recovered {
 }
 
 /// Repairs what the last run left open. To be called before the first recording begins.
-pub fn recover(recordings: &Path) -> anyhow::Result<Vec<Recovered>> {
+pub fn recover(recordings: &Path, vault: &Vault) -> anyhow::Result<Vec<Recovered>> {
     let mut repaired = Vec::new();
     for (call, path) in recording::marks(recordings)? {
         if recordings.join(&path).exists() {
-            let recorded = recover_one(recordings, call, &path);
+            let recorded = recover_one(recordings, vault, call, &path);
             repaired.push(Recovered { call, recorded });
         } else {
             // The crash came between the mark and the manifest, which is before the first sound.
@@ -42,7 +36,7 @@ pub fn recover(recordings: &Path) -> anyhow::Result<Vec<Recovered>> {
     Ok(repaired)
 }
 
-fn recover_one(root: &Path, call: CallId, path: &str) -> anyhow::Result<Recorded> {
+fn recover_one(root: &Path, vault: &Vault, call: CallId, path: &str) -> anyhow::Result<Recorded> {
     let plain = Path::new(path)
         .components()
         .all(|part| matches!(part, Component::Normal(_)));
@@ -60,22 +54,9 @@ fn recover_one(root: &Path, call: CallId, path: &str) -> anyhow::Result<Recorded
         recording::remove_mark(root, &call.to_string())?;
         return Ok(manifest.recorded());
     }
-    let stem = path.strip_suffix(".json").unwrap_or(path);
-    let mut files = vec![Written {
-        name: format!("{stem}.wav"),
-        starts: Duration::ZERO,
-    }];
-    let mut frames = repair(&root.join(format!("{stem}.wav")))?;
-    for part in 2_u32.. {
-        let name = format!("{stem}.{part}.wav");
-        if !root.join(&name).exists() {
-            break;
-        }
-        let starts = recording::duration_of(frames);
-        frames += repair(&root.join(&name))?;
-        files.push(Written { name, starts });
-    }
-    let duration = recording::duration_of(frames);
+    let (files, frames) = repair(root, vault, path, &manifest)?;
+    let duration = files.last().map(|last| last.starts).unwrap_or_default();
+    let duration = duration + recording::duration_of(frames);
     let mut ending = Ending::new(root.to_owned(), path.to_owned(), manifest, duration, files);
     let mut piece = Vec::new();
     loop {
@@ -85,54 +66,54 @@ fn recover_one(root: &Path, call: CallId, path: &str) -> anyhow::Result<Recorded
     }
 }
 
-/// Makes the header say how much sound the file holds; gives the frames. A file without a whole
-/// header is begun anew.
-fn repair(path: &Path) -> anyhow::Result<u64> {
-    let about = || format!("repair {}", path.display());
-    if !path.exists() || fs::metadata(path)?.len() < HEADER_BYTES {
-        if path.exists() {
-            fs::remove_file(path).with_context(about)?;
+/// Makes every file whole that the manifest names, or that the crash came before it could name; gives
+/// them, and the frames of the last.
+fn repair(
+    root: &Path,
+    vault: &Vault,
+    path: &str,
+    manifest: &Manifest,
+) -> anyhow::Result<(Vec<Written>, u64)> {
+    let stem = path.strip_suffix(".json").unwrap_or(path);
+    let sealed = manifest.key_id.is_some();
+    let tail = if sealed { ".enc" } else { "" };
+    let named = recording::files_of(manifest);
+    let (mut files, mut frames) = (Vec::<Written>::new(), 0);
+    for number in 1_u32.. {
+        let name = match number {
+            1 => format!("{stem}.wav{tail}"),
+            _ => format!("{stem}.{number}.wav{tail}"),
+        };
+        let known = named.iter().find(|known| known.name == name);
+        if number > 1 && !root.join(&name).exists() {
+            break;
         }
-        recording::create(path)?.finalize().with_context(about)?;
-        return Ok(0);
+        let starts = match (known, files.last()) {
+            (Some(known), _) => known.starts,
+            (None, Some(before)) => before.starts + recording::duration_of(frames),
+            (None, None) => crate::time::Duration::ZERO,
+        };
+        frames = part::repair(&root.join(&name), vault, manifest.format, sealed)?;
+        files.push(Written { name, starts });
     }
-    let mut file = OpenOptions::new()
-        .read(true)
-        .write(true)
-        .open(path)
-        .with_context(about)?;
-    check_header(&mut file).with_context(about)?;
-    let length = file.metadata().with_context(about)?.len();
-    let data = (length - HEADER_BYTES) / FRAME_BYTES * FRAME_BYTES;
-    file.set_len(HEADER_BYTES + data).with_context(about)?;
-    put(&mut file, RIFF_LENGTH_AT, HEADER_BYTES - 8 + data).with_context(about)?;
-    put(&mut file, DATA_LENGTH_AT, data).with_context(about)?;
-    Ok(data / FRAME_BYTES)
-}
-
-fn check_header(file: &mut File) -> anyhow::Result<()> {
-    let mut header = [0; 44];
-    file.read_exact(&mut header)?;
-    let ours = header.starts_with(b"RIFF") && header.get(36..40) == Some(b"data");
-    anyhow::ensure!(ours, "it is no recording of ours; move it away");
-    Ok(())
-}
-
-fn put(file: &mut File, at: u64, length: u64) -> anyhow::Result<()> {
-    let length = u32::try_from(length).context("the file is longer than a WAV can be")?;
-    file.seek(SeekFrom::Start(at))?;
-    file.write_all(&length.to_le_bytes())?;
-    Ok(())
+    Ok((files, frames))
 }
 
 #[cfg(test)]
 mod tests {
+    use std::fs::OpenOptions;
+    use std::io::Write as _;
+    use std::sync::Arc;
+
+    use super::super::playback::Playback;
+    use super::super::recording::Shelf;
+    use super::super::vault::MasterKey;
     use super::*;
     use crate::id::{OperatorName, Ulid};
-    use crate::media::command::{RecordPlan, SegmentKind};
+    use crate::media::command::{RecordPlan, SegmentKind, SoundFormat};
     use crate::media::manifest::manifest_of;
     use crate::rng::Rng;
-    use crate::time::{Instant, Wall};
+    use crate::time::{Duration, Instant, Wall};
 
     fn plan(seed: u8) -> RecordPlan {
         let started_at = Wall::from_millis(1_790_000_000_000);
@@ -149,8 +130,17 @@ mod tests {
         }
     }
 
+    fn shelf(root: &Path, vault: Vault, longest_file: u64) -> Shelf {
+        Shelf {
+            root: root.to_owned(),
+            vault: Arc::new(vault),
+            longest_file,
+        }
+    }
+
     fn begin(root: &Path, plan: &RecordPlan, longest: u64) -> recording::Recording {
-        recording::Recording::begin(root, plan, Instant::START, longest).unwrap()
+        let shelf = shelf(root, Vault::default(), longest);
+        recording::Recording::begin(&shelf, plan, Instant::START).unwrap()
     }
 
     fn at(millis: u64) -> Instant {
@@ -171,7 +161,7 @@ mod tests {
         assert_eq!(frames(root, &file), 0);
         recording.pause(at(400));
         recording.pass_on(at(500), Some("iryna"), SegmentKind::Transfer, None);
-        recording.flush(at(700)).unwrap();
+        recording.flush(at(700));
         assert_eq!(frames(root, &file), 4000);
         std::mem::forget(recording);
         // What the kernel had of the time after the last header.
@@ -182,7 +172,7 @@ mod tests {
         raw.write_all(&[1; 4003]).unwrap();
         assert_eq!(frames(root, &file), 4000);
 
-        let recovered = recover(root).unwrap();
+        let recovered = recover(root, &Vault::default()).unwrap();
         let recorded = recovered[0].recorded.as_ref().unwrap();
         assert_eq!(recovered[0].call, plan.call);
         assert_eq!(recorded.bytes, 44 + 5000 * 4);
@@ -204,7 +194,7 @@ mod tests {
             ]
         );
         assert_eq!(manifest.sha256.as_deref(), Some(recorded.sha256.as_str()));
-        assert!(recover(root).unwrap().is_empty());
+        assert!(recover(root, &Vault::default()).unwrap().is_empty());
     }
 
     #[test]
@@ -217,9 +207,13 @@ mod tests {
             ..plan(6)
         };
         let mut recording = begin(root, &plan, u64::MAX);
-        recording.flush(at(900)).unwrap();
+        recording.flush(at(900));
         std::mem::forget(recording);
-        assert!(recover(root).unwrap()[0].recorded.is_ok());
+        assert!(
+            recover(root, &Vault::default()).unwrap()[0]
+                .recorded
+                .is_ok()
+        );
         let json = fs::read(root.join(manifest_of(plan.call, plan.started_at))).unwrap();
         let manifest: serde_json::Value = serde_json::from_slice(&json).unwrap();
         assert_eq!(
@@ -237,7 +231,7 @@ mod tests {
         std::mem::forget(begin(folder.path(), &plan, u64::MAX));
         let file = crate::media::manifest::file_of(plan.call, plan.started_at, 1);
         fs::write(folder.path().join(&file), b"RIFF").unwrap();
-        let recovered = recover(folder.path()).unwrap();
+        let recovered = recover(folder.path(), &Vault::default()).unwrap();
         assert_eq!(recovered[0].recorded.as_ref().unwrap().bytes, 44);
         assert_eq!(frames(folder.path(), &file), 0);
     }
@@ -254,12 +248,16 @@ mod tests {
         fs::write(open.join("Одеса"), "x").unwrap();
         let early = plan(5).call.to_string();
         fs::write(open.join(&early), "2026/09/21/absent.json").unwrap();
-        let recovered = recover(folder.path()).unwrap();
+        let recovered = recover(folder.path(), &Vault::default()).unwrap();
         assert_eq!(recovered.len(), 1);
         assert!(recovered[0].recorded.is_err());
         assert_eq!(fs::read(secret).unwrap(), b"{}");
         assert!(!open.join(early).exists());
-        assert!(recover(&folder.path().join("absent")).unwrap().is_empty());
+        assert!(
+            recover(&folder.path().join("absent"), &Vault::default())
+                .unwrap()
+                .is_empty()
+        );
     }
 
     #[test]
@@ -268,7 +266,7 @@ mod tests {
         let root = folder.path();
         let plan = plan(4);
         let mut recording = begin(root, &plan, 4 * 3000);
-        recording.flush(at(700)).unwrap();
+        recording.flush(at(700));
         let (mut ending, _) = recording.end(at(1000)).unwrap();
         let mut piece = Vec::new();
         let recorded = std::iter::repeat_with(|| ending.step(&mut piece).unwrap())
@@ -282,6 +280,50 @@ mod tests {
             .map(|file| frames(root, &file))
             .collect();
         assert_eq!(lengths, [3000, 3000, 2000]);
-        assert!(recording::Recording::begin(root, &plan, at(0), u64::MAX).is_err());
+        let again = shelf(root, Vault::default(), u64::MAX);
+        assert!(recording::Recording::begin(&again, &plan, at(0)).is_err());
+    }
+
+    #[test]
+    fn a_killed_recording_in_a_law_or_sealed_keeps_all_but_the_last_moment() {
+        for (format, sealed, kept) in [
+            (SoundFormat::Alaw, false, 5496),
+            (SoundFormat::Pcm, true, 5000),
+            (SoundFormat::Alaw, true, 5000),
+        ] {
+            let folder = tempfile::tempdir().unwrap();
+            let root = folder.path();
+            let key = MasterKey::read(&"ab".repeat(32)).filter(|_| sealed);
+            let vault = Vault {
+                format,
+                key,
+                old_keys: Vec::new(),
+            };
+            let plan = plan(7);
+            let shelf = shelf(root, vault.clone(), u64::MAX);
+            let mut recording = recording::Recording::begin(&shelf, &plan, at(0)).unwrap();
+            recording.flush(at(500));
+            recording.flush(at(887));
+            std::mem::forget(recording);
+            let tail = if sealed { ".enc" } else { "" };
+            let file = crate::media::manifest::file_of(plan.call, plan.started_at, 1) + tail;
+            // A write that was cut.
+            let mut raw = OpenOptions::new()
+                .append(true)
+                .open(root.join(&file))
+                .unwrap();
+            raw.write_all(&[1; 3]).unwrap();
+            let recovered = recover(root, &vault).unwrap();
+            let recorded = recovered[0].recorded.as_ref().unwrap();
+            assert_eq!(recorded.file, file);
+            let frames = recorded.duration.as_millis() * 8;
+            assert!(
+                (kept..kept + 8).contains(&u64::try_from(frames).unwrap()),
+                "{frames}"
+            );
+            let opened = Playback::open(root, &vault, &file).unwrap().unwrap();
+            let sound = (opened.length() - format.header_bytes()) / format.frame_bytes();
+            assert!((kept..kept + 8).contains(&sound), "{sound}");
+        }
     }
 }

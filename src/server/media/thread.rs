@@ -364,9 +364,10 @@ pub(super) fn note(parts: &Parts, call: CallId, handed: Handed) {
     if let Handed::Dropped { packets, say } = handed {
         add(&parts.tally.recording_lost, packets);
         if say {
-            (parts.events)(MediaEvent::RecordFailed {
+            add(&parts.tally.recording_failures, 1);
+            (parts.events)(MediaEvent::RecordTroubled {
                 call,
-                why: "the disk is too slow; the recording has holes".to_owned(),
+                why: Some("the disk is too slow; the recording has holes".to_owned()),
             });
         }
     }

@@ -5,6 +5,7 @@
 
 mod check;
 mod read;
+mod recordings;
 mod sinks;
 mod tokens;
 
@@ -16,12 +17,14 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::num::NonZero;
 use std::ops::RangeInclusive;
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use jiff::tz::TimeZone;
 use reqwest::Url;
 
 pub use tokens::Token;
 
+use super::media::Vault;
 use super::outbox::Template;
 use super::prompts::Engine;
 use super::store::Sync;
@@ -58,6 +61,8 @@ pub struct Settings {
     pub keep: Keep,
     /// When recordings are deleted.
     pub retention: Retention,
+    /// How recordings are written and opened.
+    pub recordings: Arc<Vault>,
     /// How much is taken on.
     pub limits: Limits,
     /// How long live calls may go on after SIGTERM.
@@ -366,6 +371,7 @@ impl Default for Settings {
                 every: Duration::from_secs(3600),
                 stop_above: 20,
             },
+            recordings: Arc::default(),
             limits: Limits::default(),
             drain: limits::DRAIN,
             log: Log {

@@ -5,10 +5,11 @@ use std::io::Read as _;
 use std::net::IpAddr;
 use std::ops::RangeInclusive;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use super::{
     CertificateFiles, DigestWord, Keep, Limits, Listener, LogFormat, LogLevel, Media, Retention,
-    Settings, Sip, Strangers, Tls, Trace, sinks, tokens,
+    Settings, Sip, Strangers, Tls, Trace, recordings, sinks, tokens,
 };
 use crate::dialplan::diagnose::{Problem, Problems, Severity, Source};
 use crate::dialplan::read::{self, Fields, Name, Words};
@@ -35,6 +36,7 @@ const TOP: Words = Words {
         "sinks",
         "store",
         "retention",
+        "recordings",
         "limits",
         "drain",
         "log",
@@ -210,6 +212,7 @@ fn top(root: &Node, problems: &mut Problems<'_>) -> Settings {
             defaults.retention,
             problems,
         ),
+        recordings: Arc::new(recordings::read(&top, problems)),
         limits: limit(
             &top.section("limits", &LIMITS, problems),
             defaults.limits,

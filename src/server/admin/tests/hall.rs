@@ -212,6 +212,7 @@ impl Hall {
             sinks: outbox.sinks().clone(),
             data: folder.path().to_owned(),
             recordings: Arc::from(folder.path().join("recordings")),
+            vault: Arc::default(),
             tokens: tokens(names),
         };
         let admin = Admin::start("127.0.0.1:0".parse().unwrap(), sources)
@@ -239,6 +240,7 @@ impl Hall {
             sinks: self.outbox.sinks().clone(),
             data: self.folder.path().to_owned(),
             recordings: Arc::from(self.folder.path().join("recordings")),
+            vault: Arc::default(),
             tokens: tokens(names),
         }
     }
