@@ -43,6 +43,12 @@ impl Abandoned {
         (now.since(gone.at) <= within).then_some(gone.entered)
     }
 
+    /// Nothing is known of this caller.
+    pub(super) fn forget(&mut self, caller: &str) {
+        self.by_caller.remove(caller);
+        self.order.retain(|(_, gone)| &**gone != caller);
+    }
+
     /// The caller has the place of before, which is given back once.
     pub(super) fn comes_back(&mut self, caller: &str) {
         self.by_caller.remove(caller);

@@ -23,13 +23,14 @@ use crate::server::clock::Clock;
 use crate::server::store::{RecordingFilter, StoredRecording};
 use crate::words::Role;
 
-/// List and verify recordings, see what retention would delete, hold them.
+/// List and verify recordings, see what retention would delete, hold them, erase a person.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:
-  strowger recordings list --phone 0671112233 --config /etc/strowger/strowger.yaml
+  strowger recordings list --phone +380671112233 --config /etc/strowger/strowger.yaml
   strowger recordings verify --data /var/lib/strowger
   strowger recordings plan --data /var/lib/strowger
   strowger recordings hold 01JAV3K8Z5W9Q4D6F7G8H9J0KM --reason \"court order 12\"
+  strowger recordings erase --phone +380671112233 --data /var/lib/strowger
   strowger recordings certificate 01JAV3K8Z5W9Q4D6F7G8H9J0KM
 
 `list`, `verify`, `plan` and `certificate` read beside a running server. The others are done by the
@@ -90,6 +91,14 @@ enum What {
         #[command(flatten)]
         shown: Shown,
     },
+    /// Forget a person everywhere: recordings, calls, callbacks, events; the counts stay
+    Erase {
+        /// The person's number
+        #[arg(long, value_name = "NUMBER")]
+        phone: String,
+        #[command(flatten)]
+        shown: Shown,
+    },
     /// What happened to a recording; of one that is gone, who deleted it and why
     Certificate {
         /// The recording's id, which is its call's
@@ -139,6 +148,7 @@ pub fn run(args: &Args) -> ExitCode {
         What::Sweep { shown } => (sweep(shown), shown),
         What::Hold { id, reason, shown } => (hold(shown, id, Some(reason)), shown),
         What::Release { id, shown } => (hold(shown, id, None), shown),
+        What::Erase { phone, shown } => (erase(shown, phone), shown),
         What::Certificate { id, shown } => (certified(shown, id), shown),
     };
     match said {
@@ -359,6 +369,15 @@ fn hold(shown: &Shown, id: &str, reason: Option<&str>) -> Result<Said> {
     };
     let word = if reason.is_some() { "held" } else { "released" };
     Ok(Said::good(format!("{id} is {word}"), done))
+}
+
+fn erase(shown: &Shown, number: &str) -> Result<Said> {
+    let (data, number) = (shown.data.open()?, phone(number)?);
+    let body = json!({ "phone": number });
+    let ask = (Method::POST, "/v1/erase".to_owned(), Some(body));
+    let certificate = act(&data, ask, |archive, by| archive.erase(&number, by))?;
+    let text = serde_json::to_string_pretty(&certificate)?;
+    Ok(Said::good(text, certificate))
 }
 
 fn certified(shown: &Shown, id: &str) -> Result<Said> {

@@ -124,6 +124,11 @@ pub enum Command {
         /// What.
         remark: Remark,
     },
+    /// A person is forgotten, by their number.
+    Erase {
+        /// The number, as calls have it.
+        phone: String,
+    },
     /// What an operator says of a call.
     Describe {
         /// The call.

@@ -43,6 +43,8 @@ pub(super) enum Shown {
     Attempting,
     /// One callback.
     Callback(CallbackId),
+    /// A person who is forgotten.
+    Erased,
     /// One call, of which something was said.
     Said(CallId, Description),
     /// What was told already.
@@ -106,6 +108,7 @@ impl Engine {
             named.any(own)
         };
         let allowed = match (actor.role, command) {
+            (Role::Supervisor, Command::Erase { .. }) => false,
             (
                 _,
                 Command::Queues | Command::Operators | Command::Operator(_) | Command::Attempting,
@@ -153,7 +156,8 @@ impl Engine {
                 | Command::TakeOver { .. }
                 | Command::Move { .. }
                 | Command::Pull { .. }
-                | Command::Priority { .. },
+                | Command::Priority { .. }
+                | Command::Erase { .. },
             )
             | (Role::Auditor | Role::Integration, Command::SetState { .. })
             | (Role::Operator, Command::Leads(_) | Command::Number(_))
@@ -248,6 +252,7 @@ impl Engine {
             Command::Transfer { call, to } => self.order_transfer(now, call, to),
             Command::Leads(asked) => self.take_leads(now, actor, *asked),
             Command::Number(number) => self.number_history(now, &number),
+            Command::Erase { phone } => self.erase(now, &phone),
         }
     }
 
@@ -490,6 +495,8 @@ fn deed(command: &Command) -> Option<Map<String, Value>> {
         | Command::LiveCalls(_)
         | Command::LiveCall(_)
         | Command::Attempting
+        // Told with all that is erased elsewhere, and without the number.
+        | Command::Erase { .. }
         | Command::Number(_) => None,
         Command::Leads(asked) => Some(super::intake::deed(asked)),
         Command::CallBack { callback, operator } => {

@@ -42,6 +42,7 @@ impl Engine {
                 }
                 fields
             }
+            Shown::Erased => json!({}),
             Shown::Said(id, said) => match self.calls.get(id) {
                 Some(call) => live_fields(call),
                 None => json!({

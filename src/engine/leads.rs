@@ -320,7 +320,7 @@ impl Engine {
         }
     }
 
-    fn close_lead(&mut self, now: Now, id: LeadId, end: LeadEnd, call: Option<CallId>) {
+    pub(super) fn close_lead(&mut self, now: Now, id: LeadId, end: LeadEnd, call: Option<CallId>) {
         if let Some(lead) = self.leads.close(id, end, call) {
             self.record(now, "lead.closed", call, lead_fields(&lead));
         }

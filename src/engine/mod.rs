@@ -15,6 +15,7 @@ mod commanding;
     reason = "the noun of this room is the engine itself"
 )]
 pub mod engine;
+mod erasing;
 pub mod event;
 mod fault;
 pub mod floor;

@@ -107,6 +107,13 @@ impl History {
         self.keep(key, past);
     }
 
+    /// Forgets a number.
+    pub fn forget(&mut self, number: &str) {
+        if let Some((key, past)) = self.numbers.remove_entry(number) {
+            self.by_last.remove(&(past.last, key));
+        }
+    }
+
     fn keep(&mut self, number: Arc<str>, past: Past) {
         self.by_last.insert((past.last, Arc::clone(&number)));
         if let Some(before) = self.numbers.insert(Arc::clone(&number), past.clone())

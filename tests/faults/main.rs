@@ -28,6 +28,7 @@ mod killed;
 mod message;
 mod points;
 mod report;
+mod retention;
 #[allow(dead_code, reason = "a rig has what any theme may need")]
 mod rig;
 mod sinks;

@@ -22,6 +22,13 @@ pub(super) struct Joining {
 }
 
 impl Desk {
+    /// No queue knows any more that this caller gave up there.
+    pub fn forget_caller(&mut self, caller: &str) {
+        for queue in &mut self.queues {
+            queue.abandoned.forget(caller);
+        }
+    }
+
     pub(super) fn join(&mut self, now: Now, joining: Joining, effects: &mut VecDeque<AcdEffect>) {
         let id = joining.ticket;
         if self.tickets.contains_key(&id) {

@@ -12,7 +12,7 @@ use super::Desk;
 use super::asked::{Body, Called};
 use super::control::Nothing;
 use super::problem::Problem;
-use crate::engine::command::Actor;
+use crate::engine::command::{Actor, Command};
 use crate::server::archive::{Archive, Undone};
 
 /// Does something that may wait for the disk.
@@ -69,6 +69,33 @@ pub(super) async fn sweep(
     Body(Nothing {}): Body<Nothing>,
 ) -> Result<Response, Problem> {
     done(&desk, move |archive| archive.sweep_now(&actor)).await
+}
+
+/// Whom.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Whom {
+    phone: String,
+}
+
+/// `POST /v1/erase`.
+pub(super) async fn erase(
+    State(desk): State<Desk>,
+    Extension(actor): Extension<Actor>,
+    Body(whom): Body<Whom>,
+) -> Result<Response, Problem> {
+    let phone = super::calls::phone(&whom.phone)?;
+    let of = phone.clone();
+    done(&desk, move |archive| {
+        archive.may_erase(&of).map(|_| Value::Null)
+    })
+    .await?;
+    // Nothing that is in memory is told after the rows were rewritten.
+    let forget = Command::Erase {
+        phone: phone.clone(),
+    };
+    desk.give(actor.clone(), forget).await?;
+    done(&desk, move |archive| archive.erase(&phone, &actor)).await
 }
 
 /// `GET /v1/recordings/{id}/certificate`.

@@ -155,7 +155,7 @@ macro_rules! route {
 }
 
 /// The table.
-pub(super) static ROUTES: [Route; 38] = [
+pub(super) static ROUTES: [Route; 39] = [
     route!("queues", GET "/v1/queues", EVERYBODY, PAGE, nothing,
         || routing::get(floor::queues), "Every queue, as it stands now"),
     route!("queue", GET "/v1/queues/{id}", EVERYBODY, &[], nothing,
@@ -258,6 +258,10 @@ pub(super) static ROUTES: [Route; 38] = [
         || routing::get(leads::lead), "One lead with its attempts"),
     route!("number", GET "/v1/numbers/{id}", SEES_EVENTS, &[], nothing,
         || routing::get(leads::number), "What is known of a number: how often it called, and who spoke with it"),
+    route!("erase", POST "/v1/erase", ADMINISTERS, &[], || {
+            body(&["phone"], json!({ "phone": text("the person's number, like +380671112233") }))
+        }, || routing::post(archive::erase),
+        "Forget a person everywhere, and keep the counts; refused while a recording is held"),
     route!("events", GET "/v1/events", SEES_EVENTS, EVENTS, nothing,
         || routing::get(events::events), "Events in their sequence, gap-free"),
     route!("sinks", GET "/v1/sinks", SEES_SINKS, &[], nothing,

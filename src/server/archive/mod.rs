@@ -4,6 +4,7 @@
 //! One thing at a time is done to the archive, so that nothing is deleted that is being held at this
 //! moment. What is done is a link of the store's chain in the transaction that does it.
 
+mod erase;
 mod files;
 mod hold;
 pub mod retention;

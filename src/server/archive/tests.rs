@@ -9,11 +9,12 @@ use super::verify::{Verified, verify};
 use super::*;
 use crate::engine::event::Event;
 use crate::engine::output::Record;
-use crate::id::{CallId, EventId, OperatorName, Ulid};
+use crate::id::{CallId, CallbackId, EventId, OperatorName, Ulid};
 use crate::media::command::{RecordPlan, SegmentKind};
 use crate::media::manifest::{Manifest, Part};
 use crate::rng::Rng;
 use crate::server::store::{Kept, StoreOptions, Sync};
+use crate::server::trace;
 use crate::time::Duration;
 use crate::words::Role;
 
@@ -298,4 +299,107 @@ fn what_is_held_stays_and_what_goes_leaves_a_certificate() {
     fs::create_dir_all(path.parent().unwrap()).unwrap();
     fs::write(&path, "back").unwrap();
     assert_eq!(shelf.broken(), ["no recording owns this file"]);
+}
+
+#[test]
+fn a_person_is_forgotten_everywhere_and_the_counts_stay() {
+    let mut shelf = Shelf::new();
+    let (person, other) = ("+380671112233", "+380671112234");
+    let (first, path) = shelf.record(person);
+    let (kept, theirs) = shelf.record(other);
+    let call: CallId = first.parse().unwrap();
+    let callback = json!({
+        "id": CallbackId(Ulid::new(BEGAN, &mut Rng::new([8; 32]))).to_string(),
+        "call_id": first, "phone": person, "reason": "abandoned", "state": "open", "count": 1,
+        "opened_at": BEGAN.to_string(), "due_at": BEGAN.to_string(),
+    });
+    shelf.event(call, "callback.opened", callback);
+    let said = json!({
+        "action": "describe", "result": "done", "call_id": first, "comment": "Олена боїться болю",
+    });
+    shelf.event(call, "audit.action", said);
+    let whisper = json!({ "text": "дзвінок від Олени", "played_s": 2.0 });
+    shelf.event(call, "whisper.played", whisper);
+    let trace = shelf.folder.path().join("trace");
+    fs::create_dir(&trace).unwrap();
+    let message = |number: &str| {
+        trace::entry::Entry::Message(trace::entry::Sighting {
+            at: BEGAN,
+            way: trace::entry::Way::In,
+            transport: crate::sip::flow::Transport::Udp,
+            local: "127.0.0.1:5060".parse().unwrap(),
+            peer: "127.0.0.1:5070".parse().unwrap(),
+            bytes: format!("INVITE sip:a SIP/2.0\r\nFrom: Olena <sip:0{number}@b>\r\n\r\n").into(),
+        })
+    };
+    let mut bytes = trace::entry::MAGIC.to_vec();
+    message("671112233").encode(&mut bytes);
+    message("671112234").encode(&mut bytes);
+    let segment = trace.join("00000000000000000001.sip");
+    fs::write(&segment, &bytes).unwrap();
+    shelf.settle();
+
+    let archive = shelf.archive.clone();
+    archive.hold(&first, "court", &admin()).unwrap();
+    let (status, why) = refused(archive.erase(person, &admin()));
+    assert!(status == 409 && why.contains("held"), "{why}");
+    archive.release(&first, &admin()).unwrap();
+    assert_eq!(
+        refused(archive.erase("+380800111222", &admin())).0,
+        409,
+        "ours"
+    );
+    assert_eq!(refused(archive.erase("+380679999999", &admin())).0, 404);
+    assert_eq!(refused(archive.erase("112", &admin())).0, 422);
+    shelf.settle();
+    let before = shelf.store.reader().unwrap().after(0, 1000).unwrap();
+
+    let certificate = archive.erase(person, &admin()).unwrap();
+    assert_eq!(
+        (
+            &certificate["recordings"],
+            &certificate["calls"],
+            &certificate["sip_messages"]
+        ),
+        (&json!(1), &json!(1), &json!(1))
+    );
+    assert_eq!(certificate["exports_changed"], json!(["2026-05-28"]));
+    shelf.settle();
+    assert!(!path.exists() && theirs.exists());
+    let after = shelf.store.reader().unwrap().after(0, 1000).unwrap();
+    for (old, new) in before.iter().zip(&after) {
+        assert_eq!((old.seq, &old.id, &old.kind), (new.seq, &new.id, &new.kind));
+        let ended = |event: &crate::server::store::StoredEvent| {
+            let json: Value = serde_json::from_str(&event.json).unwrap();
+            (json["sequence"].clone(), json["data"]["outcome"].clone())
+        };
+        assert_eq!(ended(old), ended(new), "what counts stays");
+    }
+    let told = |kind: &str| after.iter().filter(|it| it.kind == kind).count();
+    assert_eq!((told("recording.erased"), told("callback.closed")), (1, 1));
+    assert_eq!(shelf.broken(), Vec::<String>::new());
+    let last = archive.certificate(&first).unwrap()["links"].clone();
+    assert_eq!(last.as_array().unwrap().last().unwrap()["kind"], "erased");
+    assert_eq!(
+        archive.certificate(&kept).unwrap()["links"]
+            .as_array()
+            .unwrap()
+            .len(),
+        1
+    );
+    let seen = fs::read(&segment).unwrap();
+    let holds =
+        |bytes: &[u8], text: &str| bytes.windows(text.len()).any(|it| it == text.as_bytes());
+    assert_eq!(seen.len(), bytes.len());
+    assert!(!holds(&seen, "671112233") && holds(&seen, "671112234"));
+    assert!(!holds(&certificate.to_string().into_bytes(), "671112233"));
+
+    // Nothing of it stands in the database's own bytes, free pages and journal included.
+    shelf.store.close();
+    shelf.sql("PRAGMA wal_checkpoint(TRUNCATE)");
+    let database = fs::read(Store::database_in(shelf.folder.path())).unwrap();
+    for gone in ["671112233", "Олена боїться", "від Олени"] {
+        assert!(!holds(&database, gone), "{gone}");
+    }
+    assert!(holds(&database, "671112234"));
 }

@@ -13,6 +13,7 @@ mod calls;
 pub mod chain;
 mod checkpoint;
 mod cloud_event;
+pub mod erasing;
 mod kept;
 mod leads;
 mod live_calls;
@@ -366,6 +367,14 @@ impl Store {
     /// When the database cannot be opened.
     pub fn chain(&self) -> anyhow::Result<chain::Chain> {
         chain::Chain::open(&self.database)
+    }
+
+    /// Who looks for the rows of a person, on a connection of its own.
+    ///
+    /// # Errors
+    /// When the database cannot be opened.
+    pub fn seeker(&self) -> anyhow::Result<erasing::Seeker> {
+        erasing::Seeker::open(&self.database)
     }
 
     /// Where the database is, for the commands that read it.

@@ -314,6 +314,8 @@ fn configure(db: &Connection, sync: Sync) -> rusqlite::Result<()> {
             Sync::Full => "FULL",
         },
     )?;
+    // Who is erased is not to be read in pages that are free.
+    db.pragma_update(None, "secure_delete", true)?;
     // Checkpoints belong to the second connection, so that a commit never waits for one.
     db.pragma_update(None, "wal_autocheckpoint", 0)?;
     db.pragma_update(None, "journal_size_limit", super::WAL_BYTES)

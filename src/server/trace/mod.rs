@@ -6,6 +6,7 @@
 //! thread of its own writes.
 
 pub mod entry;
+pub mod erase;
 pub mod mask;
 pub mod read;
 pub mod ring;
