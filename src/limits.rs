@@ -316,6 +316,12 @@ pub const PRUNE_STEP: u64 = 500;
 pub const SINK_PAGE: usize = 256;
 /// A server settings file.
 pub const SETTINGS_FILE_BYTES: u64 = 1 << 20;
+/// Days that the forecast of the disk looks ahead.
+pub const FORECAST_DAYS: usize = 366;
+/// A disk that lasts no more days than this is an alarm.
+pub const DISK_WARN_DAYS: usize = 14;
+/// With less space than this the disk counts as full in the forecast.
+pub const DISK_RESERVE: u64 = 1 << 30;
 /// Why a recording is held, in characters; a longer reason is refused.
 pub const HOLD_REASON: usize = 200;
 /// Faults of an archive that `strowger recordings verify` lists; the rest is counted.

@@ -138,7 +138,7 @@ impl Server {
             None => Admin::start(settings.http, sources).await?,
         };
         handed.all_taken()?;
-        let (sweep_stop, sweeping) = start_sweep(&settings, &archive);
+        let (sweep_stop, sweeping) = start_sweep(&settings, &archive, &telemetry);
         retention::watch_disk(&settings.data, &telemetry);
         watch_figures(&settings.data, &telemetry, &media, &store);
         net.tasks
@@ -416,9 +416,15 @@ fn archive_of(settings: &Settings, store: &Store, clock: Clock) -> Archive {
 fn start_sweep(
     settings: &Settings,
     archive: &Archive,
+    telemetry: &Telemetry,
 ) -> (watch::Sender<bool>, tokio::task::JoinHandle<()>) {
     let (stop, stopped) = watch::channel(false);
-    let sweep = retention::run(archive.clone(), settings.retention.every, stopped);
+    let sweep = retention::run(
+        archive.clone(),
+        telemetry.clone(),
+        settings.retention.every,
+        stopped,
+    );
     (stop, tokio::spawn(sweep))
 }
 

@@ -77,6 +77,10 @@ const GAUGES: &[(&str, &str)] = &[
         "Free space where the data folder is.",
     ),
     (
+        "strowger_recording_disk_days_left",
+        "Days until recordings fill the disk; +Inf when it lasts over a year.",
+    ),
+    (
         "strowger_store_failing",
         "Whether the disk refuses to commit at present.",
     ),
@@ -368,6 +372,13 @@ impl Telemetry {
             .set(float64(bytes));
     }
 
+    /// How many days the disk lasts.
+    pub fn disk_days_left(&self, days: Option<usize>) {
+        let days = days.and_then(|days| u32::try_from(days).ok());
+        self.gauge("strowger_recording_disk_days_left", Vec::new())
+            .set(days.map_or(f64::INFINITY, f64::from));
+    }
+
     /// How the store is doing.
     pub fn store(&self, lost: u64, failing: bool, reserved: u64) {
         self.counter("strowger_store_lost_total", Vec::new())
@@ -474,6 +485,7 @@ mod tests {
         telemetry.outbox_backlog("crm", 0);
         telemetry.outbox_losses("crm", 0, 0);
         telemetry.disk_free(1);
+        telemetry.disk_days_left(None);
         let text = telemetry.render();
         for (kind, names) in [
             ("counter", COUNTERS),

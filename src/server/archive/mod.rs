@@ -6,6 +6,7 @@
 
 mod erase;
 mod files;
+mod forecast;
 mod hold;
 pub mod retention;
 pub mod verify;

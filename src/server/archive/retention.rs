@@ -14,6 +14,7 @@ use serde_json::{Map, Value, json};
 use tokio::sync::watch;
 use tokio::task::spawn_blocking;
 
+use super::forecast::Told;
 use super::{Archive, files};
 use crate::id::CallId;
 use crate::limits;
@@ -40,19 +41,30 @@ pub struct Swept {
 }
 
 /// Sweeps at once, then so often, until `stop` turns true.
-pub async fn run(archive: Archive, every: Duration, mut stop: watch::Receiver<bool>) {
+pub async fn run(
+    archive: Archive,
+    telemetry: Telemetry,
+    every: Duration,
+    mut stop: watch::Receiver<bool>,
+) {
     let mut told = false;
+    let mut foretold = Told::default();
     loop {
-        let again = archive.clone();
+        let (again, shown, mut forecast) = (archive.clone(), telemetry.clone(), foretold.clone());
         let swept = spawn_blocking(move || {
             if let Err(error) = again.close_day() {
                 tracing::warn!(%error, "the root of the day that is over could not be told");
             }
-            again.sweep("retention", told)
+            let swept = again.sweep("retention", told);
+            if let Err(error) = again.tell_forecast(&shown, &mut forecast) {
+                tracing::warn!(%error, "how long the disk lasts is not known");
+            }
+            swept.map(|swept| (swept, forecast))
         })
         .await;
         match swept {
-            Ok(Ok(swept)) => {
+            Ok(Ok((swept, forecast))) => {
+                foretold = forecast;
                 told = swept.stopped;
                 if swept != Swept::default() {
                     tracing::info!(?swept, "swept the recordings");

@@ -11,6 +11,7 @@ use serde_json::{Map, Value, json};
 use super::projection::{moment, text};
 use super::{chain, schema};
 use crate::engine::event::Event;
+use crate::limits;
 use crate::time::Wall;
 
 /// One recording on the disk.
@@ -34,6 +35,21 @@ pub struct StoredRecording {
     pub to: Option<String>,
     /// Why it must not be deleted, if somebody said so.
     pub hold: Option<String>,
+}
+
+const DAY_MS: i64 = 86_400_000;
+const DAY_MS_F: f64 = 86_400_000.0;
+const WEEK_MS: i64 = 7 * DAY_MS;
+
+/// How the archive grows and shrinks.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct Growth {
+    /// Bytes recorded a day, by the last week.
+    pub per_day: u64,
+    /// How many days new recordings are kept, on average; none keeps them for ever.
+    pub keep_days: Option<usize>,
+    /// Bytes that retention frees, by days from now.
+    pub frees: Vec<u64>,
 }
 
 /// A row as it stands, for whoever compares it with the files.
@@ -286,6 +302,53 @@ impl Recordings {
         let limit = i64::try_from(filter.limit).unwrap_or(i64::MAX);
         let rows = statement.query_map(params![before, limit, filter.phone], stored)?;
         Ok(rows.collect::<rusqlite::Result<_>>()?)
+    }
+
+    /// How the archive grows and shrinks, by the last week and by what each recording is kept for.
+    ///
+    /// # Errors
+    /// When the database cannot be read.
+    pub fn growth(&self, now: Wall) -> anyhow::Result<Growth> {
+        let now = now.as_millis();
+        let week = now.saturating_sub(WEEK_MS);
+        let (bytes, since, keep) = self.db.query_row(
+            "SELECT coalesce(sum(bytes), 0), coalesce(min(started), ?1), avg(keep_ms)
+             FROM recordings WHERE started > ?2 AND started <= ?1",
+            [now, week],
+            |row| {
+                let keep: Option<f64> = row.get(2)?;
+                Ok((row.get::<_, i64>(0)?, row.get::<_, i64>(1)?, keep))
+            },
+        )?;
+        // A young archive is measured by the days it has, one at least.
+        let days = now.saturating_sub(since).max(DAY_MS);
+        let per_day = i128::from(bytes) * i128::from(DAY_MS) / i128::from(days);
+        let mut frees = vec![0; limits::FORECAST_DAYS];
+        let mut statement = self.db.prepare_cached(
+            "SELECT max(keep_until - ?1, 0) / ?2 AS day, sum(bytes) FROM recordings
+             WHERE deleted IS NULL AND hold IS NULL AND keep_until IS NOT NULL
+             GROUP BY day ORDER BY day LIMIT ?3",
+        )?;
+        let most = i64::try_from(limits::FORECAST_DAYS).unwrap_or(i64::MAX);
+        let mut rows = statement.query(params![now, DAY_MS, most])?;
+        while let Some(row) = rows.next()? {
+            let (day, bytes): (i64, i64) = (row.get(0)?, row.get(1)?);
+            let slot = usize::try_from(day).ok().and_then(|day| frees.get_mut(day));
+            if let Some(slot) = slot {
+                *slot = bytes.unsigned_abs();
+            }
+        }
+        #[expect(
+            clippy::cast_possible_truncation,
+            clippy::cast_sign_loss,
+            reason = "a mean of times that are kept is within ten years, and never negative"
+        )]
+        let keep_days = keep.map(|keep| (keep / DAY_MS_F).ceil() as usize);
+        Ok(Growth {
+            per_day: u64::try_from(per_day).unwrap_or(0),
+            keep_days,
+            frees,
+        })
     }
 
     /// How many are due, and held.
