@@ -28,7 +28,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use hall::{CALLER, Hall, MUSIC_HERTZ, OPERATOR, WHISPER_HERTZ, call, plan, remote};
-use phone::{Heard, Phone, packet, strength};
+use phone::{Heard, Phone, loudness, packet, strength};
 use strowger::id::{LegId, Origin, PlayId};
 use strowger::media::command::{Learn, MediaCommand, MediaEvent};
 use strowger::rtp::telephone_event::{TelephoneEvent, code_of};
@@ -147,8 +147,8 @@ fn a_call_is_heard_recorded_and_closed_to_strangers() {
         "{} {frames}",
         left.len()
     );
-    assert!(strength(&left, CALLER_HERTZ) > 6500.0);
-    assert!(strength(&right, OPERATOR_HERTZ) > 6500.0);
+    assert!(loudness(&left, CALLER_HERTZ) > 6500.0);
+    assert!(loudness(&right, OPERATOR_HERTZ) > 6500.0);
     let elsewhere = [(&left, OPERATOR_HERTZ), (&right, CALLER_HERTZ)];
     let nowhere = [STRANGER_HERTZ, MUSIC_HERTZ, WHISPER_HERTZ];
     for (channel, hertz) in elsewhere.into_iter().chain(
@@ -208,7 +208,7 @@ fn a_recording_can_be_read_while_it_is_written_and_stop_finishes_it() {
         .any(|event| matches!(event, MediaEvent::Recorded { .. }));
     assert!(finished);
     let [left, _] = channels(&path);
-    assert!(strength(&left, CALLER_HERTZ) > 6000.0);
+    assert!(loudness(&left, CALLER_HERTZ) > 6000.0);
     assert!(
         strowger::server::media::recover(folder.path(), &Vault::default())
             .unwrap()

@@ -7,7 +7,7 @@ use strowger::media::manifest::Manifest;
 use strowger::words::Codec;
 
 use crate::hall::{CALLER, Hall, MUSIC_HERTZ, OPERATOR, call, plan};
-use crate::phone::{Heard, Phone, strength};
+use crate::phone::{Heard, Phone, loudness, strength};
 use crate::{CALLER_HERTZ, OPERATOR_HERTZ, assert_one_stream, channels, hear_until, samples};
 
 const SECOND_HERTZ: f64 = 1500.0;
@@ -47,8 +47,8 @@ fn music_stands_in_for_the_party_until_it_is_stopped_and_the_recording_goes_on()
     hall.close(OPERATOR);
     hall.close(CALLER);
     let [left, right] = channels(&hall.file(&hall.recorded().file));
-    assert!(strength(&left, CALLER_HERTZ) > 6500.0);
-    assert!(strength(&right, OPERATOR_HERTZ) > 6500.0);
+    assert!(loudness(&left, CALLER_HERTZ) > 6500.0);
+    assert!(loudness(&right, OPERATOR_HERTZ) > 6500.0);
     assert!(strength(&right, MUSIC_HERTZ) < 100.0);
 }
 
@@ -158,8 +158,8 @@ fn assert_two_segments(hall: &Hall) {
         (0, paused, CALLER_HERTZ, OPERATOR_HERTZ),
         (again, ended, CALLER_HERTZ, SECOND_HERTZ),
     ] {
-        assert!(strength(&left[from..to], on_left) > 6000.0);
-        assert!(strength(&right[from..to], on_right) > 6000.0);
+        assert!(loudness(&left[from..to], on_left) > 6000.0);
+        assert!(loudness(&right[from..to], on_right) > 6000.0);
     }
     let silent = |channel: &[i16]| channel.iter().all(|sample| sample.abs() < 16);
     // A packet that came before the pause may sound into it.
