@@ -20,6 +20,7 @@ mod phone;
 mod reports;
 #[path = "../fuzz/bodies/rtp.rs"]
 mod rtp_body;
+mod silenced;
 mod supervised;
 
 use std::net::{SocketAddr, UdpSocket};
