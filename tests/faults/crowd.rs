@@ -48,6 +48,10 @@ pub struct Leg {
     pub statuses: Vec<u16>,
     /// The number of the last packet that was heard of the other side, and the other side's leg.
     pub heard: Option<(u8, u16)>,
+    /// The number of the first one.
+    pub heard_first: Option<u16>,
+    /// How many there were.
+    pub heard_packets: usize,
     /// Its number among all legs, as its sound says.
     pub number: u8,
     over: bool,
@@ -271,6 +275,8 @@ impl Leg {
             calls,
             statuses: Vec::new(),
             heard: None,
+            heard_first: None,
+            heard_packets: 0,
             number: (number % 251) as u8,
             over: false,
             branch: 1,
@@ -386,6 +392,8 @@ impl State {
         let leg = self.legs.values_mut().find(|leg| leg.sound == Some(from));
         if let (Some(leg), Some(heard)) = (leg, counter::read_payload(payload)) {
             leg.heard = Some(heard);
+            leg.heard_first.get_or_insert(heard.1);
+            leg.heard_packets += 1;
         }
     }
 

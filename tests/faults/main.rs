@@ -32,4 +32,5 @@ mod retention;
 #[allow(dead_code, reason = "a rig has what any theme may need")]
 mod rig;
 mod sinks;
+mod slow_disk;
 mod webhook;
