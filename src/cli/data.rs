@@ -22,6 +22,13 @@ use crate::server::plans;
 use crate::server::settings::Settings;
 use crate::server::store::{Kept, Store, StoreOptions};
 
+/// What is met where no server listens; the last is a path that no socket can have.
+const NOBODY: [io::ErrorKind; 3] = [
+    io::ErrorKind::NotFound,
+    io::ErrorKind::ConnectionRefused,
+    io::ErrorKind::InvalidInput,
+];
+
 /// Which data folder.
 #[derive(Clone, Debug, Default, clap::Args)]
 pub struct DataArgs {
@@ -84,17 +91,13 @@ impl Data {
         let socket = socket_in(self.folder());
         match UnixStream::connect(&socket) {
             Ok(_) => Running::at(&socket).map(Some),
-            Err(error) => match error.kind() {
-                io::ErrorKind::NotFound | io::ErrorKind::ConnectionRefused => Ok(None),
-                // A path that no socket can have is one where no server listens.
-                io::ErrorKind::InvalidInput => Ok(None),
-                _ => Err(error).with_context(|| {
-                    format!(
-                        "cannot reach the server at {}; run this as root or as the server's user",
-                        socket.display()
-                    )
-                }),
-            },
+            Err(error) if NOBODY.contains(&error.kind()) => Ok(None),
+            Err(error) => Err(error).with_context(|| {
+                format!(
+                    "cannot reach the server at {}; run this as root or as the server's user",
+                    socket.display()
+                )
+            }),
         }
     }
 

@@ -34,11 +34,8 @@ impl Callbacks {
     /// rung it is not: either that call closes it, or it is overdue after it.
     pub fn pop_overdue(&mut self, now: Wall) -> Option<Callback> {
         let due = self.due.iter().take_while(|(at, _)| *at <= now);
-        let found = due.take(limits::CALLBACKS_TOLD_AT_ONCE);
-        let (at, phone) = found
-            .filter(|(_, phone)| !self.attempts_now(phone))
-            .next()?
-            .clone();
+        let mut found = due.take(limits::CALLBACKS_TOLD_AT_ONCE);
+        let (at, phone) = found.find(|(_, phone)| !self.attempts_now(phone))?.clone();
         self.due.remove(&(at, phone.clone()));
         let open = self.open.get_mut(&phone)?;
         open.overdue = true;

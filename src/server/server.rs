@@ -115,17 +115,8 @@ impl Server {
         rng.fill(&mut seed);
         let media = Arc::new(start_media(&settings, &prompts, &inbox, seed)?);
         let stop = Arc::new(AtomicBool::new(false));
-        let connections = settings.limits.connections;
         let held = handed.has_datagrams();
-        let mut net = Network::open(
-            &settings.sip,
-            &mut handed,
-            connections,
-            &inbox,
-            clock,
-            &stop,
-        )
-        .await?;
+        let mut net = open_network(&settings, &mut handed, &inbox, clock, &stop).await?;
         let (tracer, tracing) = Tracer::start(&settings.data, settings.trace, clock)?;
         let commands = Commands::new(Arc::clone(&inbox));
         let archive = archive_of(&settings, &store, clock);
@@ -133,10 +124,7 @@ impl Server {
         let outbox = Outbox::start(&settings.sinks, keep, &store, &telemetry, clock, &mut rng)?;
         let kept = (&archive, &store, outbox.sinks());
         let sources = sources(&settings, &telemetry, &health, commands, kept);
-        let admin = match handed.streams(settings.http) {
-            Some(listener) => Admin::start_on(tcp::adopt(listener)?, sources)?,
-            None => Admin::start(settings.http, sources).await?,
-        };
+        let admin = start_admin(settings.http, &mut handed, sources).await?;
         handed.all_taken()?;
         let (sweep_stop, sweeping) = start_sweep(&settings, &archive, &telemetry);
         retention::watch_disk(&settings.data, &telemetry);
@@ -387,6 +375,24 @@ fn open_store(
             on_committed: Box::new(move |id| answers.post(Word::Committed(id))),
         },
     )
+}
+
+async fn open_network(
+    settings: &Settings,
+    handed: &mut Handed,
+    inbox: &Inbox,
+    clock: Clock,
+    stop: &Arc<AtomicBool>,
+) -> Result<Network> {
+    let connections = settings.limits.connections;
+    Network::open(&settings.sip, handed, connections, inbox, clock, stop).await
+}
+
+async fn start_admin(at: SocketAddr, handed: &mut Handed, sources: Sources) -> Result<Admin> {
+    match handed.streams(at) {
+        Some(listener) => Admin::start_on(tcp::adopt(listener)?, sources),
+        None => Admin::start(at, sources).await,
+    }
 }
 
 /// What a crash left open is made whole, and told as soon as the engine listens.

@@ -177,21 +177,14 @@ fn a_full_disk_costs_no_call_and_no_outcome() {
             ends(&rig).len() == dialled
         });
         whole(&rig);
-        let ends = ends(&rig);
-        for (from, ended) in &ends {
+        for (from, ended) in &ends(&rig) {
             let end = &ended[0];
-            let talked = talkers.contains(from);
-            assert_eq!(
-                end["outcome"] == "answered",
-                talkers_ever.contains(from),
-                "{end}"
-            );
+            let (talked, answered) = (talkers.contains(from), talkers_ever.contains(from));
+            assert_eq!(end["outcome"] == "answered", answered, "{end}");
+            let (cut, missed) = (end["interrupted"] == true, end["outcome"] == "missed");
             // Who had left before the kill has an end of before the kill.
-            assert!(!talked || (end["interrupted"] == true) == killed, "{end}");
-            assert!(
-                talked || end["outcome"] != "missed" || end["interrupted"] != true,
-                "{end}"
-            );
+            assert!(!talked || cut == killed, "{end}");
+            assert!(talked || !missed || !cut, "{end}");
         }
     }
     rig.wait_for("store.recovered", 1);

@@ -32,11 +32,14 @@ fn talking(plan: &str) -> (Exchange, String, CallId, LegId, LegId) {
     exchange.respond("iryna", 200);
     exchange.after(5_000);
     let call = exchange.event("call.bridged").subject.unwrap();
-    let bridged = exchange.media.iter().find_map(|it| match it {
-        MediaCommand::Bridge {
+    let bridged = exchange.media.iter().find_map(|it| {
+        let MediaCommand::Bridge {
             caller, operator, ..
-        } => Some((*caller, *operator)),
-        _ => None,
+        } = it
+        else {
+            return None;
+        };
+        Some((*caller, *operator))
     });
     let (left, right) = bridged.unwrap();
     exchange.media.clear();
@@ -46,9 +49,11 @@ fn talking(plan: &str) -> (Exchange, String, CallId, LegId, LegId) {
 fn asked(exchange: &Exchange) -> Vec<Option<Silence>> {
     let commands = exchange.media.iter();
     commands
-        .filter_map(|it| match it {
-            MediaCommand::Silence { silence, .. } => Some(*silence),
-            _ => None,
+        .filter_map(|it| {
+            let MediaCommand::Silence { silence, .. } = it else {
+                return None;
+            };
+            Some(*silence)
         })
         .collect()
 }
@@ -136,9 +141,11 @@ fn an_operator_masks_by_a_code_that_the_caller_cannot_press() {
     assert_eq!(asked(&exchange), [Some(Silence::Masked)]);
     assert_eq!(exchange.event("recording.paused").data["silence"], "masked");
     // The operator alone hears that it was done.
-    let beeps = exchange.media.iter().filter_map(|it| match it {
-        MediaCommand::Play { leg, .. } => Some(*leg),
-        _ => None,
+    let beeps = exchange.media.iter().filter_map(|it| {
+        let MediaCommand::Play { leg, .. } = it else {
+            return None;
+        };
+        Some(*leg)
     });
     assert_eq!(beeps.collect::<Vec<_>>(), [right]);
     press(&mut exchange, right, "*49");
@@ -170,10 +177,11 @@ fn a_mask_ends_with_the_talk_of_its_operator_and_a_pause_does_not() {
         let orders: Vec<_> = exchange
             .media
             .iter()
-            .filter_map(|it| match it {
-                MediaCommand::Bridge { .. } => Some("bridge"),
-                MediaCommand::Silence { silence: None, .. } => Some("sound"),
-                _ => None,
+            .filter_map(|it| {
+                if matches!(it, MediaCommand::Silence { silence: None, .. }) {
+                    return Some("sound");
+                }
+                matches!(it, MediaCommand::Bridge { .. }).then_some("bridge")
             })
             .collect();
         let last = if ends { "sound" } else { "bridge" };
@@ -190,9 +198,11 @@ fn a_call_sent_outside_is_recorded_on_as_a_segment_without_an_operator() {
     exchange.order(Command::Transfer { call, to }).unwrap();
     exchange.respond("carrier", 200);
     exchange.after(1_000);
-    let record = exchange.media.iter().find_map(|it| match it {
-        MediaCommand::Bridge { record, .. } => record.clone(),
-        _ => None,
+    let record = exchange.media.iter().find_map(|it| {
+        let MediaCommand::Bridge { record, .. } = it else {
+            return None;
+        };
+        record.clone()
     });
     let record = record.unwrap_or_else(|| panic!("{}", exchange.chart()));
     assert_eq!((record.call, record.kind), (call, SegmentKind::Outside));
@@ -208,14 +218,17 @@ fn the_notice_has_ended_before_the_recording_begins() {
     let mut exchange = Exchange::new(&plan, &["iryna", "olena"]);
     exchange.dial("carrier", "0800301231");
     exchange.respond("iryna", 200);
-    let notice = exchange.media.iter().find_map(|it| match it {
-        MediaCommand::Play {
+    let notice = exchange.media.iter().find_map(|it| {
+        let MediaCommand::Play {
             leg,
             play,
             looped: false,
             prompts,
-        } if !prompts.is_empty() => Some((*leg, *play)),
-        _ => None,
+        } = it
+        else {
+            return None;
+        };
+        (!prompts.is_empty()).then_some((*leg, *play))
     });
     let (leg, play) = notice.unwrap();
     let bridged = |exchange: &Exchange| {

@@ -459,15 +459,9 @@ async fn a_dead_sink_holds_no_more_than_the_bound_and_the_loss_is_told() {
     store.close();
 }
 
-#[test]
-fn asterisks_queue_log_tells_a_day_of_a_queue_in_its_own_words() {
-    let folder = tempfile::tempdir().unwrap();
-    let path = folder.path().join("queue_log");
-    let store = open(folder.path(), &[]);
-    let now = Wall::from_millis(1_790_000_000_000);
-    let mut rng = Rng::new([4; 32]);
-    let calls: Vec<_> = (0..3).map(|_| CallId(Ulid::new(now, &mut rng))).collect();
-    let told = [
+/// A day of three calls in one queue: which call, the event and its data.
+fn a_day() -> Vec<(Option<usize>, &'static str, Value)> {
+    vec![
         (
             None,
             "operator.state",
@@ -525,13 +519,23 @@ fn asterisks_queue_log_tells_a_day_of_a_queue_in_its_own_words() {
             json!({"operator": "olena", "from": "available", "to": "paused", "reason": "обід|\nx"}),
         ),
         (None, "dialplan.applied", json!({})),
-    ];
-    for (call, kind, data) in told {
+    ]
+}
+
+#[test]
+fn asterisks_queue_log_tells_a_day_of_a_queue_in_its_own_words() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("queue_log");
+    let store = open(folder.path(), &[]);
+    let now = Wall::from_millis(1_790_000_000_000);
+    let mut rng = Rng::new([4; 32]);
+    let calls: Vec<_> = (0..3).map(|_| CallId(Ulid::new(now, &mut rng))).collect();
+    for (call, kind, data) in a_day() {
         let Value::Object(data) = data else { panic!() };
         store.record(Record::Event(Box::new(Event {
             id: EventId(Ulid::new(now, &mut rng)),
             kind,
-            subject: call.map(|call: usize| calls[call]),
+            subject: call.map(|call| calls[call]),
             time: now,
             data,
         })));

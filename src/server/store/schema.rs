@@ -379,11 +379,9 @@ fn way_back(path: &Path, known: usize) -> String {
 mod tests {
     use super::*;
 
-    #[test]
-    fn a_database_of_the_first_version_is_brought_up() {
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("old.db");
-        let old = Connection::open(&path).unwrap();
+    /// A database as the first version left it, with a little of everything.
+    fn leave_old(path: &Path) {
+        let old = Connection::open(path).unwrap();
         old.execute_batch(TABLES).unwrap();
         old.pragma_update(None, "user_version", 1).unwrap();
         for (seq, data) in [
@@ -420,7 +418,13 @@ mod tests {
                 '01K00000000000000000000002', 'odesa', 'timeout', 1790000000123, 1790000900123, 3, 1)",
         )
         .unwrap();
-        drop(old);
+    }
+
+    #[test]
+    fn a_database_of_the_first_version_is_brought_up() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("old.db");
+        leave_old(&path);
         for _ in 0..2 {
             let db = open(&path, Sync::Normal).unwrap();
             let state = |operator: &str| {

@@ -186,18 +186,19 @@ impl Writer {
         let now = self.clock.now().wall;
         let mut jobs = Vec::with_capacity(batch.len());
         for job in batch {
-            jobs.push(match job {
-                // Its id must be the same in the reserve and in the database.
-                Job::Emit {
-                    kind,
-                    subject,
-                    data,
-                } => {
-                    let event = own_event(&mut self.rng, now, kind, subject, &data);
-                    Job::Record(Record::Event(Box::new(event)))
-                }
-                job => job,
-            });
+            // Its id must be the same in the reserve and in the database.
+            let job = if let Job::Emit {
+                kind,
+                subject,
+                data,
+            } = job
+            {
+                let event = own_event(&mut self.rng, now, kind, subject, &data);
+                Job::Record(Record::Event(Box::new(event)))
+            } else {
+                job
+            };
+            jobs.push(job);
         }
         let Some(outage) = &mut self.outage else {
             return;
