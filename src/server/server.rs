@@ -20,7 +20,7 @@ use super::entropy;
 use super::figures::Figures;
 use super::handed::Handed;
 use super::mailbox::Mailbox;
-use super::media::{MediaSettings, MediaThreads, recover};
+use super::media::{MediaSettings, MediaThreads, recover, recover_unmarked};
 use super::outbox::{Outbox, Sinks};
 use super::plans::{self, Fingerprint, Loaded, Look, Refused};
 use super::promises;
@@ -28,7 +28,7 @@ use super::prompts::PromptStore;
 use super::prompts::on_demand::Renderer;
 use super::resolver::Resolver;
 use super::settings::{DigestWord, Settings};
-use super::store::{Restored as Stored, Store, StoreOptions};
+use super::store::{Restored as Stored, Store, StoreOptions, Writing, never_came};
 use super::telemetry::Telemetry;
 use super::trace::Tracer;
 use super::transport::Switchboard;
@@ -110,7 +110,7 @@ impl Server {
         let seen = Fingerprint::of(&settings.dialplans);
         let loaded = plans::load(&settings.dialplans, &prompts, progress)
             .map_err(|refused| anyhow!(refused.text()))?;
-        repair_recordings(&settings, &inbox)?;
+        repair_recordings(&settings, &inbox, &store)?;
         let mut seed = [0; 32];
         rng.fill(&mut seed);
         let media = Arc::new(start_media(&settings, &prompts, &inbox, seed)?);
@@ -395,9 +395,19 @@ async fn start_admin(at: SocketAddr, handed: &mut Handed, sources: Sources) -> R
     }
 }
 
-/// What a crash left open is made whole, and told as soon as the engine listens.
-fn repair_recordings(settings: &Settings, inbox: &Inbox) -> Result<()> {
-    for repaired in recover(&settings.data.join("recordings"), &settings.recordings)? {
+/// What a crash left open is made whole, and told as soon as the engine listens. What never came is closed.
+fn repair_recordings(settings: &Settings, inbox: &Inbox, store: &Store) -> Result<()> {
+    let (folder, vault) = (settings.data.join("recordings"), &settings.recordings);
+    let mut repaired = recover(&folder, vault)?;
+    let unfinished = store.recordings()?.unfinished()?;
+    let nothing = recover_unmarked(&folder, vault, unfinished, &mut repaired);
+    if !nothing.is_empty() {
+        let closes = move |writing: &mut Writing<'_>| never_came(writing, &nothing);
+        if let Err(error) = store.write(closes) {
+            tracing::warn!("recordings without files are closed at the next start: {error:#}");
+        }
+    }
+    for repaired in repaired {
         let call = repaired.call;
         inbox.post(Word::Media(match repaired.recorded {
             Ok(recorded) => MediaEvent::Recorded {

@@ -46,7 +46,7 @@ use self::port::Ports;
 use self::recorder::RecorderThread;
 pub use self::recording::OPEN;
 use self::recording::Shelf;
-pub use self::recovery::{Recovered, recover};
+pub use self::recovery::{Recovered, recover, recover_unmarked};
 use self::tap::ToRecorder;
 use self::thread::{MediaThread, Order, Parts};
 pub use self::vault::{MasterKey, Vault};

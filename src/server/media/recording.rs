@@ -11,7 +11,7 @@
 //! the disk does not take waits in memory for [`limits::RECORDING_PENDING`]; only then is it lost.
 
 use std::fs::{self, File};
-use std::io::{Read, Write};
+use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -477,7 +477,12 @@ pub(super) fn marks(root: &Path) -> anyhow::Result<Vec<(CallId, String)>> {
 /// Removes the mark that a recording is open.
 pub(super) fn remove_mark(root: &Path, call: &str) -> anyhow::Result<()> {
     let mark = root.join(OPEN).join(call);
-    fs::remove_file(&mark).with_context(|| format!("remove {}", mark.display()))
+    match fs::remove_file(&mark) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => {
+            Err(error).with_context(|| format!("remove {}", mark.display()))
+        }
+        Ok(()) | Err(_) => Ok(()),
+    }
 }
 
 /// Writes a manifest so that there is always a whole one.

@@ -36,6 +36,31 @@ pub fn recover(recordings: &Path, vault: &Vault) -> anyhow::Result<Vec<Recovered
     Ok(repaired)
 }
 
+/// Repairs what was begun by the rows of the store and has no mark: its last word was on the way when the
+/// server died. Gives the calls of which there is nothing on the disk.
+pub fn recover_unmarked(
+    recordings: &Path,
+    vault: &Vault,
+    unfinished: Vec<(CallId, String)>,
+    repaired: &mut Vec<Recovered>,
+) -> Vec<CallId> {
+    let mut nothing = Vec::new();
+    for (call, file) in unfinished {
+        if repaired.iter().any(|known| known.call == call) {
+            continue;
+        }
+        let stem = file.split_once('.').map_or(&*file, |(stem, _)| stem);
+        let path = format!("{stem}.json");
+        if recordings.join(&path).exists() {
+            let recorded = recover_one(recordings, vault, call, &path);
+            repaired.push(Recovered { call, recorded });
+        } else {
+            nothing.push(call);
+        }
+    }
+    nothing
+}
+
 fn recover_one(root: &Path, vault: &Vault, call: CallId, path: &str) -> anyhow::Result<Recorded> {
     let plain = Path::new(path)
         .components()
@@ -325,5 +350,32 @@ mod tests {
             let sound = (opened.length() - format.header_bytes()) / format.frame_bytes();
             assert!((kept..kept + 8).contains(&sound), "{sound}");
         }
+    }
+
+    #[test]
+    fn a_finished_recording_whose_last_word_was_lost_is_told_and_one_that_never_came_is_named() {
+        let folder = tempfile::tempdir().unwrap();
+        let root = folder.path();
+        let plan = plan(8);
+        let mut recording = begin(root, &plan, u64::MAX);
+        recording.flush(at(500));
+        let (mut ending, _) = recording.end(at(500)).unwrap();
+        let mut piece = Vec::new();
+        while ending.step(&mut piece).unwrap().is_none() {}
+        let file = crate::media::manifest::file_of(plan.call, plan.started_at, 1);
+        let never = CallId(Ulid::new(plan.started_at, &mut Rng::new([9; 32])));
+        let absent = crate::media::manifest::file_of(never, plan.started_at, 1);
+        let rows = vec![(plan.call, file.clone()), (never, absent)];
+        let vault = Vault::default();
+        let mut repaired = recover(root, &vault).unwrap();
+        assert!(repaired.is_empty(), "its mark is gone");
+        let nothing = recover_unmarked(root, &vault, rows.clone(), &mut repaired);
+        assert_eq!(nothing, [never]);
+        let recorded = repaired[0].recorded.as_ref().unwrap();
+        assert_eq!((repaired[0].call, &recorded.file), (plan.call, &file));
+        assert_eq!(recorded.duration, Duration::from_millis(500));
+        // Nothing is repaired twice.
+        recover_unmarked(root, &vault, rows, &mut repaired);
+        assert_eq!(repaired.len(), 1);
     }
 }

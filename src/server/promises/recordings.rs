@@ -20,8 +20,6 @@ use crate::server::store::Kept;
 const MARKS: &str = "open";
 /// What seems amiss is kept in mind up to here, one more than is told.
 const MOST: usize = limits::BROKEN_PROMISES + 1;
-/// A second of sound may be lost, and when the server died is known to the second, in milliseconds.
-const LAST_SECONDS: i64 = 2_000;
 /// Year, month, day.
 const DEPTH: usize = 3;
 
@@ -31,7 +29,6 @@ struct Row {
     file: String,
     bytes: u64,
     ended: bool,
-    started: i64,
 }
 
 /// Compares rows and files both ways.
@@ -73,46 +70,29 @@ pub(super) fn check(kept: &Kept, folder: &Path, findings: &mut Findings) -> anyh
 /// The calls whose rows seem to lack files.
 fn rows(db: &Connection, folder: &Path) -> rusqlite::Result<Vec<String>> {
     let mut statement = db.prepare(
-        "SELECT call, file, bytes, ended IS NOT NULL, started FROM recordings WHERE deleted IS NULL",
+        "SELECT call, file, bytes, ended IS NOT NULL FROM recordings WHERE deleted IS NULL",
     )?;
     let mut rows = statement.query([])?;
     let mut odd = Vec::new();
     while let Some(row) = rows.next()? {
         let row = read(row)?;
-        if odd.len() < MOST
-            && amiss(folder, &row).is_some()
-            && !cut_before_its_first_sound(db, &row)?
-        {
+        let odd_one = odd.len() < MOST && amiss(folder, &row).is_some();
+        if odd_one && !(row.bytes == 0 && excused(db, &row.call)?) {
             odd.push(row.call);
         }
     }
     Ok(odd)
 }
 
-/// Whether the server died while the recording was about to begin, which costs the last second and
-/// leaves no file.
-fn cut_before_its_first_sound(db: &Connection, row: &Row) -> rusqlite::Result<bool> {
-    let told: Option<String> = db
-        .prepare_cached(
-            "SELECT json FROM events WHERE subject = ?1 AND kind = 'call.ended' AND NOT EXISTS
-                 (SELECT 1 FROM events WHERE subject = ?1 AND kind = 'recording.finished')",
-        )?
-        .query_row([&row.call], |row| row.get(0))
-        .optional()?;
-    let told: Value = told
-        .and_then(|json| serde_json::from_str(&json).ok())
-        .unwrap_or_default();
-    let data = told.get("data");
-    let cut = data.and_then(|data| data.get("interrupted")) == Some(&Value::Bool(true));
-    let died = data
-        .and_then(|data| {
-            data.get("ended_at")?
-                .as_str()?
-                .parse::<jiff::Timestamp>()
-                .ok()
-        })
-        .map_or(i64::MAX, jiff::Timestamp::as_millisecond);
-    Ok(cut && died.saturating_sub(row.started) <= LAST_SECONDS)
+/// Whether there may be no file: the call goes on and its recording is about to begin, or it was told that
+/// nothing will come.
+fn excused(db: &Connection, call: &str) -> rusqlite::Result<bool> {
+    db.prepare_cached(
+        "SELECT EXISTS (SELECT 1 FROM live_calls WHERE call = ?1) OR EXISTS
+             (SELECT 1 FROM events WHERE subject = ?1 AND kind = 'recording.failed'
+              AND CASE WHEN json_valid(json) THEN json ->> '$.data.final' END = 1)",
+    )?
+    .query_row([call], |row| row.get(0))
 }
 
 fn read(row: &rusqlite::Row<'_>) -> rusqlite::Result<Row> {
@@ -121,13 +101,12 @@ fn read(row: &rusqlite::Row<'_>) -> rusqlite::Result<Row> {
         file: row.get(1)?,
         bytes: row.get::<_, i64>(2)?.unsigned_abs(),
         ended: row.get(3)?,
-        started: row.get(4)?,
     })
 }
 
 fn row_of(db: &Connection, call: &str) -> rusqlite::Result<Option<Row>> {
     db.prepare_cached(
-        "SELECT call, file, bytes, ended IS NOT NULL, started FROM recordings
+        "SELECT call, file, bytes, ended IS NOT NULL FROM recordings
          WHERE call = ?1 AND deleted IS NULL",
     )?
     .query_row([call], read)
@@ -143,10 +122,6 @@ fn amiss(folder: &Path, row: &Row) -> Option<String> {
             .filter(fs::Metadata::is_file);
         meta.map(|meta| meta.len())
     };
-    let first = length(&row.file);
-    let Some(first) = first else {
-        return Some(format!("its recording {} is not there", row.file));
-    };
     let stem = row.file.split_once('.').map_or(&*row.file, |it| it.0);
     let manifest = format!("{stem}.json");
     let Ok(text) = fs::read_to_string(folder.join(&manifest)) else {
@@ -155,6 +130,12 @@ fn amiss(folder: &Path, row: &Row) -> Option<String> {
     let manifest = match serde_json::from_str::<Value>(&text) {
         Ok(told) if told.get("call_id").and_then(Value::as_str) == Some(&row.call) => told,
         Ok(_) | Err(_) => return Some(format!("{manifest} is not its manifest")),
+    };
+    // A sealed one has another name than the row says until it is finished.
+    let named = manifest.get("file").and_then(Value::as_str);
+    let file = named.filter(|_| row.bytes == 0).unwrap_or(&row.file);
+    let Some(first) = length(file) else {
+        return Some(format!("its recording {file} is not there"));
     };
     // The size is told when the recording is finished; until then the file grows.
     if !row.ended || row.bytes == 0 {

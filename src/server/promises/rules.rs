@@ -21,7 +21,10 @@ CREATE TEMP TABLE horizon AS SELECT coalesce(min(seq), 1) > 1 AS pruned FROM eve
 CREATE TEMP TABLE documents AS
     SELECT seq, kind, subject, CASE WHEN json_valid(json) THEN json END AS json FROM events
     WHERE kind IN ('call.started', 'call.ended', 'callback.opened', 'callback.repeated',
-        'callback.closed', 'queue.joined', 'queue.left', 'recording.started', 'recording.finished');
+        'callback.closed', 'queue.joined', 'queue.left', 'recording.started', 'recording.finished',
+        'call.refused', 'call.bridged', 'lead.received', 'lead.dialled', 'lead.attempted',
+        'lead.connected', 'lead.closed')
+        OR kind = 'operator.state' AND json LIKE '%talking%';
 CREATE TEMP TABLE began AS
     SELECT subject AS call, seq, json ->> '$.data.direction' AS direction
     FROM documents WHERE kind = 'call.started' AND subject IS NOT NULL;
@@ -37,9 +40,26 @@ CREATE TEMP TABLE callback_news AS
     SELECT json ->> '$.data.id' AS id, kind, seq
     FROM documents WHERE kind GLOB 'callback.*';
 CREATE INDEX temp.callback_news_by_id ON callback_news(id, kind);
+CREATE TEMP TABLE refused AS
+    SELECT seq, json ->> '$.data.count' AS count, json ->> '$.data.outcome' AS outcome,
+        json ->> '$.data.reason' AS reason, json ->> '$.data.no_callback' AS excuse
+    FROM documents WHERE kind = 'call.refused';
+CREATE TEMP TABLE lead_news AS
+    SELECT json ->> '$.data.id' AS lead, kind, seq, json ->> '$.data.state' AS state,
+        json ->> '$.data.rung' AS rung
+    FROM documents WHERE kind GLOB 'lead.*';
+CREATE INDEX temp.lead_news_by_lead ON lead_news(lead, seq);
+CREATE TEMP TABLE hung_up AS
+    SELECT json ->> '$.data.operator' AS operator, seq
+    FROM documents WHERE kind = 'operator.state' AND json ->> '$.data.from' = 'talking';
+CREATE INDEX temp.hung_up_by_operator ON hung_up(operator, seq);
+CREATE TEMP TABLE talks AS
+    SELECT subject AS call, json ->> '$.data.operator' AS operator, seq
+    FROM documents WHERE kind = 'call.bridged' AND subject IS NOT NULL
+        AND json ->> '$.data.queue' IS NOT NULL AND json ->> '$.data.operator' IS NOT NULL;
 ";
 
-const RULES: [Rule; 17] = [
+const RULES: [Rule; 21] = [
     Rule {
         name: "sequence",
         query: "SELECT NULL, 'event ' || seq || ' follows ' || before
@@ -95,8 +115,10 @@ const RULES: [Rule; 17] = [
     Rule {
         name: "sum",
         query: "SELECT NULL, offered || ' offered, and ' || told || ' with an outcome or going on' FROM
-                (SELECT (SELECT count(*) FROM began WHERE direction = 'inbound') AS offered,
+                (SELECT (SELECT count(*) FROM began WHERE direction = 'inbound')
+                    + (SELECT coalesce(sum(count), 0) FROM refused) AS offered,
                     (SELECT count(*) FROM ended WHERE outcome IS NOT NULL)
+                    + (SELECT coalesce(sum(count), 0) FROM refused WHERE outcome = 'missed')
                     + (SELECT count(*) FROM live_calls JOIN began USING (call)
                         WHERE direction = 'inbound') AS told), horizon
             WHERE NOT pruned AND offered <> told",
@@ -157,6 +179,52 @@ const RULES: [Rule; 17] = [
         name: "recording-row",
         query: "SELECT DISTINCT subject, 'its recording was told and is not kept' FROM documents
             WHERE kind GLOB 'recording.*' AND subject NOT IN (SELECT call FROM recordings)",
+    },
+    Rule {
+        name: "refused",
+        query: "SELECT NULL, 'event ' || seq || ' tells of ' || coalesce(count, 'no')
+                || ' refused calls with the outcome ' || coalesce(outcome, 'none') FROM refused
+            WHERE typeof(count) <> 'integer' OR count < 1 OR outcome IS NOT 'missed'
+                OR reason IS NOT 'refused' OR coalesce(excuse, '') = ''",
+    },
+    Rule {
+        name: "lead",
+        query: "SELECT lead, 'it was received and is not kept' FROM lead_news
+            WHERE kind = 'lead.received' AND lead NOT IN (SELECT id FROM leads)
+            UNION ALL SELECT id, 'it is kept and was never received' FROM leads, horizon
+            WHERE NOT pruned AND NOT EXISTS (SELECT 1 FROM lead_news AS news
+                WHERE news.lead = leads.id AND kind = 'lead.received')
+            UNION ALL SELECT lead, 'it was closed ' || count(*) || ' times' FROM lead_news
+            WHERE kind = 'lead.closed' GROUP BY lead HAVING count(*) > 1
+            UNION ALL SELECT id, 'it is kept as closed, and nothing closed it' FROM leads, horizon
+            WHERE NOT pruned AND state = 'closed' AND NOT EXISTS (SELECT 1 FROM lead_news AS news
+                WHERE news.lead = leads.id AND kind = 'lead.closed')
+            UNION ALL SELECT id, 'it is kept as ' || leads.state || ', and its last event says '
+                || coalesce(told.state, 'nothing')
+            FROM leads JOIN (SELECT lead, state, max(seq) FROM lead_news GROUP BY lead) AS told
+                ON told.lead = leads.id
+            WHERE leads.state IS NOT told.state",
+    },
+    Rule {
+        name: "lease",
+        query: "SELECT lead, 'its number was rung twice under one lease' FROM
+                (SELECT lead, kind, rung, lag(kind) OVER news AS last, lag(rung) OVER news AS before
+                FROM lead_news WHERE kind IN ('lead.dialled', 'lead.attempted')
+                WINDOW news AS (PARTITION BY lead ORDER BY seq))
+            WHERE kind = 'lead.dialled' AND last = 'lead.dialled' AND rung IS before",
+    },
+    Rule {
+        name: "talk",
+        query: "SELECT call, operator || ' talked in ' || other || ' meanwhile' FROM
+                (SELECT call, operator, seq, lag(call) OVER one AS other, lag(ends) OVER one AS before
+                FROM (SELECT *, min(coalesce((SELECT min(seq) FROM hung_up
+                            WHERE hung_up.operator = talks.operator AND seq > talks.seq), 1 << 62),
+                        coalesce((SELECT min(seq) FROM events WHERE subject = talks.call
+                            AND seq > talks.seq AND kind IN ('call.ended', 'call.transferred',
+                                'queue.joined', 'operator.assigned')), 1 << 62)) AS ends
+                    FROM talks)
+                WINDOW one AS (PARTITION BY operator ORDER BY seq))
+            WHERE other <> call AND before > seq",
     },
     Rule {
         name: "cursor",

@@ -15,6 +15,7 @@ const ANSWERED: &str = "01JAV3K8Z5W9Q4D6F7G8H9J0K1";
 const MISSED: &str = "01JAV3K8Z5W9Q4D6F7G8H9J0K2";
 const DIALLED: &str = "01JAV3K8Z5W9Q4D6F7G8H9J0K3";
 const LIVE: &str = "01JAV3K8Z5W9Q4D6F7G8H9J0K4";
+const LEAD: &str = "01JAV3K8Z5W9Q4D6F7G8H9J0L1";
 const CALLBACK: &str = "01JAV3K8Z5W9Q4D6F7G8H9J0C1";
 const FILE: &str = "2024/10/20/01JAV3K8Z5W9Q4D6F7G8H9J0K1.wav";
 
@@ -25,8 +26,8 @@ struct Folder {
 }
 
 impl Folder {
-    /// A call that was answered and recorded, one that was missed twice, one that an operator placed, and
-    /// one that goes on.
+    /// A call that was answered and recorded, one that was missed twice, one that an operator placed, one
+    /// that goes on, some that were refused in a flood, and a lead.
     fn whole() -> Self {
         let folder = tempfile::tempdir().unwrap();
         let options = StoreOptions {
@@ -73,6 +74,27 @@ impl Folder {
         );
         it.event("call.started", LIVE, &inbound);
         it.event("queue.joined", LIVE, &json!({}));
+        it.event(
+            "call.refused",
+            "",
+            &json!({ "direction": "inbound", "count": 3, "outcome": "missed", "reason": "refused",
+                "no_callback": "overload" }),
+        );
+        for (verb, state, rung) in [
+            ("received", "open", 0),
+            ("dialled", "attempting", 1),
+            ("attempted", "open", 1),
+            ("dialled", "attempting", 2),
+            ("connected", "connected", 1),
+            ("closed", "closed", 1),
+        ] {
+            let data = json!({ "id": LEAD, "state": state, "rung": rung });
+            it.event(&format!("lead.{verb}"), "", &data);
+        }
+        it.event("call.bridged", LIVE, &talk());
+        it.run(&format!(
+            "INSERT INTO leads VALUES ('{LEAD}', '+380671112244', NULL, 'closed', '{{}}')"
+        ));
         for call in [ANSWERED, MISSED, DIALLED] {
             it.run(&format!(
                 "INSERT INTO calls (call, data) VALUES ('{call}', '{{}}')"
@@ -97,6 +119,7 @@ impl Folder {
 
     fn event(&mut self, kind: &str, call: &str, data: &Value) {
         let (seq, id) = (self.next, format!("event-{}", self.next));
+        let call = (!call.is_empty()).then_some(call);
         let document = json!({ "id": id, "type": kind, "subject": call,
             "sequence": format!("{seq:020}"), "data": data });
         self.db
@@ -137,20 +160,24 @@ impl Folder {
     }
 }
 
+fn talk() -> Value {
+    json!({ "direction": "inbound", "queue": "odesa", "operator": "olena" })
+}
+
 #[test]
 fn where_every_promise_holds_nothing_is_told() {
     let folder = Folder::whole();
     let findings = folder.check();
     assert_eq!(findings.broken, []);
     let checked = findings.checked;
-    assert_eq!((checked.events, checked.calls), (14, 4));
+    assert_eq!((checked.events, checked.calls), (22, 4));
     assert_eq!((checked.callbacks, checked.recordings), (1, 1));
 }
 
 #[test]
 fn events_may_be_pruned_from_the_beginning_on() {
     let folder = Folder::whole();
-    for last in [1, 2, 7, 9, 12] {
+    for last in [1, 2, 7, 9, 12, 15, 17, 20] {
         folder.run(&format!("DELETE FROM events WHERE seq <= {last}"));
         assert_eq!(folder.broken(), Vec::<String>::new(), "up to {last}");
     }
@@ -221,7 +248,32 @@ fn each_broken_promise_is_told_by_its_name_and_call() {
             "DELETE FROM recordings",
             &["recording-file ", "recording-row K1"],
         ),
-        ("UPDATE sinks SET cursor = 15", &["cursor crm"]),
+        ("UPDATE sinks SET cursor = 23", &["cursor crm"]),
+        (
+            "UPDATE events SET json = json_set(json, '$.data.count', 0) WHERE seq = 15",
+            &["refused "],
+        ),
+        (
+            "UPDATE events SET json = json_set(json, '$.data.outcome', 'test') WHERE seq = 15",
+            &["refused ", "sum "],
+        ),
+        ("DELETE FROM leads", &["lead L1"]),
+        ("UPDATE leads SET state = 'open'", &["lead L1"]),
+        (
+            "UPDATE events SET kind = 'lead.closed', json = json_set(json, '$.type', 'lead.closed')
+             WHERE seq = 20",
+            &["lead L1"],
+        ),
+        (
+            "UPDATE events SET json = json_set(json, '$.data.id', 'L9') WHERE seq = 21",
+            &["lead L1"],
+        ),
+        (
+            "UPDATE events SET kind = 'lead.noted', json = json_set(json, '$.type', 'lead.noted',
+             '$.data.rung', 2) WHERE seq = 18;
+             UPDATE events SET json = json_set(json, '$.data.rung', 1) WHERE seq = 19",
+            &["lease L1"],
+        ),
         ("UPDATE recordings SET bytes = 45", &["recording K1"]),
         ("UPDATE recordings SET deleted = 1", &["recording-file "]),
     ];
@@ -260,18 +312,18 @@ fn every_row_has_its_files_and_every_file_its_row() {
     let parts = json!({ "call_id": ANSWERED, "continued": [{ "file": "2024/10/20/x.2.wav" }] });
     folder.put(&FILE.replace(".wav", ".json"), parts.to_string().as_bytes());
     assert_eq!(folder.broken(), one);
-    // The server died when it was about to begin: nothing of it was ever there.
-    for (died, broken) in [("1970-01-01T00:00:02Z", 0), ("1970-01-01T00:00:03Z", 1)] {
-        let folder = Folder::whole();
-        folder.remove(FILE);
-        folder.remove(&FILE.replace(".wav", ".json"));
-        folder.run(&format!(
-            "UPDATE recordings SET bytes = 0; UPDATE events SET json =
-             json_set(json, '$.data.interrupted', json('true'), '$.data.ended_at', '{died}')
-             WHERE seq = 5"
-        ));
-        assert_eq!(folder.broken().len(), broken, "{died}");
-    }
+    // A kill left nothing of it: that was told, or it is a loss.
+    let mut folder = Folder::whole();
+    folder.remove(FILE);
+    folder.remove(&FILE.replace(".wav", ".json"));
+    folder.run("UPDATE recordings SET bytes = 0");
+    assert_eq!(folder.broken(), one);
+    folder.event("recording.failed", ANSWERED, &json!({ "final": false }));
+    assert_eq!(folder.broken(), one, "it was to go on");
+    folder.event("recording.failed", ANSWERED, &json!({ "final": true }));
+    assert_eq!(folder.broken(), Vec::<String>::new());
+    folder.run("UPDATE recordings SET bytes = 44");
+    assert_eq!(folder.broken(), one, "it was finished once");
     let folder = Folder::whole();
     folder.put(&format!("2024/10/20/{LIVE}.wav"), b"RIFF");
     folder.put(&format!("open/{LIVE}"), b"2024/10/20/x.json");
@@ -309,4 +361,61 @@ fn a_folder_of_garbage_is_a_sentence() {
         told == "database" || told.contains("restore the folder"),
         "{told}"
     );
+}
+
+#[test]
+fn a_sealed_recording_has_its_own_name_while_it_grows_and_after() {
+    let folder = Folder::whole();
+    let sealed = FILE.replace(".wav", ".wav.enc");
+    let manifest = json!({ "call_id": ANSWERED, "file": sealed, "key_id": "k" }).to_string();
+    folder.remove(FILE);
+    folder.put(&sealed, &[0; 44]);
+    folder.put(&FILE.replace(".wav", ".json"), manifest.as_bytes());
+    // The row is told the name with the size, when it is finished.
+    folder.run("UPDATE recordings SET bytes = 0, ended = NULL");
+    assert_eq!(folder.broken(), Vec::<String>::new());
+    folder.run(&format!(
+        "UPDATE recordings SET bytes = 44, ended = 1, file = '{sealed}'"
+    ));
+    assert_eq!(folder.broken(), Vec::<String>::new());
+    folder.remove(&sealed);
+    assert_eq!(folder.broken(), [format!("recording {ANSWERED}")]);
+}
+
+#[test]
+fn an_operator_talks_in_one_call_of_a_queue_at_a_time() {
+    const OTHER: &str = "01JAV3K8Z5W9Q4D6F7G8H9J0K5";
+    let over = json!({ "operator": "olena", "from": "talking", "to": "wrap_up" });
+    for (kind, call, data, broken) in [
+        ("operator.state", "", &over, false),
+        ("call.transferred", LIVE, &talk(), false),
+        ("call.held", LIVE, &talk(), true),
+    ] {
+        let mut folder = Folder::whole();
+        folder.event(kind, call, data);
+        folder.event("call.started", OTHER, &json!({ "direction": "inbound" }));
+        folder.event("call.bridged", OTHER, &talk());
+        folder.run(&format!(
+            "INSERT INTO live_calls VALUES ('{OTHER}', 0, 0, '{{}}')"
+        ));
+        let expected = broken.then(|| format!("talk {OTHER}"));
+        assert_eq!(folder.broken(), Vec::from_iter(expected), "{kind}");
+    }
+}
+
+#[test]
+fn an_erased_person_breaks_no_promise() {
+    let folder = Folder::whole();
+    // What an erasure by phone leaves: every text of the person null, the rows and their counts as before.
+    folder.run(
+        "UPDATE events SET json = json_set(json, '$.data.from', NULL, '$.data.phone', NULL,
+             '$.data.erased', json('true'));
+         UPDATE callbacks SET phone = '', data = '{}'; UPDATE leads SET phone = '';
+         UPDATE calls SET caller = NULL, called = NULL; UPDATE recordings SET deleted = 1;
+         UPDATE events SET kind = 'recording.erased', json = json_set(json, '$.type',
+             'recording.erased') WHERE seq = 4",
+    );
+    folder.remove(FILE);
+    folder.remove(&FILE.replace(".wav", ".json"));
+    assert_eq!(folder.broken(), Vec::<String>::new());
 }

@@ -49,7 +49,9 @@ pub use callbacks::{CallbackFilter, Callbacks};
 pub use calls::{CallFilter, Calls};
 pub use kept::Kept;
 pub use leads::{LeadFilter, StoredLeads};
-pub use recordings::{Growth, KnownRecording, RecordingFilter, Recordings, StoredRecording, hold};
+pub use recordings::{
+    Growth, KnownRecording, RecordingFilter, Recordings, StoredRecording, hold, never_came,
+};
 pub use restore::Restored;
 pub use schema::Sync;
 pub use sinks::{DeadLetter, SinkRow, Stock};

@@ -1,7 +1,7 @@
 //! The recordings the store knows: what retention goes by, never a folder listing.
 //!
 //! A row is made by `recording.started`, completed by `recording.finished` and closed by
-//! `recording.deleted`. Age counts from the end of the call.
+//! `recording.deleted`, or at the next start when a kill left nothing of it. Age counts from the end of the call.
 
 use std::path::Path;
 
@@ -9,8 +9,9 @@ use rusqlite::{Connection, OptionalExtension as _, Row, Transaction, params};
 use serde_json::{Map, Value, json};
 
 use super::projection::{moment, text};
-use super::{chain, schema};
+use super::{Writing, chain, schema};
 use crate::engine::event::Event;
+use crate::id::CallId;
 use crate::limits;
 use crate::time::Wall;
 
@@ -79,6 +80,9 @@ pub struct RecordingFilter {
     /// How many at most.
     pub limit: usize,
 }
+
+/// What is told of a recording that has no file.
+const NEVER_CAME: &str = "the server was killed before the first sound was on the disk";
 
 const COLUMNS: &str =
     "recordings.call, file, bytes, keep_until, started, ended, caller, called, hold
@@ -228,6 +232,41 @@ pub(super) fn call_ended(
              WHERE call = ?1 AND ended IS NULL",
         )?
         .execute(params![call, at.as_millis()])?;
+    Ok(())
+}
+
+/// Closes recordings that were begun and of which nothing ever reached the disk, as the server was killed
+/// in between: each is told once, and its call says that it has none.
+///
+/// # Errors
+/// When the database refuses.
+pub fn never_came(writing: &mut Writing<'_>, calls: &[CallId]) -> rusqlite::Result<()> {
+    for call in calls {
+        let id = call.to_string();
+        let told: bool = writing
+            .rows()
+            .prepare_cached(
+                "SELECT EXISTS (SELECT 1 FROM events WHERE subject = ?1
+                 AND kind = 'recording.failed' AND json ->> '$.data.final' = 1)",
+            )?
+            .query_row([&id], |row| row.get(0))?;
+        if !told {
+            let mut says = Map::new();
+            says.insert("id".into(), json!(id));
+            says.insert("recording".into(), Value::Null);
+            says.insert("why".into(), json!(NEVER_CAME));
+            says.insert("final".into(), json!(true));
+            writing.emit("recording.failed", Some(*call), &says)?;
+        }
+        let now = writing.now().as_millis();
+        let rows = writing.rows();
+        rows.prepare_cached("UPDATE recordings SET deleted = ?2 WHERE call = ?1 AND bytes = 0")?
+            .execute(params![id, now])?;
+        rows.prepare_cached(
+            "UPDATE calls SET data = json_replace(data, '$.recording', NULL) WHERE call = ?1",
+        )?
+        .execute([&id])?;
+    }
     Ok(())
 }
 
@@ -403,6 +442,25 @@ impl Recordings {
             })
         })?;
         Ok(rows.collect::<rusqlite::Result<_>>()?)
+    }
+
+    /// Recordings that were begun and never finished: the call, and the file that was to be.
+    ///
+    /// # Errors
+    /// When the database cannot be read.
+    pub fn unfinished(&self) -> anyhow::Result<Vec<(CallId, String)>> {
+        let mut statement = self.db.prepare(
+            "SELECT call, file FROM recordings WHERE bytes = 0 AND deleted IS NULL ORDER BY call",
+        )?;
+        let rows = statement.query_map([], |row| {
+            Ok((row.get::<_, String>(0)?, row.get::<_, String>(1)?))
+        })?;
+        let mut unfinished = Vec::new();
+        for row in rows {
+            let (call, file) = row?;
+            unfinished.extend(call.parse().ok().map(|call| (call, file)));
+        }
+        Ok(unfinished)
     }
 
     /// How many recordings are kept, and how many of them are due.

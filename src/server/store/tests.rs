@@ -447,3 +447,46 @@ fn a_cursor_only_moves_on_and_survives() {
     assert_eq!(reader.cursor("crm").unwrap(), 7);
     assert_eq!(reader.dead_letters("crm").unwrap(), 1);
 }
+
+#[test]
+fn a_recording_that_a_kill_left_without_a_file_is_told_once_and_its_call_has_none() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut before = open(folder.path());
+    let call = before.call();
+    let mut told = facts("+380671112233");
+    before.event(call, "call.started", told.clone());
+    told["recording"] = json!(call.to_string());
+    before.event(call, "recording.started", told.clone());
+    before.event(call, "call.bridged", told);
+    before.wait();
+    let left = crash(folder.path());
+    let after = open(left.path());
+    let unfinished = || after.store.recordings().unwrap().unfinished().unwrap();
+    let calls: Vec<_> = unfinished().into_iter().map(|it| it.0).collect();
+    assert_eq!(calls, [call]);
+    for _ in 0..2 {
+        let calls = calls.clone();
+        let closes = move |writing: &mut Writing<'_>| never_came(writing, &calls);
+        after.store.write(closes).unwrap();
+    }
+    let events = after.events();
+    let failed: Vec<_> = events
+        .iter()
+        .filter(|event| event["type"] == "recording.failed")
+        .collect();
+    assert_eq!(failed.len(), 1, "{failed:?}");
+    assert_eq!(failed[0]["subject"], call.to_string());
+    assert_eq!(failed[0]["data"]["final"], true);
+    assert!(unfinished().is_empty());
+    let rows = after.store.recordings().unwrap();
+    assert!(rows.one(&call.to_string()).unwrap().is_none());
+    assert!(rows.known_one(&call.to_string()).unwrap().unwrap().deleted);
+    let kept = after
+        .store
+        .calls()
+        .unwrap()
+        .one(&call.to_string())
+        .unwrap()
+        .unwrap();
+    assert_eq!(kept["recording"], Value::Null, "{kept}");
+}
