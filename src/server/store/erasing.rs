@@ -12,6 +12,16 @@ use super::{Writing, schema};
 
 /// Fields that hold what somebody said or wrote of a person.
 const PERSONAL: [&str; 5] = ["name", "comment", "tags", "text", "note"];
+/// Fields of a callback that stay when its person goes.
+const COUNTED: [&str; 7] = [
+    "site",
+    "queue",
+    "reason",
+    "opened_at",
+    "due_at",
+    "overdue",
+    "count",
+];
 /// Tables whose rows are about persons: their texts are rewritten as those of events are.
 const OF_PERSONS: [&str; 2] = ["callbacks", "leads"];
 /// Events that are looked through at once.
@@ -210,15 +220,16 @@ pub fn rewrite_rows(
 pub fn close_open(writing: &mut Writing<'_>, phone: &str) -> rusqlite::Result<()> {
     let mut found = writing
         .rows()
-        .prepare("SELECT id, call FROM callbacks WHERE phone = ?1 AND open = 1")?;
+        .prepare("SELECT id, call, data FROM callbacks WHERE phone = ?1 AND open = 1")?;
     let open = found
         .query_map([phone], |row| {
-            Ok((row.get::<_, String>(0)?, row.get::<_, String>(1)?))
+            Ok((row.get(0)?, row.get(1)?, row.get::<_, String>(2)?))
         })?
-        .collect::<rusqlite::Result<Vec<_>>>()?;
+        .collect::<rusqlite::Result<Vec<(String, String, String)>>>()?;
     drop(found);
-    for (id, call) in open {
-        let mut data = Map::new();
+    for (id, call, data) in open {
+        let mut data = serde_json::from_str::<Map<String, Value>>(&data).unwrap_or_default();
+        data.retain(|field, _| COUNTED.contains(&field.as_str()));
         data.insert("id".into(), json!(id));
         data.insert("call_id".into(), json!(call));
         data.insert("phone".into(), Value::Null);
