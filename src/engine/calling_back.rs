@@ -6,10 +6,10 @@
 
 use serde_json::{Map, Value, json};
 
+use super::callback_event;
 use super::command::Refused;
 use super::commanding::{Shown, refused};
 use super::engine::Engine;
-use super::event;
 use crate::dialplan::decide::Facts;
 use crate::dialplan::dial::Dialled;
 use crate::dialplan::plan::{Rung, Target};
@@ -187,7 +187,7 @@ impl Engine {
             && let Some(callback) = self.callbacks.by_id(*id)
             && let Some(recall) = self.callbacks.lasting_recall(&callback.phone)
         {
-            deed.insert("recall".into(), event::recall_fields(Some(recall)));
+            deed.insert("recall".into(), callback_event::recall_fields(Some(recall)));
         }
     }
 
@@ -196,7 +196,7 @@ impl Engine {
         match self.callbacks.by_id(id) {
             Some(callback) => {
                 let state = self.callbacks.state(callback);
-                Value::Object(event::callback_fields(callback, state))
+                Value::Object(callback_event::callback_fields(callback, state))
             }
             None => json!({ "id": id.to_string() }),
         }
@@ -214,7 +214,8 @@ impl Engine {
             let Some(callback) = self.callbacks.pop_overdue(now.wall) else {
                 return;
             };
-            let fields = event::callback_fields(&callback, self.callbacks.state(&callback));
+            let fields =
+                callback_event::callback_fields(&callback, self.callbacks.state(&callback));
             self.record(now, "callback.overdue", None, fields);
         }
     }
@@ -225,7 +226,8 @@ impl Engine {
             self.callbacks.shift_ended(now.wall);
         }
         for callback in self.callbacks.left_over() {
-            let mut fields = event::callback_fields(&callback, self.callbacks.state(&callback));
+            let mut fields =
+                callback_event::callback_fields(&callback, self.callbacks.state(&callback));
             fields.insert("shift_end".into(), json!(true));
             self.record(now, "callback.overdue", None, fields);
         }

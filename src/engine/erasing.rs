@@ -2,10 +2,11 @@
 
 use serde_json::{Value, json};
 
+use super::callback_event;
 use super::command::Refused;
 use super::commanding::{Shown, refused};
 use super::engine::Engine;
-use super::event;
+
 use crate::ledger::callbacks::State;
 use crate::ledger::leads::LeadEnd;
 use crate::time::Now;
@@ -35,7 +36,7 @@ impl Engine {
         if let Some(callback) = self.callbacks.answered(phone) {
             self.arm_recalls(now);
             self.show_callbacks(now, callback.site.as_ref());
-            let mut fields = event::callback_fields(&callback, State::Closed);
+            let mut fields = callback_event::callback_fields(&callback, State::Closed);
             fields.insert("phone".into(), Value::Null);
             fields.insert("closed_by".into(), json!("erasure"));
             self.record(now, "callback.closed", Some(callback.call), fields);

@@ -4,15 +4,12 @@
 
 use serde_json::{Map, Value, json};
 
-use super::attempts::{attempt_fields, attempt_of};
 use crate::call::facts::{AttemptResult, CallFacts, Tried};
 use crate::call::message::News;
 use crate::id::{CallId, EventId, OperatorName, QueueName, VoicemailName};
-use crate::ledger::callbacks::{Callback, State};
-use crate::ledger::recalls::Recall;
 use crate::media::command::Recorded;
 use crate::time::{Duration, Wall};
-use crate::words::{Direction, MissedReason, Phrase};
+use crate::words::{Direction, Phrase};
 
 /// One event. The store adds `sequence` when it commits; `source` and `specversion` are the same for
 /// every event of a node.
@@ -41,7 +38,7 @@ pub(super) fn seconds(duration: Duration) -> Value {
     json!(value)
 }
 
-fn moment(wall: Option<Wall>) -> Value {
+pub(super) fn moment(wall: Option<Wall>) -> Value {
     wall.map_or(Value::Null, |wall| Value::String(wall.to_string()))
 }
 
@@ -155,104 +152,104 @@ fn legs(facts: &CallFacts) -> Vec<Value> {
 #[must_use]
 pub fn call_event(news: &News, facts: &CallFacts) -> (&'static str, Map<String, Value>) {
     let mut data = call_fields(facts);
-    let (kind, more) = match news {
-        News::Started => ("call.started", json!({})),
+    if let Value::Object(more) = added(news, facts) {
+        data.extend(more);
+    }
+    (kind(news), data)
+}
+
+const fn kind(news: &News) -> &'static str {
+    match news {
+        News::Started => "call.started",
+        News::Routed { .. } | News::Closed { .. } => "call.routed",
+        News::Unrouted => "number.unrouted",
+        News::QueueJoined { .. } => "queue.joined",
+        // Told by its own fields, see [`super::callback_event`].
+        News::CallbackAsked { .. } => "callback.opened",
+        News::RingsPatient => "callback.dialled",
+        News::QueueLeft { .. } => "queue.left",
+        News::Assigned { .. } => "operator.assigned",
+        News::OperatorAnswered { .. } => "operator.answered",
+        News::OperatorMissed { .. } => "operator.missed",
+        News::Whispered { .. } => "whisper.played",
+        News::Bridged => "call.bridged",
+        News::Held { held: true, .. } => "call.held",
+        News::Held { held: false, .. } => "call.resumed",
+        News::Transferred { .. } => "call.transferred",
+        News::RecordingStarted { .. } => "recording.started",
+        News::RecordingSilenced(Some(_)) => "recording.paused",
+        News::RecordingSilenced(None) | News::RecordingTroubled(None) => "recording.resumed",
+        News::RecordingFinished(_) => "recording.finished",
+        News::VoicemailRecorded { .. } => "voicemail.recorded",
+        News::RecordingTroubled(Some(_)) | News::RecordingFailed(_) => "recording.failed",
+        News::Ended => "call.ended",
+    }
+}
+
+fn added(news: &News, facts: &CallFacts) -> Value {
+    match news {
+        News::Started
+        | News::Unrouted
+        | News::CallbackAsked { .. }
+        | News::RingsPatient
+        | News::Bridged
+        | News::RecordingSilenced(None) => json!({}),
         News::Routed {
             targets,
             rule,
             priority,
-        } => (
-            "call.routed",
-            json!({ "targets": targets, "rule": rule, "priority": priority }),
-        ),
-        News::Closed { queue, targets } => (
-            "call.routed",
-            json!({ "targets": targets, "closed": queue }),
-        ),
-        News::Unrouted => ("number.unrouted", json!({})),
+        } => json!({ "targets": targets, "rule": rule, "priority": priority }),
+        News::Closed { queue, targets } => json!({ "targets": targets, "closed": queue }),
         News::QueueJoined {
             queue,
             position,
             wait,
-        } => ("queue.joined", joined(queue, *position, *wait)),
-        // Told by its own fields, see [`callback_fields`].
-        News::CallbackAsked { .. } => ("callback.opened", json!({})),
-        News::RingsPatient => ("callback.dialled", json!({})),
+        } => joined(queue, *position, *wait),
         News::QueueLeft {
             queue,
             reason,
             wait,
-        } => (
-            "queue.left",
-            json!({ "queue": queue, "left_reason": reason, "queue_wait_s": seconds(*wait) }),
-        ),
-        News::Assigned { operator, queue } => (
-            "operator.assigned",
-            json!({ "operator": operator, "queue": queue }),
-        ),
-        News::OperatorAnswered { operator, ring } => (
-            "operator.answered",
-            json!({ "operator": operator, "ring_s": seconds(*ring) }),
-        ),
+        } => json!({ "queue": queue, "left_reason": reason, "queue_wait_s": seconds(*wait) }),
+        News::Assigned { operator, queue } => json!({ "operator": operator, "queue": queue }),
+        News::OperatorAnswered { operator, ring } => {
+            json!({ "operator": operator, "ring_s": seconds(*ring) })
+        }
         News::OperatorMissed {
             operator,
             reason,
             ring,
-        } => (
-            "operator.missed",
-            json!({ "operator": operator, "missed_reason": reason, "ring_s": seconds(*ring) }),
-        ),
+        } => json!({ "operator": operator, "missed_reason": reason, "ring_s": seconds(*ring) }),
         News::Whispered {
             operator,
             phrase,
             played,
             whole,
-        } => (
-            "whisper.played",
-            whispered(operator, phrase.as_ref(), *played, *whole),
-        ),
-        News::Bridged => ("call.bridged", json!({})),
-        News::Held { held, by_operator } => (
-            if *held { "call.held" } else { "call.resumed" },
-            json!({ "by": if *by_operator { "operator" } else { "caller" } }),
-        ),
+        } => whispered(operator, phrase.as_ref(), *played, *whole),
+        News::Held { by_operator, .. } => {
+            json!({ "by": if *by_operator { "operator" } else { "caller" } })
+        }
         News::Transferred {
             kind,
             from,
             to,
             result,
-        } => ("call.transferred", {
+        } => {
             let transfer = json!({ "kind": kind, "from": from, "to": to, "result": result });
             json!({ "transfer": transfer })
-        }),
-        News::RecordingStarted { keep } => (
-            "recording.started",
-            json!({ "keep_s": keep.map(|keep| keep.as_secs()) }),
-        ),
-        News::RecordingSilenced(Some(silence)) => {
-            ("recording.paused", json!({ "silence": silence.as_str() }))
         }
-        News::RecordingSilenced(None) => ("recording.resumed", json!({})),
-        News::RecordingFinished(recorded) => ("recording.finished", finished(recorded)),
+        News::RecordingStarted { keep } => json!({ "keep_s": keep.map(|keep| keep.as_secs()) }),
+        News::RecordingSilenced(Some(silence)) => json!({ "silence": silence.as_str() }),
+        News::RecordingFinished(recorded) => finished(recorded),
         News::VoicemailRecorded {
             voicemail,
             length,
             file,
-        } => (
-            "voicemail.recorded",
-            message(voicemail, *length, file, facts),
-        ),
-        News::RecordingTroubled(Some(why)) => {
-            ("recording.failed", json!({ "why": why, "final": false }))
-        }
-        News::RecordingTroubled(None) => ("recording.resumed", json!({ "after": "failure" })),
-        News::RecordingFailed(why) => ("recording.failed", json!({ "why": why, "final": true })),
-        News::Ended => ("call.ended", ended(facts)),
-    };
-    if let Value::Object(more) = more {
-        data.extend(more);
+        } => message(voicemail, *length, file, facts),
+        News::RecordingTroubled(Some(why)) => json!({ "why": why, "final": false }),
+        News::RecordingTroubled(None) => json!({ "after": "failure" }),
+        News::RecordingFailed(why) => json!({ "why": why, "final": true }),
+        News::Ended => ended(facts),
     }
-    (kind, data)
 }
 
 fn whispered(
@@ -317,131 +314,4 @@ fn finished(recorded: &Recorded) -> Value {
         "sha256": recorded.sha256,
         "manifest_sha256": recorded.manifest_sha256,
     })
-}
-
-/// The place that is kept for a patient.
-#[must_use]
-pub fn recall_fields(recall: Option<&Recall>) -> Value {
-    recall.map_or(Value::Null, |recall| {
-        json!({
-            "queue": recall.queue,
-            "entered_at": recall.entered.to_string(),
-            "priority": recall.priority,
-            "to": recall.dialled,
-            "rung": recall.rung,
-            "next_at": recall.next_at.to_string(),
-        })
-    })
-}
-
-/// Reads what [`callback_fields`] wrote; none when it is something else.
-#[must_use]
-pub fn callback_of(data: &Map<String, Value>) -> Option<Callback> {
-    let text = |field: &str| data.get(field).and_then(Value::as_str);
-    let reason = text("reason")?;
-    let attempts = data.get("attempts").and_then(Value::as_array);
-    Some(Callback {
-        id: text("id")?.parse().ok()?,
-        call: text("call_id")?.parse().ok()?,
-        phone: text("phone")?.to_owned(),
-        site: text("site").map(Into::into),
-        queue: text("queue").map(Into::into),
-        dialled: text("to").unwrap_or_default().to_owned(),
-        reason: MissedReason::of(reason),
-        opened_at: wall(text("opened_at")?)?,
-        due_at: wall(text("due_at")?)?,
-        overdue: data.get("overdue").and_then(Value::as_bool) == Some(true),
-        shift_ended_at: text("shift_ended_at").and_then(wall),
-        count: u32::try_from(data.get("count")?.as_u64()?).ok()?,
-        attempts: attempts
-            .into_iter()
-            .flatten()
-            .filter_map(attempt_of)
-            .collect(),
-        note: text("note").map(str::to_owned),
-        assigned: text("assigned").map(Into::into),
-        recall: data.get("recall").and_then(recall_of),
-    })
-}
-
-/// Reads the recall of a callback.
-#[must_use]
-pub fn recall_of(fields: &Value) -> Option<Recall> {
-    let text = |field: &str| fields.get(field).and_then(Value::as_str);
-    let number = |field: &str| fields.get(field).and_then(Value::as_i64);
-    Some(Recall {
-        queue: text("queue")?.into(),
-        entered: wall(text("entered_at")?)?,
-        priority: number("priority").and_then(|it| i32::try_from(it).ok())?,
-        dialled: text("to")?.to_owned(),
-        rung: number("rung").and_then(|it| u32::try_from(it).ok())?,
-        next_at: wall(text("next_at")?)?,
-    })
-}
-
-fn wall(text: &str) -> Option<Wall> {
-    let stamp: jiff::Timestamp = text.parse().ok()?;
-    Some(Wall::from_millis(stamp.as_millisecond()))
-}
-
-/// The names of [`callback_fields`].
-pub const CALLBACK_FIELDS: [&str; 18] = [
-    "id",
-    "call_id",
-    "phone",
-    "site",
-    "queue",
-    "to",
-    "reason",
-    "state",
-    "opened_at",
-    "due_at",
-    "overdue",
-    "shift_ended_at",
-    "count",
-    "attempts",
-    "note",
-    "assigned",
-    "closed_by",
-    "recall",
-];
-
-/// The fields of a callback, and by which call it was closed.
-#[must_use]
-pub fn closed_callback_fields(callback: &Callback, by: CallId) -> Map<String, Value> {
-    let mut fields = callback_fields(callback, State::Closed);
-    fields.insert("closed_by".into(), json!(by.to_string()));
-    fields
-}
-
-/// The fields of a callback.
-#[must_use]
-pub fn callback_fields(callback: &Callback, state: State) -> Map<String, Value> {
-    let attempts: Vec<_> = callback.attempts.iter().map(attempt_fields).collect();
-    let fields = json!({
-        "id": callback.id.to_string(),
-        "call_id": callback.call.to_string(),
-        "phone": callback.phone,
-        "site": callback.site,
-        "queue": callback.queue,
-        "to": callback.dialled,
-        "reason": callback.reason,
-        "state": state.as_str(),
-        "opened_at": moment(Some(callback.opened_at)),
-        "due_at": moment(Some(callback.due_at)),
-        "overdue": callback.overdue,
-        "shift_ended_at": moment(callback.shift_ended_at),
-        "count": callback.count,
-        "attempts": attempts,
-        "note": callback.note,
-        "assigned": callback.assigned,
-        "closed_by": Value::Null,
-        "recall": recall_fields(callback.recall.as_ref()),
-    });
-    match fields {
-        Value::Object(map) => map,
-        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) | Value::Array(_) => {
-            Map::new()
-        }
-    }
 }

@@ -6,7 +6,9 @@
 
 mod arrival;
 pub mod attempts;
+pub mod callback_event;
 mod calling_back;
+mod carrying;
 mod codes;
 pub mod command;
 mod commanding;

@@ -10,8 +10,8 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
 use super::attempts::{attempt, attempt_fields};
+use super::callback_event;
 use super::engine::{Engine, EngineTimer};
-use super::event;
 use super::output::Level;
 use crate::call::call::{Call, Effects};
 use crate::call::facts::{CallFacts, Errand, PatientTry};
@@ -255,7 +255,7 @@ impl Engine {
             Verdict::None(_) => return,
         };
         self.show_callbacks(now, callback.site.as_ref());
-        let fields = event::callback_fields(&callback, self.callbacks.state(&callback));
+        let fields = callback_event::callback_fields(&callback, self.callbacks.state(&callback));
         self.record(now, kind, Some(facts.id), fields);
     }
 
@@ -423,7 +423,7 @@ impl Engine {
         }
         let next = self.next_rung(now, &facts.to);
         if let Some(callback) = self.callbacks.dials(&facts.to, next) {
-            let fields = event::callback_fields(&callback, State::Attempting);
+            let fields = callback_event::callback_fields(&callback, State::Attempting);
             self.record(now, "callback.dialled", Some(facts.id), fields);
         }
     }
@@ -465,7 +465,7 @@ impl Engine {
         let Some(callback) = self.callbacks.of(phone) else {
             return;
         };
-        let mut fields = event::callback_fields(callback, self.callbacks.state(callback));
+        let mut fields = callback_event::callback_fields(callback, self.callbacks.state(callback));
         fields.insert("attempt".into(), told);
         self.record(now, "callback.attempted", call, fields);
     }

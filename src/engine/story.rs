@@ -2,6 +2,7 @@
 
 use serde_json::{Map, Value, json};
 
+use super::callback_event;
 use super::engine::Engine;
 use super::event::{self, Event};
 use super::output::{Level, Output, Record};
@@ -132,7 +133,7 @@ impl Engine {
             }
         };
         data.insert("callback".into(), json!(callback.id.to_string()));
-        let fields = event::callback_fields(callback, self.callbacks.state(callback));
+        let fields = callback_event::callback_fields(callback, self.callbacks.state(callback));
         self.record(now, kind, Some(facts.id), fields);
         self.arm_recalls(now);
     }
@@ -154,7 +155,7 @@ impl Engine {
         }
         self.arm_recalls(now);
         self.show_callbacks(now, callback.site.as_ref());
-        let fields = event::closed_callback_fields(&callback, facts.id);
+        let fields = callback_event::closed_callback_fields(&callback, facts.id);
         self.record(now, "callback.closed", Some(facts.id), fields);
     }
 

@@ -5,7 +5,8 @@ use std::collections::BTreeMap;
 use serde_json::Value;
 
 use crate::acd::message::Wish;
-use crate::engine::event::{self, Event};
+use crate::engine::callback_event;
+use crate::engine::event::Event;
 use crate::engine::lead_event::lead_of;
 use crate::engine::output::Record;
 use crate::engine::settings::Restored;
@@ -110,7 +111,7 @@ impl Kept {
             }
             "callback.opened" | "callback.repeated" | "callback.dialled" | "callback.attempted"
             | "callback.overdue" => {
-                let known = event::callback_of(&event.data);
+                let known = callback_event::callback_of(&event.data);
                 self.callbacks
                     .extend(known.map(|callback| (id.to_owned(), callback)));
             }
@@ -133,7 +134,7 @@ impl Kept {
             callback.assigned = Some(assigned.into()).filter(|_| !assigned.is_empty());
         }
         if let Some(recall) = event.data.get("recall") {
-            callback.recall = event::recall_of(recall);
+            callback.recall = callback_event::recall_of(recall);
         }
     }
 

@@ -12,7 +12,8 @@ use serde_json::{Map, Value, json};
 
 use super::projection::{moment, text};
 use super::schema;
-use crate::engine::event::{self, CALLBACK_FIELDS, Event};
+use crate::engine::callback_event::{self, CALLBACK_FIELDS};
+use crate::engine::event::Event;
 use crate::ledger::callbacks::Callback;
 use crate::limits;
 
@@ -111,7 +112,7 @@ pub(super) fn open_of(
         .optional()?;
     Ok(data
         .and_then(|data| object(&data))
-        .and_then(|data| event::callback_of(&data)))
+        .and_then(|data| callback_event::callback_of(&data)))
 }
 
 /// The open ones, the oldest first.
@@ -123,7 +124,7 @@ pub(super) fn restore(transaction: &Transaction<'_>) -> rusqlite::Result<Vec<Cal
     let mut callbacks = Vec::new();
     while let Some(row) = rows.next()? {
         let data = object(&row.get::<_, String>(0)?);
-        callbacks.extend(data.and_then(|data| event::callback_of(&data)));
+        callbacks.extend(data.and_then(|data| callback_event::callback_of(&data)));
     }
     Ok(callbacks)
 }

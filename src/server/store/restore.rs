@@ -9,7 +9,8 @@ use serde_json::{Map, Value, json};
 use super::projection::{moment, text};
 use super::{bindings, callbacks, leads, live_calls, numbers};
 use crate::acd::message::Wish;
-use crate::engine::event::{self, CALL_FIELDS, Event};
+use crate::engine::callback_event;
+use crate::engine::event::{CALL_FIELDS, Event};
 use crate::id::{CallId, CallbackId, EventId, OperatorName, Ulid};
 use crate::ledger::answers::Answered;
 use crate::ledger::callbacks::{Callback, State};
@@ -185,7 +186,7 @@ impl Interrupted {
         } else {
             State::Open
         };
-        let data = event::callback_fields(&callback, state);
+        let data = callback_event::callback_fields(&callback, state);
         opened.insert(phone, callback);
         Ok(Some(Event {
             id: EventId(Ulid::new(self.now, rng)),

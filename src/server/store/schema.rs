@@ -449,9 +449,9 @@ mod tests {
                 .query_row("SELECT data FROM callbacks", [], |row| row.get(0))
                 .unwrap();
             let data = serde_json::from_str(&data).unwrap();
-            let callback = crate::engine::event::callback_of(&data).unwrap();
+            let callback = crate::engine::callback_event::callback_of(&data).unwrap();
             let state = crate::ledger::callbacks::State::Open;
-            let fields = crate::engine::event::callback_fields(&callback, state);
+            let fields = crate::engine::callback_event::callback_fields(&callback, state);
             assert_eq!(
                 (callback.count, callback.opened_at.as_millis()),
                 (3, 1_790_000_000_123)
