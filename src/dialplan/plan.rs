@@ -347,7 +347,20 @@ impl Dialplan {
     /// whole; and what waiting callers are told. A plan is as good without them.
     #[must_use]
     pub fn fragments(&self) -> BTreeSet<Phrase> {
-        let mut all = BTreeSet::new();
+        // What is said of whoever is called back where the template does not say it.
+        let back = Spoken {
+            callback: true,
+            ..Spoken::default()
+        };
+        let languages: BTreeSet<_> = self.numbers.iter().map(|number| number.language).collect();
+        let of_callback = languages.into_iter().flat_map(|language| {
+            let whisper = Whisper {
+                language,
+                parts: Vec::new(),
+            };
+            whisper.of_callback().about(&back).fragments()
+        });
+        let mut all: BTreeSet<_> = of_callback.collect();
         for spoken in Spoken::without_wait() {
             let whispers = self.whispers_naming(&spoken);
             all.extend(whispers.flat_map(|whisper| whisper.about(&spoken).fragments()));

@@ -113,7 +113,6 @@ impl Engine {
         self.calls.insert(id, call);
         self.queue_effects(id, effects);
         self.recognise(now, id);
-        self.lead_calls_in(now, id);
     }
 
     pub(super) fn reject(&mut self, now: Now, leg: LegId, code: u16, retry_after: Option<u32>) {

@@ -3,9 +3,9 @@
 use serde_json::{Value, json};
 
 use super::event;
-use crate::call::facts::PatientTry;
-use crate::ledger::attempts::{Attempt, Upshot};
-use crate::time::{Duration, Wall};
+use crate::call::facts::{CallFacts, PatientTry};
+use crate::ledger::attempts::{Attempt, Ringing, Upshot};
+use crate::time::{Duration, Now, Wall};
 use crate::words::CallResult;
 
 /// An attempt, as the call that made it knows it.
@@ -28,6 +28,32 @@ pub fn attempt_fields(attempt: &Attempt) -> Value {
         "sip_code": attempt.sip_code,
         "ring_s": event::seconds(attempt.ring),
         "result": attempt.result.as_str(),
+    })
+}
+
+/// The attempt that this call is about to make.
+pub(super) fn ringing(now: Now, facts: &CallFacts) -> Ringing {
+    Ringing {
+        at: now.wall,
+        operator: facts.operator.clone(),
+    }
+}
+
+/// The fields of an attempt that is under way.
+pub(super) fn ringing_fields(ringing: Option<&Ringing>) -> Value {
+    ringing.map_or(
+        Value::Null,
+        |ringing| json!({ "at": ringing.at.to_string(), "operator": ringing.operator }),
+    )
+}
+
+/// Reads what [`ringing_fields`] wrote; none when it is something else.
+pub(super) fn ringing_of(fields: &Value) -> Option<Ringing> {
+    let text = |field: &str| fields.get(field).and_then(Value::as_str);
+    let at: jiff::Timestamp = text("at")?.parse().ok()?;
+    Some(Ringing {
+        at: Wall::from_millis(at.as_millisecond()),
+        operator: text("operator").map(Into::into),
     })
 }
 

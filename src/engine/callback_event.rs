@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value, json};
 
-use super::attempts::{attempt_fields, attempt_of};
+use super::attempts::{attempt_fields, attempt_of, ringing_fields, ringing_of};
 use super::event;
 use crate::id::CallId;
 use crate::ledger::callbacks::{Callback, State};
@@ -49,6 +49,7 @@ pub fn callback_of(data: &Map<String, Value>) -> Option<Callback> {
             .flatten()
             .filter_map(attempt_of)
             .collect(),
+        ringing: data.get("ringing").and_then(ringing_of),
         note: text("note").map(str::to_owned),
         assigned: text("assigned").map(Into::into),
         recall: data.get("recall").and_then(recall_of),
@@ -76,7 +77,7 @@ fn wall(text: &str) -> Option<Wall> {
 }
 
 /// The names of [`callback_fields`].
-pub const CALLBACK_FIELDS: [&str; 18] = [
+pub const CALLBACK_FIELDS: [&str; 19] = [
     "id",
     "call_id",
     "phone",
@@ -91,6 +92,7 @@ pub const CALLBACK_FIELDS: [&str; 18] = [
     "shift_ended_at",
     "count",
     "attempts",
+    "ringing",
     "note",
     "assigned",
     "closed_by",
@@ -124,6 +126,7 @@ pub fn callback_fields(callback: &Callback, state: State) -> Map<String, Value> 
         "shift_ended_at": event::moment(callback.shift_ended_at),
         "count": callback.count,
         "attempts": attempts,
+        "ringing": ringing_fields(callback.ringing.as_ref()),
         "note": callback.note,
         "assigned": callback.assigned,
         "closed_by": Value::Null,

@@ -26,6 +26,10 @@ const SHIFT_LOOKS_BACK: Duration = Duration::from_secs(8 * 86_400);
 const SHIFT_STEP: Duration = Duration::from_secs(15 * 60);
 const MINUTE: Duration = Duration::from_secs(60);
 
+/// Why nobody outside can be rung by a plan that says nothing of it.
+pub(super) const NO_OUTBOUND: &str = "the plan has no `outbound`, so nobody outside can be called; write \
+                                      there which carrier calls go by and which numbers are allowed";
+
 impl Engine {
     /// The patient of a callback shall be rung now: for this operator, or for whoever the queue picks.
     pub(super) fn order_callback(
@@ -92,12 +96,13 @@ impl Engine {
 
     fn may_be_rung(&self, now: Now, callback: &Callback) -> Result<(), Refused> {
         let phone = callback.phone.as_str();
-        let mut calls = self.calls.values().filter(|call| !call.ended());
-        let talks = calls.any(|call| call.facts().from.as_deref() == Some(phone));
-        if talks || self.callbacks.is_under_way(phone) || self.callbacks.is_wanted(phone) {
+        if !self.may_ring(phone) || self.callbacks.is_wanted(phone) {
             let why =
-                "the patient is being called back, or on the line, already; wait for the end of it";
+                "the patient is being called, or on the line, already; wait for the end of it";
             return Err(refused(409, why));
+        }
+        if self.plan.outbound.is_none() {
+            return Err(refused(409, NO_OUTBOUND));
         }
         let why = match self.plan.dialled(phone, now.wall) {
             Ok(Dialled::Outside {

@@ -66,6 +66,7 @@ impl Engine {
             CallEffect::Give { party, to, instead } => {
                 if self.calls.get(&to).is_some_and(|to| !to.ended()) {
                     self.toll.follows(id, to);
+                    self.engaged.follows(id, to);
                 }
                 self.hand_over(now, party, to, instead);
             }

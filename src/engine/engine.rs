@@ -25,6 +25,7 @@ use crate::dialplan::plan::Dialplan;
 use crate::id::{AskId, CallId, FlowId, LegId};
 use crate::ledger::answers::Answers;
 use crate::ledger::callbacks::Callbacks;
+use crate::ledger::engaged::Engaged;
 use crate::ledger::history::History;
 use crate::ledger::leads::Leads;
 use crate::ledger::outcomes::Outcomes;
@@ -79,6 +80,7 @@ pub struct Engine {
     pub(super) desk: Desk,
     pub(super) callbacks: Callbacks,
     pub(super) leads: Leads,
+    pub(super) engaged: Engaged,
     pub(super) answers: Answers,
     pub(super) history: History,
     pub(super) outcomes: Outcomes,
@@ -122,6 +124,7 @@ impl Engine {
             desk: Desk::new(Rng::new(seed.map(|byte| byte.rotate_left(3)))),
             callbacks: Callbacks::restore(restored.callbacks, not_before),
             leads: Leads::restore(restored.leads, not_before),
+            engaged: Engaged::default(),
             answers: Answers::restore(restored.answers, now.wall),
             history: History::restore(restored.numbers),
             outcomes: Outcomes::default(),
@@ -170,6 +173,7 @@ impl Engine {
         engine.settle(now);
         engine.find_shift(now);
         engine.arm_recalls(now);
+        engine.tell_interrupted(now);
         engine.close_leads_left(now);
         engine
     }

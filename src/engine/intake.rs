@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 
 use serde_json::{Map, Value, json};
 
+use super::calling_back::NO_OUTBOUND;
 use super::command::{Actor, LeadAsked, LeadsAsked, Once, Refused, Rows};
 use super::commanding::{Shown, refused};
 use super::engine::Engine;
@@ -158,6 +159,7 @@ impl Engine {
             rung: 0,
             next_at: Some(due + behind),
             attempts: Vec::new(),
+            ringing: None,
             state: LeadState::Open,
             call: None,
         };
@@ -185,6 +187,9 @@ impl Engine {
         let phone = normalise(&asked.phone, country)
             .map_err(|bad| refused(422, &format!("`phone` is no number to call: {bad}")))?;
         let phone = phone.to_string();
+        if self.plan.outbound.is_none() {
+            return Err(refused(422, NO_OUTBOUND));
+        }
         let why = match self.plan.dialled(&phone, now.wall) {
             Ok(Dialled::Outside {
                 emergency: false, ..

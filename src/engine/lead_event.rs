@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value, json};
 
-use super::attempts::{attempt_fields, attempt_of};
+use super::attempts::{attempt_fields, attempt_of, ringing_fields, ringing_of};
 use crate::id::CallId;
 use crate::ledger::leads::{Lead, LeadEnd, LeadState, Said};
 use crate::time::Wall;
@@ -30,6 +30,7 @@ pub fn lead_fields(lead: &Lead) -> Map<String, Value> {
         "rung": lead.rung,
         "next_at": lead.next_at.map(|at| at.to_string()),
         "attempts": attempts,
+        "ringing": ringing_fields(lead.ringing.as_ref()),
         "call_id": call,
     });
     match fields {
@@ -69,6 +70,7 @@ pub fn lead_of(data: &Map<String, Value>) -> Option<Lead> {
             .flatten()
             .filter_map(attempt_of)
             .collect(),
+        ringing: data.get("ringing").and_then(ringing_of),
         state: state(text("state")?, text("result"))?,
         call,
     })
@@ -96,7 +98,7 @@ fn wall(text: &str) -> Option<Wall> {
 mod tests {
     use super::*;
     use crate::id::{LeadId, Ulid};
-    use crate::ledger::attempts::{Attempt, Upshot};
+    use crate::ledger::attempts::{Attempt, Ringing, Upshot};
     use crate::rng::Rng;
     use crate::time::Duration;
     use crate::words::CallResult;
@@ -126,6 +128,10 @@ mod tests {
                 ring: Duration::from_millis(1_250),
                 result: Upshot::Call(CallResult::Busy),
             }],
+            ringing: Some(Ringing {
+                at,
+                operator: Some("olena".into()),
+            }),
             state: LeadState::Open,
             call: Some(CallId(Ulid::new(at, &mut rng))),
         };

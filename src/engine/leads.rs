@@ -9,11 +9,10 @@ use std::sync::Arc;
 
 use serde_json::{Map, Value};
 
-use super::attempts::{attempt, attempt_fields};
+use super::attempts::{attempt, attempt_fields, ringing};
 use super::engine::{Engine, EngineTimer};
 use super::lead_event::lead_fields;
 use super::recalling::{between, moment};
-use crate::call::call::Call;
 use crate::call::facts::{CallFacts, Errand};
 use crate::call::message::CallInput;
 use crate::call::recall::Recalled;
@@ -24,7 +23,7 @@ use crate::ledger::attempts::{Attempt, Upshot, without_proof};
 use crate::ledger::leads::{Lead, LeadEnd, LeadState, Line};
 use crate::limits;
 use crate::time::{Duration, Now, Wall};
-use crate::words::{CallResult, Direction, OperatorState};
+use crate::words::{CallResult, OperatorState};
 
 /// Those who were not looked at for want of time wait so long.
 const SOON: Duration = Duration::from_secs(1);
@@ -97,6 +96,10 @@ impl Engine {
     }
 
     fn take_turn(&mut self, now: Now, lead: &Lead) -> Turn {
+        if !self.may_ring(&lead.phone) {
+            self.look_at_lead_later(now, lead.id);
+            return Turn::Taken;
+        }
         let show = match self.rung_of_leads(lead.rung) {
             Some(Rung::Call { show, .. }) => show,
             Some(Rung::Message { .. }) => {
@@ -124,8 +127,7 @@ impl Engine {
             self.look_at_lead_later(now, lead.id);
             return Turn::Closed;
         }
-        let rung_already = self.callbacks.rung_back_by(&lead.phone).is_some();
-        if rung_already || !self.dials(now, &lead.phone) {
+        if !self.dials(now, &lead.phone) {
             self.look_at_lead_later(now, lead.id);
             return Turn::Taken;
         }
@@ -219,7 +221,7 @@ impl Engine {
             return;
         };
         let (id, next) = (lead.id, self.rung_after(now, lead.rung));
-        if let Some(lease) = self.leads.dials(id, next) {
+        if let Some(lease) = self.leads.dials(id, ringing(now, facts), next) {
             let fields = lead_fields(&lease);
             self.record(now, "lead.dialled", Some(facts.id), fields);
         }
@@ -312,7 +314,13 @@ impl Engine {
         }
     }
 
-    fn tell_lead_attempt(&mut self, now: Now, id: LeadId, call: Option<CallId>, attempt: &Attempt) {
+    pub(super) fn tell_lead_attempt(
+        &mut self,
+        now: Now,
+        id: LeadId,
+        call: Option<CallId>,
+        attempt: &Attempt,
+    ) {
         if let Some(lead) = self.leads.get(id) {
             let mut fields: Map<String, Value> = lead_fields(lead);
             fields.insert("attempt".into(), attempt_fields(attempt));
@@ -339,26 +347,6 @@ impl Engine {
         if let Some(live) = live {
             self.step(now, live, CallInput::Recede);
         }
-    }
-
-    /// A call came in from this number: it is rung by nobody meanwhile.
-    pub(super) fn lead_calls_in(&mut self, now: Now, call: CallId) {
-        let arrived = self.calls.get(&call).filter(|it| !it.ended());
-        let facts = arrived.map(Call::facts);
-        let inbound = facts.filter(|it| it.direction == Direction::Inbound);
-        let Some(from) = inbound.and_then(|facts| facts.from.clone()) else {
-            return;
-        };
-        if let Some(live) = self.leads.calls_in(&from, call) {
-            self.step(now, live, CallInput::Recede);
-        }
-        self.arm_leads(now, false);
-    }
-
-    /// That call is over.
-    pub(super) fn lead_lets_go(&mut self, now: Now, call: CallId, from: &str) {
-        self.leads.lets_go(from, call, now.wall);
-        self.arm_leads(now, false);
     }
 
     /// Leads that the last run left with nothing more to try are over.

@@ -12,6 +12,7 @@ mod carrying;
 mod codes;
 pub mod command;
 mod commanding;
+mod engaging;
 #[expect(
     clippy::module_inception,
     reason = "the noun of this room is the engine itself"

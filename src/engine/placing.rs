@@ -111,6 +111,8 @@ impl Engine {
                 return Vec::new();
             }
         }
+        // By a transfer, too, somebody is on the line with that number.
+        self.engage(now, number, call);
         let mut ways = self.ways(now, number);
         if let Some(call) = self.calls.get(&call) {
             let known = &call.plan().trunks;

@@ -9,13 +9,13 @@
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
-use super::attempts::{attempt, attempt_fields};
+use super::attempts::{attempt, attempt_fields, ringing};
 use super::callback_event;
 use super::engine::{Engine, EngineTimer};
 use super::output::Level;
 use crate::call::call::{Call, Effects};
 use crate::call::facts::{CallFacts, Errand, PatientTry};
-use crate::call::message::{CallInput, World};
+use crate::call::message::World;
 use crate::call::recall::Recalled;
 use crate::dialplan::decide::{Decision, Facts};
 use crate::dialplan::dial::Dialled;
@@ -72,6 +72,10 @@ impl Engine {
     }
 
     fn climb(&mut self, now: Now, callback: &Callback, recall: &Recall) {
+        if !self.may_ring(&callback.phone) {
+            let again = now.wall + limits::RECALL_AGAIN;
+            return self.callbacks.look_again(&callback.phone, again);
+        }
         let rung = self.rung(recall.rung);
         let wanted = self.callbacks.is_wanted(&callback.phone);
         let show = match rung {
@@ -179,7 +183,7 @@ impl Engine {
 
     /// Begins a call of ours to a patient; a fault of ours is one in which there is none.
     pub(super) fn place_recall(&mut self, now: Now, recalled: Recalled) -> bool {
-        let id = recalled.id;
+        let (id, number) = (recalled.id, recalled.number.clone());
         let mut effects = Effects::new();
         let mut world = World {
             now,
@@ -201,6 +205,7 @@ impl Engine {
         };
         self.active += 1;
         self.calls.insert(id, call);
+        self.engaged.begins(&number, id);
         self.queue_effects(id, effects);
         true
     }
@@ -212,11 +217,13 @@ impl Engine {
             to: recall.dialled.clone(),
             from: Some(callback.phone.clone()),
         };
+        let decided = self.plan.decide(&facts, now.wall);
         Decision {
             targets: vec![Target::Queue(recall.queue.clone())],
             reject: None,
             site: callback.site.clone(),
-            ..self.plan.decide(&facts, now.wall)
+            whisper: decided.whisper.of_callback(),
+            ..decided
         }
     }
 
@@ -287,7 +294,7 @@ impl Engine {
         self.callbacks.of(from).map(|callback| callback.id)
     }
 
-    /// A call came in. Whoever has a recall in the same queue gets its place, and is not rung back
+    /// A call came in. Whoever has a recall in the same queue gets its place, and is rung by nobody
     /// meanwhile.
     pub(super) fn recognise(&mut self, now: Now, id: CallId) {
         let Some(call) = self.calls.get_mut(&id).filter(|call| !call.ended()) else {
@@ -299,34 +306,23 @@ impl Engine {
         let Some(from) = call.facts().from.clone() else {
             return;
         };
-        let Some(kept) = self.callbacks.calls_in(&from, id) else {
-            return;
-        };
-        let entered = moment(now, kept.recall.entered);
-        call.keep_place(kept.recall.queue, entered);
-        self.arm_recalls(now);
-        if let Some(live) = kept.live {
-            self.step(now, live, CallInput::Recede);
+        let known = self.callbacks.of(&from);
+        if let Some(recall) = known.and_then(|callback| callback.recall.as_ref()) {
+            call.keep_place(recall.queue.clone(), moment(now, recall.entered));
         }
+        self.engage(now, &from, id);
     }
 
     /// A call is over: what its number is remembered by, and what becomes of a recall of it. A talk
     /// that closes a callback is told after this.
     pub(super) fn note_ended(&mut self, now: Now, facts: &CallFacts) {
         self.remember(facts);
-        match facts.direction {
-            Direction::Inbound => {
-                if let Some(from) = &facts.from {
-                    self.callbacks.lets_go(from, facts.id, now.wall);
-                    self.lead_lets_go(now, facts.id, from);
-                }
-            }
-            Direction::Outbound => {
-                self.recall_over(now, facts);
-                self.lead_over(now, facts);
-                self.others_rang(now, facts);
-            }
-            Direction::Internal => {}
+        // The call of a recall is still its own here: what comes of that is said below.
+        self.disengage(now, facts.id);
+        if facts.direction == Direction::Outbound {
+            self.recall_over(now, facts);
+            self.lead_over(now, facts);
+            self.others_rang(now, facts);
         }
         self.arm_recalls(now);
     }
@@ -390,22 +386,18 @@ impl Engine {
         }
     }
 
-    /// Somebody dials a number whose callback is open: nobody rings the patient beside them.
+    /// An operator dials a number: nobody else rings the patient beside them.
     pub(super) fn rung_by_others(&mut self, now: Now, facts: &CallFacts) {
-        if facts.direction != Direction::Outbound {
-            return;
+        if facts.direction == Direction::Outbound {
+            self.callbacks.others_ring(&facts.to, facts.id);
+            self.engage(now, &facts.to, facts.id);
         }
-        let live = self.callbacks.others_ring(&facts.to, facts.id);
-        if let Some(live) = live {
-            self.step(now, live, CallInput::Recede);
-        }
-        self.arm_recalls(now);
     }
 
     /// A call to a patient that was none of the callback's own: it is an attempt all the same.
     fn others_rang(&mut self, now: Now, facts: &CallFacts) {
         let phone = &facts.to;
-        self.callbacks.others_rang(phone, facts.id, now.wall);
+        self.callbacks.others_rang(phone, facts.id);
         let tried = match (&facts.errand, &facts.patient) {
             (Some(Errand::Callback(_)), _) | (_, None) => return,
             (Some(Errand::Lead(_)) | None, Some(tried)) => tried,
@@ -422,7 +414,7 @@ impl Engine {
             return;
         }
         let next = self.next_rung(now, &facts.to);
-        if let Some(callback) = self.callbacks.dials(&facts.to, next) {
+        if let Some(callback) = self.callbacks.dials(&facts.to, ringing(now, facts), next) {
             let fields = callback_event::callback_fields(&callback, State::Attempting);
             self.record(now, "callback.dialled", Some(facts.id), fields);
         }
@@ -457,6 +449,17 @@ impl Engine {
             After::Stays => self.callbacks.look_again(phone, now.wall),
         }
         self.tell_attempt(now, phone, call, attempt);
+    }
+
+    /// At the start: attempts in which the last run died.
+    pub(super) fn tell_interrupted(&mut self, now: Now) {
+        for (phone, attempt) in self.callbacks.interrupted() {
+            self.tell_attempt(now, &phone, None, attempt);
+        }
+        for (lead, attempt) in self.leads.interrupted() {
+            self.leads.note_attempt(lead, attempt.clone());
+            self.tell_lead_attempt(now, lead, None, &attempt);
+        }
     }
 
     fn tell_attempt(&mut self, now: Now, phone: &str, call: Option<CallId>, attempt: Attempt) {

@@ -25,6 +25,29 @@ pub struct Attempt {
     pub result: Upshot,
 }
 
+/// An attempt that has been begun and has not been told of: a phone rings, or is about to.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Ringing {
+    /// Since when.
+    pub at: Wall,
+    /// Who would talk.
+    pub operator: Option<OperatorName>,
+}
+
+impl Ringing {
+    /// What is told of it when the process died meanwhile: nobody knows how it went.
+    #[must_use]
+    pub fn interrupted(self) -> Attempt {
+        Attempt {
+            at: self.at,
+            operator: self.operator,
+            sip_code: None,
+            ring: Duration::ZERO,
+            result: Upshot::Interrupted,
+        }
+    }
+}
+
 /// How an attempt went.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Upshot {
@@ -32,17 +55,20 @@ pub enum Upshot {
     Call(CallResult),
     /// Another program was asked to send a message.
     Message,
+    /// The process died while the phone rang.
+    Interrupted,
 }
 
 impl Upshot {
     /// Every word, by its value.
-    const WORDS: [(Self, &'static str); 6] = [
+    const WORDS: [(Self, &'static str); 7] = [
         (Self::Call(CallResult::Answered), "answered"),
         (Self::Call(CallResult::Busy), "busy"),
         (Self::Call(CallResult::NoAnswer), "no_answer"),
         (Self::Call(CallResult::Failed), "failed"),
         (Self::Call(CallResult::Cancelled), "cancelled"),
         (Self::Message, "message"),
+        (Self::Interrupted, "interrupted"),
     ];
 
     /// The word for it.
@@ -71,7 +97,7 @@ impl Attempt {
     #[must_use]
     pub fn in_vain(&self) -> bool {
         match self.result {
-            Upshot::Call(CallResult::Answered) => false,
+            Upshot::Call(CallResult::Answered) | Upshot::Interrupted => false,
             Upshot::Message => true,
             Upshot::Call(
                 CallResult::Busy

@@ -13,7 +13,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::attempts::Attempt;
+use super::attempts::{Attempt, Ringing};
 use super::due::Shift;
 use super::recalls::{Recall, Standing};
 use crate::id::{CallId, CallbackId, OperatorName, QueueName, SiteName, Ulid};
@@ -51,6 +51,8 @@ pub struct Callback {
     pub count: u32,
     /// How the patient was tried, the last [`limits::ATTEMPTS_OF_A_CALLBACK`] times.
     pub attempts: Vec<Attempt>,
+    /// The attempt that a restart would find begun.
+    pub ringing: Option<Ringing>,
     /// What people wrote of it.
     pub note: Option<String>,
     /// Who shall see to it.
@@ -193,6 +195,7 @@ impl Callbacks {
             shift_ended_at: None,
             count: 1,
             attempts: Vec::new(),
+            ringing: None,
             note: None,
             assigned: None,
             recall: None,
@@ -238,6 +241,16 @@ impl Callbacks {
             }
             open.attempts.push(attempt);
         }
+    }
+
+    /// The attempts in which the last run died, each given once.
+    pub fn interrupted(&mut self) -> Vec<(String, Attempt)> {
+        let open = self.open.iter_mut();
+        let cut = open.filter_map(|(phone, callback)| {
+            let ringing = callback.ringing.take()?;
+            Some((phone.clone(), ringing.interrupted()))
+        });
+        cut.collect()
     }
 
     /// Where an open one stands.

@@ -132,7 +132,7 @@ mod tests {
         let overdue = callbacks.pop_overdue(at(910)).unwrap();
         assert_eq!((overdue.phone.as_str(), overdue.overdue), ("1", true));
         assert_eq!(callbacks.pop_overdue(at(910)), None);
-        callbacks.others_rang("2", call, at(920));
+        callbacks.others_rang("2", call);
         // Another call of the same number changes nothing about when it was due.
         missed(&mut callbacks, "2", 915, &mut rng);
         let overdue = callbacks.pop_overdue(at(920)).unwrap();

@@ -16,7 +16,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::attempts::Attempt;
+use super::attempts::{Attempt, Ringing};
 use crate::id::{CallId, LeadId, QueueName, SiteName};
 use crate::limits;
 use crate::time::{Duration, Wall};
@@ -46,6 +46,8 @@ pub struct Lead {
     pub next_at: Option<Wall>,
     /// The attempts, the last [`limits::LEAD_ATTEMPTS`] of them.
     pub attempts: Vec<Attempt>,
+    /// The attempt that a restart would find begun.
+    pub ringing: Option<Ringing>,
     /// How far it is.
     pub state: LeadState,
     /// The call that tries, or tried last, or that closed it.
@@ -145,8 +147,6 @@ pub struct Line {
 #[derive(Clone, Debug)]
 struct Kept {
     lead: Lead,
-    /// Calls with the patient that are under way; nobody is rung meanwhile.
-    held: BTreeSet<CallId>,
     /// The call that is to ring the patient.
     live: Option<CallId>,
     /// Where it stands in its line.
@@ -234,7 +234,6 @@ impl Leads {
         }
         let kept = Kept {
             lead,
-            held: BTreeSet::new(),
             live: None,
             at: None,
         };
@@ -331,11 +330,11 @@ impl Leads {
         self.get(id).cloned()
     }
 
-    /// A lead is looked at again then, unless the patient is on the line with us.
+    /// A lead is looked at again then.
     pub fn look_again(&mut self, id: LeadId, at: Wall) {
         self.free(id);
         if let Some(kept) = self.known.get_mut(&id) {
-            let waits = kept.lead.state.end().is_none() && kept.held.is_empty();
+            let waits = kept.lead.state.end().is_none();
             if kept.lead.state == LeadState::Attempting {
                 kept.lead.state = LeadState::Open;
             }
@@ -373,13 +372,24 @@ impl Leads {
 
     /// The patient is about to be rung. Gives the lease: the lead as a restart is to find it, with the
     /// rung behind it; `next` is when the one after it is due, none when the ladder is over.
-    pub fn dials(&mut self, id: LeadId, next: Option<Wall>) -> Option<Lead> {
+    pub fn dials(&mut self, id: LeadId, ringing: Ringing, next: Option<Wall>) -> Option<Lead> {
         let kept = self.known.get_mut(&id)?;
         kept.lead.state = LeadState::Attempting;
         let mut lease = kept.lead.clone();
         lease.rung = lease.rung.saturating_add(1);
         lease.next_at = next;
+        lease.ringing = Some(ringing);
         Some(lease)
+    }
+
+    /// The attempts in which the last run died, each given once.
+    pub fn interrupted(&mut self) -> Vec<(LeadId, Attempt)> {
+        let known = self.known.values_mut();
+        let cut = known.filter_map(|kept| {
+            let ringing = kept.lead.ringing.take()?;
+            Some((kept.lead.id, ringing.interrupted()))
+        });
+        cut.collect()
     }
 
     /// Notes an attempt.
@@ -422,7 +432,6 @@ impl Leads {
         if kept.lead.state.end().is_some() {
             return None;
         }
-        kept.held.clear();
         kept.lead.state = LeadState::Closed(end);
         kept.lead.next_at = None;
         kept.lead.call = call.or(kept.lead.call);
@@ -431,23 +440,10 @@ impl Leads {
         Some(lead)
     }
 
-    /// A call of this number came in: nobody rings it while that goes on. Gives the call of ours that
-    /// was about to, if any.
-    pub fn calls_in(&mut self, phone: &str, call: CallId) -> Option<CallId> {
-        let kept = self.open_of(phone)?;
-        kept.held.insert(call);
-        let (id, live) = (kept.lead.id, kept.live);
-        self.leave_line(id);
-        live
-    }
-
-    /// A call of this number ended without a talk: when it was the last, the lead goes on.
-    pub fn lets_go(&mut self, phone: &str, call: CallId, now: Wall) {
-        let Some(kept) = self.open_of(phone) else {
-            return;
-        };
-        if kept.held.remove(&call) && kept.held.is_empty() && kept.live.is_none() {
-            let id = kept.lead.id;
+    /// Nobody is on the line with this number any more: its lead, if one waits, is looked at.
+    pub fn line_is_free(&mut self, phone: &str, now: Wall) {
+        let waits = self.open_of(phone).filter(|kept| kept.live.is_none());
+        if let Some(id) = waits.map(|kept| kept.lead.id) {
             self.look_again(id, now);
         }
     }

@@ -4,6 +4,7 @@ pub mod answers;
 pub mod attempts;
 pub mod callbacks;
 pub mod due;
+pub mod engaged;
 pub mod history;
 pub mod leads;
 pub mod outcomes;

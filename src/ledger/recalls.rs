@@ -10,11 +10,11 @@
 //!                                             the ladder is over: the callback stays open, for people
 //! ```
 //!
-//! One number has one recall, and a recall has at most one call. What a recall says, a restart brings
-//! back; who holds it, and which call is its own, ends with the process.
+//! One number has one recall, and a recall has at most one call. A recall is held while any other call
+//! has to do with its number, see [`super::engaged`]. What a recall says, a restart brings back; which
+//! call is its own ends with the process.
 
-use std::collections::BTreeSet;
-
+use super::attempts::Ringing;
 use super::callbacks::{Callback, Callbacks, Missed, Verdict};
 use crate::id::{CallId, QueueName};
 use crate::limits;
@@ -52,8 +52,6 @@ impl Recall {
 /// What becomes of a recall in this run.
 #[derive(Clone, Debug, Default)]
 pub struct Standing {
-    /// Calls of the patient that are under way; nobody is rung back meanwhile.
-    held: BTreeSet<CallId>,
     /// The call that rings back.
     live: Option<CallId>,
     /// It is about to ring the patient, or has.
@@ -64,15 +62,6 @@ pub struct Standing {
     lent: bool,
     /// Where it stands on the agenda.
     at: Option<(Wall, Wall)>,
-}
-
-/// What a patient who calls in while a recall waits finds.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub struct Kept {
-    /// The place.
-    pub recall: Recall,
-    /// The call that was about to ring them.
-    pub live: Option<CallId>,
 }
 
 impl Callbacks {
@@ -87,9 +76,7 @@ impl Callbacks {
         let standing = self.standing.entry(phone.to_owned()).or_default();
         standing.wanted = true;
         standing.lent = lent;
-        if standing.held.is_empty() {
-            self.schedule(phone, &recall, at);
-        }
+        self.schedule(phone, &recall, at);
     }
 
     /// Whether somebody outside wants a call that has not begun to ring the patient.
@@ -117,37 +104,22 @@ impl Callbacks {
         self.look_again(phone, again);
     }
 
-    /// Somebody else rings the patient: an operator who dialled the number. Nobody is rung back
-    /// meanwhile; gives the call that is about to.
-    pub fn others_ring(&mut self, phone: &str, call: CallId) -> Option<CallId> {
-        self.open.get(phone)?;
-        let calls = self.others.entry(phone.to_owned()).or_default();
-        calls.insert(call);
-        let standing = self.standing.get_mut(phone)?;
-        standing.held.insert(call);
-        let live = standing.live;
-        self.unschedule(phone);
-        live
-    }
-
-    /// That call is over. Whether it was one of an open callback's.
-    pub fn others_rang(&mut self, phone: &str, call: CallId, now: Wall) -> bool {
-        let Some(calls) = self.others.get_mut(phone) else {
-            return false;
-        };
-        let known = calls.remove(&call);
-        if calls.is_empty() {
-            self.others.remove(phone);
+    /// Somebody else rings the patient: an operator who dialled the number.
+    pub fn others_ring(&mut self, phone: &str, call: CallId) {
+        if self.open.contains_key(phone) {
+            let calls = self.others.entry(phone.to_owned()).or_default();
+            calls.insert(call);
         }
-        self.lets_go(phone, call, now);
-        known
     }
 
-    /// Whether the patient is rung, or on the line, or somebody is rung for them.
-    #[must_use]
-    pub fn is_under_way(&self, phone: &str) -> bool {
-        let standing = self.standing.get(phone);
-        self.attempts_now(phone) || standing.is_some_and(|it| !it.held.is_empty())
+    /// That call is over.
+    pub fn others_rang(&mut self, phone: &str, call: CallId) {
+        if let Some(calls) = self.others.get_mut(phone) {
+            calls.remove(&call);
+            if calls.is_empty() {
+                self.others.remove(phone);
+            }
+        }
     }
 
     /// Whether one more can be asked for.
@@ -156,7 +128,7 @@ impl Callbacks {
         self.standing.len() < limits::RECALLS && self.open.len() < limits::OPEN_CALLBACKS
     }
 
-    /// A caller asks for a callback and keeps the place. The call holds it until it has ended.
+    /// A caller asks for a callback and keeps the place.
     pub fn asked(
         &mut self,
         now: Now,
@@ -176,9 +148,7 @@ impl Callbacks {
         }
         open.recall = Some(recall);
         let callback = open.clone();
-        let standing = self.standing.entry(phone.to_owned()).or_default();
-        standing.held.insert(missed.call);
-        self.unschedule(phone);
+        self.look_at(phone, now.wall);
         match verdict {
             Verdict::Opened(_) => Verdict::Opened(callback),
             Verdict::Repeated(_) => Verdict::Repeated(callback),
@@ -186,23 +156,9 @@ impl Callbacks {
         }
     }
 
-    /// A call of this number came in. What was kept for it, if anything: nobody rings back while the
-    /// call goes on.
-    pub fn calls_in(&mut self, phone: &str, call: CallId) -> Option<Kept> {
-        let recall = self.open.get(phone)?.recall.clone()?;
-        let standing = self.standing.get_mut(phone)?;
-        standing.held.insert(call);
-        let live = standing.live;
-        self.unschedule(phone);
-        Some(Kept { recall, live })
-    }
-
-    /// A call of this number ended without a talk: when it was the last, the recall goes on.
-    pub fn lets_go(&mut self, phone: &str, call: CallId, now: Wall) {
-        let Some(standing) = self.standing.get_mut(phone) else {
-            return;
-        };
-        if standing.held.remove(&call) && standing.held.is_empty() && standing.live.is_none() {
+    /// Nobody is on the line with this number any more: its recall, if one waits, is looked at.
+    pub fn line_is_free(&mut self, phone: &str, now: Wall) {
+        if self.standing.get(phone).is_some_and(|it| it.live.is_none()) {
             self.look_at(phone, now);
         }
     }
@@ -234,9 +190,7 @@ impl Callbacks {
         if let Some(standing) = self.standing.get_mut(phone) {
             standing.live = None;
             standing.dialled = false;
-            if standing.held.is_empty() {
-                self.look_at(phone, at);
-            }
+            self.look_at(phone, at);
         }
     }
 
@@ -257,7 +211,7 @@ impl Callbacks {
 
     /// The patient is about to be rung. Gives the callback as a restart is to find it: the rung is
     /// behind it, and `next` is when the one after it is due, none when the ladder is over.
-    pub fn dials(&mut self, phone: &str, next: Option<Wall>) -> Option<Callback> {
+    pub fn dials(&mut self, phone: &str, ringing: Ringing, next: Option<Wall>) -> Option<Callback> {
         let standing = self.standing.get_mut(phone)?;
         (standing.dialled, standing.wanted, standing.lent) = (true, false, false);
         let mut callback = self.open.get(phone)?.clone();
@@ -265,6 +219,7 @@ impl Callbacks {
             .recall
             .zip(next)
             .map(|(recall, next)| recall.after(next));
+        callback.ringing = Some(ringing);
         Some(callback)
     }
 
@@ -390,33 +345,30 @@ mod tests {
     }
 
     #[test]
-    fn nobody_is_rung_back_who_is_still_on_the_line() {
+    fn what_could_not_begin_is_looked_at_again_and_at_once_when_the_line_is_free() {
         let mut book = Book::new();
-        let first = book.ask(PHONE, 0, 30);
-        assert_eq!(book.due(40), None, "the call that asked goes on");
-        book.callbacks.lets_go(PHONE, first, after(41).wall);
-        let second = book.call();
-        let kept = book.callbacks.calls_in(PHONE, second).unwrap();
-        assert_eq!((kept.recall.entered, kept.live), (after(0).wall, None));
-        assert_eq!(book.due(50), None, "the patient calls in");
-        book.callbacks.lets_go(PHONE, second, after(60).wall);
-        assert_eq!(book.due(59), None);
-        assert_eq!(book.due(60).as_deref(), Some(PHONE));
+        book.ask(PHONE, 0, 30);
+        assert_eq!(book.due(40).as_deref(), Some(PHONE));
+        book.callbacks.look_again(PHONE, after(55).wall);
+        assert_eq!(book.due(50), None);
+        book.callbacks.line_is_free(PHONE, after(50).wall);
+        assert_eq!(book.due(50).as_deref(), Some(PHONE));
         assert_eq!(book.due(60), None, "once");
+        let live = book.call();
+        book.callbacks.begun(PHONE, live);
+        book.callbacks.line_is_free(PHONE, after(60).wall);
+        assert_eq!(book.due(60), None, "it is being rung");
     }
 
     #[test]
     fn an_earlier_place_comes_first_and_is_never_lost() {
         let mut book = Book::new();
-        let (a, b) = (book.ask("1", 20, 50), book.ask("2", 10, 50));
-        for (phone, call) in [("1", a), ("2", b)] {
-            book.callbacks.lets_go(phone, call, after(50).wall);
-        }
+        book.ask("1", 20, 50);
+        book.ask("2", 10, 50);
         assert_eq!(book.due(50).as_deref(), Some("2"));
         assert_eq!(book.due(50).as_deref(), Some("1"));
         // Whoever asks again keeps the better place, and has one callback.
-        let again = book.ask("1", 60, 90);
-        book.callbacks.lets_go("1", again, after(90).wall);
+        book.ask("1", 60, 90);
         let callback = book.callbacks.of("1").unwrap();
         assert_eq!(callback.recall.as_ref().unwrap().entered, after(20).wall);
         assert_eq!((callback.count, book.callbacks.open()), (2, 2));
@@ -427,8 +379,7 @@ mod tests {
     #[test]
     fn the_ladder_is_climbed_rung_by_rung_and_the_callback_outlives_it() {
         let mut book = Book::new();
-        let asked = book.ask(PHONE, 0, 30);
-        book.callbacks.lets_go(PHONE, asked, after(30).wall);
+        book.ask(PHONE, 0, 30);
         assert!(book.due(30).is_some());
         let live = book.call();
         book.callbacks.begun(PHONE, live);
@@ -450,9 +401,9 @@ mod tests {
     #[test]
     fn a_talk_with_the_patient_ends_it_whoever_rang() {
         let mut book = Book::new();
-        let asked = book.ask(PHONE, 0, 30);
+        book.ask(PHONE, 0, 30);
         assert!(book.callbacks.answered(PHONE).is_some());
-        book.callbacks.lets_go(PHONE, asked, after(40).wall);
+        book.callbacks.line_is_free(PHONE, after(40).wall);
         assert_eq!(book.due(100), None);
         assert!(book.callbacks.standing.is_empty());
     }
@@ -471,7 +422,12 @@ mod tests {
             let callback = book.callbacks.of(PHONE).unwrap();
             assert_eq!(book.callbacks.state(callback), State::Attempting);
             if dials {
-                book.callbacks.dials(PHONE, None);
+                let ringing = Ringing {
+                    at: after(40).wall,
+                    operator: None,
+                };
+                let lease = book.callbacks.dials(PHONE, ringing.clone(), None).unwrap();
+                assert_eq!(lease.ringing, Some(ringing));
             }
             book.callbacks.not_begun(PHONE, after(50).wall);
             let callback = book.callbacks.of(PHONE).unwrap();
@@ -481,19 +437,19 @@ mod tests {
     }
 
     #[test]
-    fn nobody_is_rung_back_while_an_operator_rings_them() {
+    fn a_callback_is_attempted_while_an_operator_rings_the_patient() {
         let mut book = Book::new();
-        let asked = book.ask(PHONE, 0, 30);
-        book.callbacks.lets_go(PHONE, asked, after(30).wall);
+        book.ask(PHONE, 0, 30);
         let dials = book.call();
-        assert_eq!(book.callbacks.others_ring(PHONE, dials), None);
-        assert!(book.callbacks.is_under_way(PHONE));
+        book.callbacks.others_ring(PHONE, dials);
+        book.callbacks.others_ring("2", dials);
+        let callback = book.callbacks.of(PHONE).unwrap();
+        assert_eq!(book.callbacks.state(callback), State::Attempting);
         assert_eq!(book.callbacks.attempting().count(), 1);
-        assert_eq!(book.due(40), None);
-        assert!(book.callbacks.others_rang(PHONE, dials, after(41).wall));
-        assert!(!book.callbacks.is_under_way(PHONE));
-        assert_eq!(book.due(41).as_deref(), Some(PHONE));
-        assert!(!book.callbacks.others_rang(PHONE, dials, after(41).wall));
+        book.callbacks.others_rang(PHONE, dials);
+        book.callbacks.others_rang(PHONE, dials);
+        let callback = book.callbacks.of(PHONE).unwrap();
+        assert_eq!(book.callbacks.state(callback), State::Open);
         assert!(book.callbacks.others.is_empty());
     }
 
@@ -501,8 +457,7 @@ mod tests {
     fn a_restart_brings_each_back_once() {
         let mut book = Book::new();
         for (n, phone) in ["1", "2"].into_iter().enumerate() {
-            let asked = book.ask(phone, 20 - n as u64, 30);
-            book.callbacks.lets_go(phone, asked, after(30).wall);
+            book.ask(phone, 20 - n as u64, 30);
         }
         let live = book.call();
         assert!(book.due(30).is_some());

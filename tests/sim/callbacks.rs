@@ -361,12 +361,17 @@ fn the_end_of_each_shift_tells_what_it_leaves_over() {
                 .filter(|it| it.data.get("shift_end") == Some(&Value::Bool(true)));
             ends.count()
         };
-        if let Some(killed) = killed {
-            hall.world.run_until(at(killed));
-            hall.world.restart();
-        }
-        hall.world.run_until(at(10 * HOUR - 60_000));
+        let before = 10 * HOUR - 60_000;
+        let restart = |hall: &mut Hall, killed: Option<u64>| {
+            if let Some(killed) = killed {
+                hall.world.run_until(at(killed));
+                hall.world.restart();
+            }
+        };
+        restart(&mut hall, killed.filter(|killed| *killed < before));
+        hall.world.run_until(at(before));
         assert_eq!(ends(&hall), 0);
+        restart(&mut hall, killed.filter(|killed| *killed >= before));
         hall.world.run_until(at(13 * HOUR));
         assert_eq!(ends(&hall), 1, "killed at {killed:?}");
         calls(&mut hall, 13 * HOUR + 1_000, "+380671112202");

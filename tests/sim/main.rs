@@ -12,6 +12,7 @@ mod callbacks;
 mod commands;
 mod cuts;
 mod day;
+mod engaged;
 #[path = "../fuzz/bodies/engine_script.rs"]
 mod engine_script;
 mod erlang;

@@ -159,6 +159,21 @@ impl Whisper {
         }
     }
 
+    /// The same for somebody who is called back: said before it unless it says so itself.
+    #[must_use]
+    pub fn of_callback(mut self) -> Self {
+        let mut pieces = self.parts.iter().flat_map(|part| &part.pieces);
+        if !pieces.any(|piece| *piece == Piece::Of(Trait::Callback)) {
+            let comma = Piece::Text(", ".to_owned());
+            let part = Part {
+                optional: false,
+                pieces: vec![Piece::Of(Trait::Callback), comma],
+            };
+            self.parts.insert(0, part);
+        }
+        self
+    }
+
     /// Whether it has a word for everything that is known of this caller.
     #[must_use]
     pub fn names_all(&self, spoken: &Spoken) -> bool {
@@ -323,6 +338,25 @@ mod tests {
                 "Дзвінок з Одеси",
             ]
         );
+    }
+
+    #[test]
+    fn who_is_called_back_is_said_to_be_whatever_the_template() {
+        let back = Spoken {
+            callback: true,
+            ..Spoken::default()
+        };
+        for (template, heard) in [
+            ("Дзвінок {from}", "зворотний дзвінок, Дзвінок з Одеси"),
+            (
+                "Дзвінок {from}[, {callback}]",
+                "Дзвінок з Одеси, зворотний дзвінок",
+            ),
+            ("", "зворотний дзвінок"),
+        ] {
+            let whisper = whisper(template).of_callback();
+            assert_eq!(said(&whisper, back)[0], heard);
+        }
     }
 
     #[test]

@@ -7,6 +7,7 @@ use crate::acd::message::Wanted;
 use crate::dialplan::compile::{Options, Source, compile};
 use crate::dialplan::diagnose::Severity;
 use crate::dialplan::secrets::Secrets;
+use crate::engine::output::Record;
 use crate::id::{FlowId, OperatorName};
 use crate::sim::world::engine_settings;
 use crate::sip::flow::{Flow, Transport};

@@ -41,6 +41,7 @@ impl Book {
             rung: 0,
             next_at: Some(at(when)),
             attempts: Vec::new(),
+            ringing: None,
             state: LeadState::Open,
             call: None,
         });
@@ -80,6 +81,13 @@ fn busy(when: u64) -> Attempt {
     }
 }
 
+fn ringing() -> Ringing {
+    Ringing {
+        at: at(1),
+        operator: None,
+    }
+}
+
 #[test]
 fn one_number_has_one_open_lead_and_a_fresh_one_is_the_same() {
     let mut book = Book::new();
@@ -114,7 +122,7 @@ fn the_ladder_is_climbed_rung_by_rung() {
     book.leads.begun(id, call);
     assert_eq!(book.due(10_000), None, "it is being rung");
     assert_eq!(book.leads.rung_by(PHONE), Some(call));
-    let lease = book.leads.dials(id, Some(at(900))).unwrap();
+    let lease = book.leads.dials(id, ringing(), Some(at(900))).unwrap();
     assert_eq!((lease.rung, lease.state), (1, LeadState::Attempting));
     assert_eq!(
         book.leads.get(id).unwrap().rung,
@@ -149,19 +157,17 @@ fn the_ladder_is_climbed_rung_by_rung() {
 }
 
 #[test]
-fn who_is_on_the_line_is_not_rung() {
+fn a_lead_is_looked_at_as_soon_as_its_line_is_free() {
     let mut book = Book::new();
     let id = book.lead(PHONE, None, 0);
-    let (ours, theirs, second) = (book.call(), book.call(), book.call());
+    let (ours, theirs) = (book.call(), book.call());
     assert!(book.due(0).is_some());
     book.leads.begun(id, ours);
-    assert_eq!(book.leads.calls_in(PHONE, theirs), Some(ours));
-    book.leads.look_again(id, at(5));
-    assert_eq!(book.due(10), None);
-    book.leads.calls_in(PHONE, second);
-    book.leads.lets_go(PHONE, theirs, at(20));
-    assert_eq!(book.due(30), None, "there is another call");
-    book.leads.lets_go(PHONE, second, at(40));
+    book.leads.line_is_free(PHONE, at(5));
+    assert_eq!(book.due(10), None, "a call of its own is under way");
+    book.leads.look_again(id, at(55));
+    assert_eq!(book.due(30), None);
+    book.leads.line_is_free(PHONE, at(40));
     assert_eq!(book.due(39), None);
     assert_eq!(book.due(40).as_deref(), Some(PHONE));
     book.sound();
@@ -171,7 +177,7 @@ fn who_is_on_the_line_is_not_rung() {
             .close(id, LeadEnd::Elsewhere, Some(theirs))
             .is_some()
     );
-    book.leads.lets_go(PHONE, theirs, at(50));
+    book.leads.line_is_free(PHONE, at(50));
     assert_eq!((book.due(60), book.leads.open()), (None, 0));
     book.sound();
 }
@@ -202,8 +208,8 @@ fn a_restart_rings_nobody_twice_and_forgets_nobody() {
     let kept = |lead: &Lead| lead.clone();
     let saved = vec![
         kept(book.leads.get(open).unwrap()),
-        book.leads.dials(leased, Some(at(900))).unwrap(),
-        book.leads.dials(last, None).unwrap(),
+        book.leads.dials(leased, ringing(), Some(at(900))).unwrap(),
+        book.leads.dials(last, ringing(), None).unwrap(),
         book.leads.connected(talking).unwrap(),
         book.leads.close(over, LeadEnd::NotReached, None).unwrap(),
     ];

@@ -212,6 +212,7 @@ impl Interrupted {
             shift_ended_at: None,
             count: 1,
             attempts: Vec::new(),
+            ringing: None,
             note: None,
             assigned: None,
             recall: None,

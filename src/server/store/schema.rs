@@ -212,7 +212,7 @@ UPDATE callbacks SET data = json_object(
     'state', CASE open WHEN 1 THEN 'open' ELSE 'closed' END,
     'opened_at', strftime('%Y-%m-%dT%H:%M:%fZ', opened / 1000.0, 'unixepoch'),
     'due_at', strftime('%Y-%m-%dT%H:%M:%fZ', due / 1000.0, 'unixepoch'),
-    'overdue', json('false'), 'shift_ended_at', NULL, 'count', count, 'attempts', json('[]'),
+    'overdue', json('false'), 'shift_ended_at', NULL, 'count', count, 'attempts', json('[]'), 'ringing', NULL,
     'note', NULL, 'assigned', NULL, 'closed_by', NULL, 'recall', json(recall));
 ALTER TABLE callbacks DROP COLUMN recall;
 CREATE INDEX callbacks_by_phone ON callbacks(phone, id);

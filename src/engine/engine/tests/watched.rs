@@ -182,6 +182,7 @@ fn callbacks_from_before_a_restart_wait_at_once() {
         shift_ended_at: None,
         count: 1,
         attempts: Vec::new(),
+        ringing: None,
         note: None,
         assigned: None,
         recall: None,
