@@ -193,6 +193,19 @@ pub fn asked_for(text: &str) -> Option<String> {
     Some(if plus { format!("+{digits}") } else { digits })
 }
 
+/// Whether a text names the number with these digits: as a whole, and not as a part of a longer one.
+/// Zeros before it are the way abroad.
+#[must_use]
+pub fn named_in(text: &str, digits: &str) -> bool {
+    let is_digit = |it: char| it.is_ascii_digit();
+    !digits.is_empty()
+        && text.match_indices(digits).any(|(at, found)| {
+            let before = text.get(..at).unwrap_or_default();
+            let after = text.get(at + found.len()..).unwrap_or_default();
+            !before.trim_end_matches('0').ends_with(is_digit) && !after.starts_with(is_digit)
+        })
+}
+
 /// Gives a compact number, or the pattern of one, its international form.
 pub fn international(compact: &str, country: Country, length: Length) -> Result<String, BadNumber> {
     if let Some(digits) = compact.strip_prefix('+') {
@@ -257,6 +270,28 @@ mod tests {
 
     fn ru(text: &str) -> String {
         normalised_or_kept(text, Country::Ru)
+    }
+
+    #[test]
+    fn a_number_is_named_as_a_whole_alone() {
+        for named in [
+            "+380671112233",
+            "00380671112233",
+            "sip:380671112233@a",
+            "7, 380671112233.",
+        ] {
+            assert!(named_in(named, "380671112233"), "{named}");
+        }
+        for other in [
+            "+3806711122334",
+            "1380671112233",
+            "10380671112233",
+            "+38067111223",
+            "",
+        ] {
+            assert!(!named_in(other, "380671112233"), "{other}");
+        }
+        assert!(!named_in("+380671112233", ""));
     }
 
     #[test]

@@ -38,6 +38,7 @@ impl Engine {
             self.show_callbacks(now, callback.site.as_ref());
             let mut fields = callback_event::callback_fields(&callback, State::Closed);
             fields.insert("phone".into(), Value::Null);
+            fields.insert("note".into(), Value::Null);
             fields.insert("closed_by".into(), json!("erasure"));
             self.record(now, "callback.closed", Some(callback.call), fields);
         }

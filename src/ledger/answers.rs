@@ -7,6 +7,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::limits;
+use crate::number::named_in;
 use crate::time::Wall;
 
 /// One answer.
@@ -86,10 +87,12 @@ impl Answers {
         }
     }
 
-    /// Forgets the answers that have this text in them; an answer without its request tells nobody
-    /// anything. Gives how many.
-    pub fn erase(&mut self, text: &str) -> usize {
-        let found = self.by_key.values().filter(|it| it.answer.contains(text));
+    /// Forgets the answers that name this number; an answer without its request tells nobody anything.
+    /// Gives how many.
+    pub fn erase(&mut self, phone: &str) -> usize {
+        let digits = phone.trim_start_matches('+');
+        let answers = self.by_key.values();
+        let found = answers.filter(|it| named_in(&it.answer, digits));
         let keys: Vec<_> = found.map(|it| it.key.clone()).collect();
         for key in &keys {
             self.forget(key);

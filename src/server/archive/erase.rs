@@ -67,7 +67,7 @@ impl Archive {
         let traces = self.may_erase(phone)?;
         let digits = digits(phone);
         let seqs = self.store.seeker()?.events(&digits, &traces.calls)?;
-        if seqs.is_empty() && traces.calls.is_empty() {
+        if seqs.is_empty() && traces.calls.is_empty() && !traces.known {
             let why = "nothing is known of this number; write it in full, like +380671112233";
             return Err(Undone::refused(404, why));
         }

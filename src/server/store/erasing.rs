@@ -9,6 +9,7 @@ use rusqlite::{Connection, OptionalExtension as _, params};
 use serde_json::{Map, Value, json};
 
 use super::{Writing, schema};
+use crate::number::named_in;
 
 /// Fields that hold what somebody said or wrote of a person.
 const PERSONAL: [&str; 5] = ["name", "comment", "tags", "text", "note"];
@@ -42,6 +43,8 @@ pub struct Traces {
     pub ours: bool,
     /// Whether a call with the number has not ended.
     pub live: bool,
+    /// Whether callbacks, leads or the past know the number, also when no call and no event is kept.
+    pub known: bool,
     /// Where events went.
     pub sinks: Vec<String>,
 }
@@ -84,6 +87,13 @@ impl Seeker {
         traces.live = self.db.query_row(
             "SELECT EXISTS (SELECT 1 FROM live_calls
              WHERE data ->> 'from' = ?1 OR data ->> 'to' = ?1)",
+            [phone],
+            |row| row.get(0),
+        )?;
+        traces.known = self.db.query_row(
+            "SELECT EXISTS (SELECT 1 FROM callbacks WHERE phone = ?1)
+                 OR EXISTS (SELECT 1 FROM leads WHERE phone = ?1)
+                 OR EXISTS (SELECT 1 FROM numbers WHERE number = ?1)",
             [phone],
             |row| row.get(0),
         )?;
@@ -133,7 +143,7 @@ impl Seeker {
                 let (kind, json) = (row.get_ref(1)?.as_str()?, row.get_ref(2)?.as_str()?);
                 // What was said of a call after its end names it in the data alone.
                 let said = kind == "audit.action" && calls.iter().any(|call| json.contains(call));
-                if said || json.contains(digits) {
+                if said || named_in(json, digits) {
                     found.push(last);
                 }
             }
@@ -195,16 +205,29 @@ pub fn rewrite_rows(
              WHERE call = ?1",
         )?
         .execute(params![call, phone, Value::Object(data).to_string()])?;
+        // One that was closed without the number is found by its call alone.
+        rows.prepare_cached(
+            "UPDATE callbacks SET data = json_set(data, '$.note', NULL) WHERE call = ?1",
+        )?
+        .execute([call])?;
     }
     for table in OF_PERSONS {
-        rewrite_table(rows, table, digits)?;
+        rewrite_table(rows, table, phone, digits)?;
     }
     rows.execute(
         "UPDATE leads SET state = 'closed', data = json_set(data, '$.state', 'closed')
          WHERE phone = '' AND state <> 'closed'",
         [],
     )?;
-    rows.execute("DELETE FROM answers WHERE instr(answer, ?1) > 0", [digits])?;
+    let mut found = rows.prepare("SELECT key, answer FROM answers WHERE instr(answer, ?1) > 0")?;
+    let found = found.query_map([digits], |row| {
+        Ok((row.get::<_, String>(0)?, row.get::<_, String>(1)?))
+    })?;
+    for (key, answer) in found.collect::<rusqlite::Result<Vec<_>>>()? {
+        if named_in(&answer, digits) {
+            rows.execute("DELETE FROM answers WHERE key = ?1", [key])?;
+        }
+    }
     rows.execute("DELETE FROM numbers WHERE number = ?1", [phone])?;
     rows.execute(
         "UPDATE dead_letters SET why = 'erased' WHERE instr(why, ?1) > 0",
@@ -255,31 +278,46 @@ pub fn close_open(writing: &mut Writing<'_>, phone: &str) -> rusqlite::Result<()
     Ok(())
 }
 
-/// Rewrites every text of a table that has the number in it. Its first column is the key.
-fn rewrite_table(rows: &Connection, table: &str, digits: &str) -> rusqlite::Result<()> {
-    let mut columns =
-        rows.prepare("SELECT name FROM pragma_table_info(?1) WHERE type = 'TEXT' ORDER BY cid")?;
+/// Rewrites the rows of a table that are about this number, or have it in a text. Its first column is
+/// the key.
+fn rewrite_table(
+    rows: &Connection,
+    table: &str,
+    phone: &str,
+    digits: &str,
+) -> rusqlite::Result<()> {
+    let mut columns = rows
+        .prepare("SELECT name FROM pragma_table_info(?1) WHERE type = 'TEXT' ORDER BY cid DESC")?;
     let columns = columns
         .query_map([table], |row| row.get::<_, String>(0))?
         .collect::<rusqlite::Result<Vec<_>>>()?;
-    let Some((key, texts)) = columns.split_first() else {
+    let Some((key, texts)) = columns.split_last() else {
         return Ok(());
     };
+    // `phone`, by which rows are found, comes after what was said of the person.
     for column in texts {
-        let sql = format!("SELECT {key}, {column} FROM {table} WHERE instr({column}, ?1) > 0");
+        let sql = format!(
+            "SELECT {key}, {column}, phone = ?1 FROM {table}
+             WHERE {column} IS NOT NULL AND (phone = ?1 OR instr({column}, ?2) > 0)"
+        );
         let found = rows
             .prepare(&sql)?
-            .query_map([digits], |row| {
-                Ok((row.get::<_, String>(0)?, row.get::<_, String>(1)?))
+            .query_map([phone, digits], |row| {
+                let about: bool = row.get(2)?;
+                Ok((row.get::<_, String>(0)?, row.get::<_, String>(1)?, about))
             })?
             .collect::<rusqlite::Result<Vec<_>>>()?;
         let sql = format!("UPDATE {table} SET {column} = ?2 WHERE {key} = ?1");
-        for (id, text) in found {
+        for (id, text, about) in found {
             let fields = serde_json::from_str::<Map<String, Value>>(&text);
-            let text = fields.map_or(String::new(), |mut fields| {
-                scrub(&mut fields, digits);
-                Value::Object(fields).to_string()
-            });
+            let text = match fields {
+                Ok(mut fields) if about || named_in(&text, digits) => {
+                    scrub(&mut fields, digits);
+                    Value::Object(fields).to_string()
+                }
+                Err(_) if named_in(&text, digits) => String::new(),
+                Ok(_) | Err(_) => continue,
+            };
             rows.execute(&sql, params![id, text])?;
         }
     }
@@ -305,7 +343,7 @@ pub(super) fn scrub(data: &mut Map<String, Value>, digits: &str) {
 /// Texts with the number in them become null, however deep they stand.
 fn forget(value: &mut Value, digits: &str) {
     match value {
-        Value::String(text) if text.contains(digits) => *value = Value::Null,
+        Value::String(text) if named_in(text, digits) => *value = Value::Null,
         Value::Array(items) => items.iter_mut().for_each(|item| forget(item, digits)),
         Value::Object(fields) => fields.values_mut().for_each(|field| forget(field, digits)),
         Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => {}

@@ -24,7 +24,7 @@ pub fn erase(folder: &Path, digits: &str) -> io::Result<u64> {
         Err(error) => return Err(error),
     };
     let from = digits.len().saturating_sub(LAST_DIGITS);
-    let wanted = digits.get(from..).unwrap_or(digits).as_bytes();
+    let wanted = digits.get(from..).unwrap_or(digits);
     let mut count = 0;
     for path in files {
         let bytes = match fs::read(&path) {
@@ -49,11 +49,15 @@ pub fn erase(folder: &Path, digits: &str) -> io::Result<u64> {
 }
 
 /// The same entry with nothing in it, of the same length; none when it does not speak of the number.
-fn blotted(entry: Entry, wanted: &[u8]) -> Option<Vec<u8>> {
+fn blotted(entry: Entry, wanted: &str) -> Option<Vec<u8>> {
     let Entry::Message(mut seen) = entry else {
         return None;
     };
-    let speaks = seen.bytes.windows(wanted.len()).any(|it| it == wanted);
+    let text = String::from_utf8_lossy(&seen.bytes);
+    let speaks = text.match_indices(wanted).any(|(at, found)| {
+        let after = text.get(at + found.len()..).unwrap_or_default();
+        !after.starts_with(|it: char| it.is_ascii_digit())
+    });
     if wanted.is_empty() || !speaks {
         return None;
     }
