@@ -14,6 +14,7 @@ use reqwest::{Client, Method};
 use serde_json::Value;
 use tokio::runtime::{Builder, Runtime};
 
+use crate::dialplan::diagnose::{Problem, Severity};
 use crate::limits;
 use crate::server::admin::socket_in;
 use crate::server::clock::Clock;
@@ -41,24 +42,30 @@ pub struct DataArgs {
 }
 
 impl DataArgs {
-    /// Reads the settings, if they are named.
+    /// Reads the settings, if they are named. Secrets are the server's: one that this shell has not is
+    /// missed only where it is needed, see [`Data::whole`].
     ///
     /// # Errors
     /// What is wrong with them, a line each.
     pub fn open(&self) -> Result<Data> {
-        if let Some(folder) = &self.data {
-            let settings = Settings {
-                data: folder.clone(),
-                ..Settings::default()
-            };
-            return Ok(Data { settings });
-        }
-        let settings = Settings::load(self.config.as_deref()).map_err(|problems| {
-            let problems: Vec<_> = problems.iter().map(ToString::to_string).collect();
-            anyhow!(problems.join("\n"))
-        })?;
-        Ok(Data { settings })
+        let (settings, problems) = match (&self.data, &self.config) {
+            (None, Some(path)) => Settings::read(path, Severity::Warning),
+            (Some(folder), _) => {
+                let mut settings = Settings::default();
+                settings.data.clone_from(folder);
+                (Some(settings), Vec::new())
+            }
+            (None, None) => (Some(Settings::default()), Vec::new()),
+        };
+        let settings = settings.ok_or_else(|| told(&problems))?;
+        let config = self.config.clone();
+        Ok(Data { settings, config })
     }
+}
+
+fn told(problems: &[Problem]) -> anyhow::Error {
+    let problems: Vec<_> = problems.iter().map(ToString::to_string).collect();
+    anyhow!(problems.join("\n"))
 }
 
 /// A data folder, and the settings it was found by.
@@ -66,6 +73,7 @@ impl DataArgs {
 pub struct Data {
     /// The settings; those of a folder that was named alone are the defaults.
     pub settings: Settings,
+    config: Option<PathBuf>,
 }
 
 impl Data {
@@ -73,6 +81,15 @@ impl Data {
     #[must_use]
     pub fn folder(&self) -> &Path {
         &self.settings.data
+    }
+
+    /// The settings as a server would read them, no secret missing.
+    ///
+    /// # Errors
+    /// What is wrong with them, a line each.
+    pub fn whole(&self) -> Result<&Settings> {
+        Settings::load(self.config.as_deref()).map_err(|problems| told(&problems))?;
+        Ok(&self.settings)
     }
 
     /// What is kept there, to read.
@@ -108,7 +125,7 @@ impl Data {
     pub fn take(&self) -> Result<Store> {
         // A folder that is no server's would become one.
         self.kept()?;
-        let sinks = self.settings.sinks.iter().map(|sink| sink.name.clone());
+        let sinks = self.whole()?.sinks.iter().map(|sink| sink.name.clone());
         // A folder may be far from its plan.
         let due = plans::callback_due(&self.settings.dialplans);
         let options = StoreOptions {
@@ -206,6 +223,22 @@ mod tests {
         }
         assert_eq!(folder.path().read_dir().unwrap().count(), 0);
         assert!(data.running().unwrap().is_none());
+    }
+
+    #[test]
+    fn a_secret_of_the_server_is_missed_only_where_it_is_needed() {
+        let folder = tempfile::tempdir().unwrap();
+        let config = folder.path().join("strowger.yaml");
+        let text = "data: calls\nsinks: { erp: { postgres: \"${env:STROWGER_NO_SUCH_DSN}\" } }\n";
+        std::fs::write(&config, text).unwrap();
+        let args = DataArgs {
+            config: Some(config),
+            data: None,
+        };
+        let data = args.open().unwrap();
+        assert_eq!(data.folder(), Path::new("calls"));
+        let told = data.whole().unwrap_err().to_string();
+        assert!(told.contains("no `STROWGER_NO_SUCH_DSN`"), "{told}");
     }
 
     #[test]

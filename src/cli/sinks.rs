@@ -103,7 +103,7 @@ fn look(data: &Data) -> Result<Value> {
     if let Some(server) = data.running()? {
         return server.get("/v1/sinks");
     }
-    let settings = &data.settings;
+    let settings = data.whole()?;
     overview(&data.kept()?.reader()?, &settings.sinks, settings.keep)
 }
 

@@ -13,7 +13,7 @@ use super::{Sink, SinkKind};
 use crate::dialplan::diagnose::Problems;
 use crate::dialplan::plan::Secret;
 use crate::dialplan::read::{self, Fields, Words};
-use crate::dialplan::yaml::Entry;
+use crate::dialplan::yaml::{Entry, Value};
 use crate::server::outbox::{self, Template};
 
 const SINK: Words = Words {
@@ -189,6 +189,12 @@ fn one_of(words: &[&str]) -> String {
         Some((last, others)) if !others.is_empty() => format!("{} or {last}", others.join(", ")),
         Some(_) | None => quoted.concat(),
     }
+}
+
+/// Whether what stands there is a reference that leads nowhere, which has been told.
+fn is_unset(fields: &Fields<'_>, key: &str) -> bool {
+    let node = fields.get(key);
+    node.is_some_and(|node| matches!(&node.value, Value::Scalar(scalar) if scalar.unset))
 }
 
 /// The file of the authority that signed a server's certificate.

@@ -2,7 +2,7 @@
 
 use reqwest::Url;
 
-use super::authority;
+use super::{authority, is_unset};
 use crate::dialplan::diagnose::Problems;
 use crate::dialplan::plan::Secret;
 use crate::dialplan::read::Fields;
@@ -17,6 +17,9 @@ const SUBJECT_BYTES: usize = 128;
 
 /// Reads the words of the sink. The address may bear a password: no message shows it.
 pub(super) fn read(fields: &Fields<'_>, problems: &mut Problems<'_>) -> Option<SinkKind> {
+    if is_unset(fields, "nats") {
+        return None;
+    }
     let mut login = None;
     let mut servers = Vec::new();
     for address in fields.text("nats", problems)?.split(',') {

@@ -2,7 +2,7 @@
 
 use tokio_postgres::Config;
 
-use super::authority;
+use super::{authority, is_unset};
 use crate::dialplan::diagnose::Problems;
 use crate::dialplan::read::Fields;
 use crate::server::settings::SinkKind;
@@ -12,6 +12,9 @@ const VERIFYING: [&str; 2] = ["sslmode=verify-full", "sslmode=verify-ca"];
 
 /// Reads the words of the sink. The address may bear a password: no message shows it.
 pub(super) fn read(fields: &Fields<'_>, problems: &mut Problems<'_>) -> Option<SinkKind> {
+    if is_unset(fields, "postgres") {
+        return None;
+    }
     let mut text = fields.text("postgres", problems)?;
     for word in VERIFYING {
         text = text.replace(word, "sslmode=require");
