@@ -343,10 +343,8 @@ impl Call {
     ) {
         let farewell = self.farewell_for(cause);
         match self.phase {
-            Phase::Talking => {
-                self.facts.ended_by = Some(Party::Caller);
-                self.end(world, Outcome::Answered, None, farewell, fx);
-            }
+            // By neither of the two.
+            Phase::Talking => self.end(world, Outcome::Answered, None, farewell, fx),
             // Asked for, and promised: the callback is what became of this caller.
             Phase::Confirming(_) => {
                 let reason = Some(MissedReason::Abandoned);

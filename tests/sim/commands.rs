@@ -204,6 +204,10 @@ fn no_command_in_no_phase_loses_a_caller() {
             }
             let goes_on = !ends && phase != "ended";
             assert_eq!(exchange.talks("carrier", &caller), goes_on, "{line}");
+            if ends && done.is_ok() {
+                let ended = exchange.event("call.ended");
+                assert!(ended.data.get("ended_by").is_none(), "{line}");
+            }
             // Whoever rings now answers, and everybody hangs up at last.
             for phone in PHONES {
                 if exchange.rings(phone) {
