@@ -101,6 +101,11 @@ impl<S: Send + Sync, T: DeserializeOwned> FromRequest<S> for Body<T> {
                 }
             }
         })?;
+        // A list of values would be taken for the fields in their order, which nobody means.
+        if body.trim_ascii_start().first() != Some(&b'{') {
+            let why = "the body is no object; send one, like {\"field\": \"value\"}";
+            return Err(Problem::senseless(why.to_owned()));
+        }
         Ok(Self(read))
     }
 }

@@ -74,6 +74,10 @@ fn moment(text: &str) -> Result<Wall, Problem> {
 }
 
 fn read<T: DeserializeOwned>(value: Value) -> Result<T, Problem> {
+    if !value.is_object() {
+        let why = "a lead is an object like {\"phone\": \"067 111 22 33\"}";
+        return Err(Problem::senseless(why.to_owned()));
+    }
     serde_json::from_value(value).map_err(|error| {
         let why = format!("a lead cannot be: {error}; several are a `list` and its `leads`");
         Problem::senseless(why)

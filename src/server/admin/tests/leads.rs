@@ -66,15 +66,33 @@ async fn a_list_is_taken_row_by_row_and_found_page_by_page() {
     rows[2] = json!({ "phone": "+380671112201", "colour": "red" });
     rows[3] = json!("+380671112201");
     rows[4] = json!({ "phone": "+380670000000" });
+    // The fields of a lead in their order, without their names.
+    rows[5] = json!([
+        "+380671112203",
+        null,
+        null,
+        null,
+        null,
+        null,
+        null,
+        null,
+        null,
+        null
+    ]);
     let body = json!({ "list": "recall-nov", "leads": rows }).to_string();
     assert!(body.len() > limits::HTTP_BODY);
     let told = send(&hall, "list-1", &body).await;
     assert_eq!(told.status, 202, "{}", told.body);
     let told = told.json();
     let sums = ["received", "duplicates", "refused"].map(|sum| told[sum].as_u64().unwrap());
-    assert_eq!(sums, [limits::LEAD_ROWS as u64 - 4, 1, 3]);
+    assert_eq!(sums, [limits::LEAD_ROWS as u64 - 5, 1, 4]);
     let of_row = |row: usize, field: &str| told["leads"][row][field].clone();
-    for (row, why) in [(1, "no queue"), (2, "colour"), (3, "a lead cannot be")] {
+    for (row, why) in [
+        (1, "no queue"),
+        (2, "colour"),
+        (3, "a lead is"),
+        (5, "a lead is"),
+    ] {
         assert_eq!(of_row(row, "status"), 422);
         assert!(
             of_row(row, "detail").as_str().unwrap().contains(why),
@@ -113,6 +131,9 @@ async fn a_list_is_taken_row_by_row_and_found_page_by_page() {
         let body = json!({ "list": "x", "leads": rows }).to_string();
         assert_eq!(send(&hall, "", &body).await.status, status);
     }
+    let told = send(&hall, "", r#"["+380671112204"]"#).await;
+    assert_eq!(told.status, 422);
+    assert!(told.problem().contains("no object"), "{}", told.body);
     let huge = format!(r#"{{"phone":"{}"}}"#, "1".repeat(limits::LEADS_BODY));
     assert_eq!(send(&hall, "", &huge).await.status, 413);
     hall.close().await;
