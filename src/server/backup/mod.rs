@@ -2,6 +2,7 @@
 //!
 //! ```text
 //! TO/strowger.db       what `VACUUM INTO` gives: one transaction, without a journal
+//! TO/ledger.reserve    what the database of a full disk had not taken; mostly there is none
 //! TO/recordings/…      the files of the recordings that this database knows
 //! TO/backup.jsonl      what is in it, with hashes; written last, so that a backup is whole or none
 //! ```

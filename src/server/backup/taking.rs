@@ -17,7 +17,7 @@ use anyhow::{Context as _, Result};
 use super::{Entry, Head, LIST, Sum, Tail, VERSION, copy, empty_folder, hash, settle};
 use crate::media::manifest::Manifest;
 use crate::server::media::OPEN;
-use crate::server::store::{DATABASE, Kept, RecordingFilter, Recordings, StoredRecording};
+use crate::server::store::{DATABASE, Kept, RESERVE, RecordingFilter, Recordings, StoredRecording};
 use crate::time::Wall;
 
 /// The folder of the recordings, in the data and in a backup.
@@ -47,6 +47,7 @@ pub fn take(data: &Path, to: &Path, now: Wall, progress: impl Fn(usize, usize)) 
         done += 1;
         taking.bring(&recording).map(drop)
     })?;
+    kept.copy_reserve_to(&to.join(RESERVE))?;
     kept.copy_to(&to.join(DATABASE))?;
     let copied = Kept::open(to)?.recordings()?;
     let mut missing = 0;
@@ -204,7 +205,8 @@ fn list(to: &Path, known: &Recordings, now: Wall) -> Result<Sum> {
     })?)?;
     let mut sum = Sum::default();
     let mut folders = vec![to.join(RECORDINGS)];
-    let mut files = vec![to.join(DATABASE)];
+    let mut files = vec![to.join(DATABASE), to.join(RESERVE)];
+    files.retain(|path| path.exists());
     loop {
         while let Some(path) = files.pop() {
             let below = path.strip_prefix(to).unwrap_or(&path);
@@ -217,7 +219,7 @@ fn list(to: &Path, known: &Recordings, now: Wall) -> Result<Sum> {
                 .and_then(|name| name.to_str())
                 .unwrap_or_default();
             let call = call.split('.').next().unwrap_or_default();
-            if name != DATABASE && known.one(call)?.is_none() {
+            if ![DATABASE, RESERVE].contains(&name.as_str()) && known.one(call)?.is_none() {
                 fs::remove_file(&path)?;
                 continue;
             }

@@ -4,6 +4,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use serde_json::json;
+use sha2::{Digest as _, Sha256};
 
 use super::restoring::restore;
 use super::taking::take;
@@ -13,7 +14,7 @@ use crate::id::{AskId, CallId, EventId, Ulid};
 use crate::limits;
 use crate::rng::Rng;
 use crate::server::clock::Clock;
-use crate::server::store::{Kept, Store, StoreOptions, Sync};
+use crate::server::store::{Kept, RESERVE, Store, StoreOptions, Sync};
 use crate::time::Wall;
 
 const NOW: Wall = Wall::from_millis(1_790_000_000_000);
@@ -26,18 +27,22 @@ struct House {
     rng: Rng,
 }
 
+fn options(on_committed: impl Fn(AskId) + Send + 'static) -> StoreOptions {
+    StoreOptions {
+        sync: Sync::Normal,
+        sinks: Vec::new(),
+        rng: Rng::new([1; 32]),
+        clock: Clock::start(),
+        callback_due: limits::CALLBACK_DUE,
+        on_committed: Box::new(on_committed),
+    }
+}
+
 impl House {
     fn new() -> Self {
         let folder = tempfile::tempdir().unwrap();
         let (sender, committed) = std::sync::mpsc::channel();
-        let options = StoreOptions {
-            sync: Sync::Normal,
-            sinks: Vec::new(),
-            rng: Rng::new([1; 32]),
-            clock: Clock::start(),
-            callback_due: limits::CALLBACK_DUE,
-            on_committed: Box::new(move |id| sender.send(id).unwrap_or(())),
-        };
+        let options = options(move |id| sender.send(id).unwrap_or(()));
         let (store, _) = Store::open(&folder.path().join("data"), "odesa-1", options).unwrap();
         Self {
             folder,
@@ -160,6 +165,47 @@ fn what_is_restored_is_what_was_there_and_nothing_else() {
     );
     // The store went on working.
     house.recording(false);
+}
+
+/// What a server with a full disk writes beside its database.
+fn reserve_with(text: &str) -> Vec<u8> {
+    let (generation, place) = (7_u64.to_le_bytes(), 16_u64.to_le_bytes());
+    let sum = Sha256::new()
+        .chain_update(generation)
+        .chain_update(place)
+        .chain_update(text)
+        .finalize();
+    let length = u32::try_from(text.len()).unwrap().to_le_bytes();
+    let parts: [&[u8]; 5] = [
+        b"STROWGER",
+        &generation,
+        &length,
+        &sum[..8],
+        text.as_bytes(),
+    ];
+    parts.concat()
+}
+
+#[test]
+fn what_waits_in_the_reserve_of_a_full_disk_comes_along() {
+    let mut house = House::new();
+    house.backup("before");
+    let nothing = house.path("before").join(RESERVE);
+    assert!(!nothing.exists(), "an empty reserve is not copied");
+    let id = Ulid::new(NOW, &mut house.rng);
+    let event = json!({
+        "id": id.to_string(), "kind": "call.missed", "subject": null, "time": 1, "data": {"a": 1},
+    });
+    let file = house.path("data").join(RESERVE);
+    fs::write(file, reserve_with(&event.to_string())).unwrap();
+    assert_eq!(house.backup("copy").files, 2);
+    let back = house.path("back");
+    assert_eq!(restored(&house.path("copy"), &back, false).unwrap(), 0);
+    let (store, _) = Store::open(&back, "odesa-1", options(|_| {})).unwrap();
+    drop(store);
+    let events = Kept::open(&back).unwrap().reader().unwrap();
+    let events = events.after(0, 100).unwrap();
+    assert!(events.iter().any(|it| it.json.contains(&id.to_string())));
 }
 
 #[test]

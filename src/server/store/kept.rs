@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context as _, ensure};
 
 use super::chain::Chain;
+use super::reserve::Reserve;
 use super::{Calls, EventReader, Recordings, Store, schema, snapshot};
 use crate::time::Wall;
 
@@ -49,6 +50,17 @@ impl Kept {
     pub fn copy_to(&self, to: &Path) -> anyhow::Result<()> {
         snapshot::take(&schema::open_reader(&self.database)?, to)
             .with_context(|| format!("cannot copy the database to {}; free space", to.display()))
+    }
+
+    /// Copies what the ledger's reserve keeps because the database could not; false when that is
+    /// nothing. Before [`Kept::copy_to`], so that what leaves the reserve meanwhile is in the database.
+    ///
+    /// # Errors
+    /// When it cannot be read, or the copy not written.
+    pub fn copy_reserve_to(&self, to: &Path) -> anyhow::Result<bool> {
+        let folder = self.database.parent().unwrap_or(Path::new(""));
+        Reserve::copy(folder, to)
+            .with_context(|| format!("cannot copy the ledger's reserve to {}", to.display()))
     }
 
     /// Where the database is.

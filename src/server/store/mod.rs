@@ -52,6 +52,7 @@ pub use leads::{LeadFilter, StoredLeads};
 pub use recordings::{
     Growth, KnownRecording, RecordingFilter, Recordings, StoredRecording, hold, never_came,
 };
+pub use reserve::NAME as RESERVE;
 pub use restore::Restored;
 pub use schema::Sync;
 pub use sinks::{DeadLetter, SinkRow, Stock};

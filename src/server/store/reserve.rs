@@ -11,7 +11,7 @@
 //! second journal: as soon as the database has everything, what was here is wiped.
 
 use std::fs::{File, OpenOptions};
-use std::io;
+use std::io::{self, BufWriter, Write as _};
 use std::os::unix::fs::FileExt as _;
 use std::path::Path;
 
@@ -24,7 +24,7 @@ use crate::engine::event::Event;
 use crate::time::Wall;
 
 /// The file's name in a data folder.
-pub(super) const NAME: &str = "ledger.reserve";
+pub const NAME: &str = "ledger.reserve";
 const MAGIC: [u8; 8] = *b"STROWGER";
 const HEAD: u64 = 16;
 const FRAME: usize = 12;
@@ -90,6 +90,48 @@ impl Reserve {
             reserve.size = reserve.file.metadata()?.len().min(size);
         }
         Ok((reserve, events))
+    }
+
+    /// Copies what lies in a folder's file to the new file `to`, beside a server that may be writing;
+    /// false when nothing does.
+    ///
+    /// # Errors
+    /// It cannot be read, or the copy not written.
+    pub(super) fn copy(folder: &Path, to: &Path) -> io::Result<bool> {
+        let file = match File::open(folder.join(NAME)) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(false),
+            opened => opened?,
+        };
+        let size = file.metadata()?.len();
+        let mut from = Self {
+            file,
+            size,
+            generation: 0,
+            at: HEAD,
+        };
+        let Some(generation) = from.generation() else {
+            return Ok(false);
+        };
+        from.generation = generation;
+        let mut copy = None;
+        while let Some((text, end)) = from.frame() {
+            let copy = match &mut copy {
+                Some(copy) => copy,
+                None => {
+                    let mut begun = BufWriter::new(File::create_new(to)?);
+                    begun.write_all(&MAGIC)?;
+                    begun.write_all(&generation.to_le_bytes())?;
+                    copy.insert(begun)
+                }
+            };
+            copy.write_all(&u32::try_from(text.len()).unwrap_or(0).to_le_bytes())?;
+            copy.write_all(&from.sum(from.at, &text))?;
+            copy.write_all(&text)?;
+            from.at = end;
+        }
+        let Some(copy) = copy else { return Ok(false) };
+        copy.into_inner()?.sync_all()?;
+        Ok(true)
     }
 
     /// Whether something is in it.
@@ -295,6 +337,22 @@ mod tests {
         );
         put(&mut again, &all[..1]).unwrap();
         assert_eq!(left(folder.path()), all[..1]);
+    }
+
+    #[test]
+    fn a_copy_has_what_is_in_it_and_nothing_makes_none() {
+        let (folder, to) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+        let copy = || Reserve::copy(folder.path(), &to.path().join(NAME)).unwrap();
+        assert!(!copy(), "there is no file");
+        let (mut reserve, _) = Reserve::open(folder.path(), SIZE).unwrap();
+        assert!(!copy(), "it is empty");
+        assert!(!to.path().join(NAME).exists());
+        let all = events(3);
+        put(&mut reserve, &all).unwrap();
+        assert!(copy());
+        let copied = fs::metadata(to.path().join(NAME)).unwrap().len();
+        assert_eq!(copied, reserve.at, "what is empty is not copied");
+        assert_eq!(left(to.path()), all);
     }
 
     #[test]
