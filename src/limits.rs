@@ -296,6 +296,8 @@ pub const STORE_QUEUE: usize = 65_536;
 /// Work on the store's rows that somebody waits for is committed within this, or they hear that the disk
 /// refuses it; it is done all the same once the disk takes it.
 pub const STORE_WRITE: Duration = Duration::from_secs(10);
+/// A wall clock that moves by more than this beside the time that passes was set, or the machine slept.
+pub const CLOCK_SET: Duration = Duration::from_secs(30);
 /// Records that wait in memory while the disk refuses; with more nothing is taken from the queue, which
 /// fills.
 pub const STORE_HELD: usize = 32_768;

@@ -91,6 +91,14 @@ impl Wall {
     }
 }
 
+impl Wall {
+    /// The same moment on a clock that was set by so many milliseconds.
+    #[must_use]
+    pub const fn moved(self, millis: i64) -> Self {
+        Self(self.0.saturating_add(millis))
+    }
+}
+
 impl Add<Duration> for Wall {
     type Output = Self;
     fn add(self, rhs: Duration) -> Self {
@@ -118,6 +126,16 @@ pub struct Now {
     pub mono: Instant,
     /// What people and other systems call the time.
     pub wall: Wall,
+}
+
+impl Now {
+    /// By how many milliseconds the wall clock was set since `earlier`: what it moved by beside the time
+    /// that passed.
+    #[must_use]
+    pub fn set_since(self, earlier: Self) -> i64 {
+        let expected = earlier.wall + self.mono.since(earlier.mono);
+        self.wall.as_millis().saturating_sub(expected.as_millis())
+    }
 }
 
 /// When the engine wants to be called again, and why.

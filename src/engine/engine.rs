@@ -99,6 +99,7 @@ pub struct Engine {
     pub(super) work: VecDeque<Work>,
     pub(super) outputs: VecDeque<Output>,
     pub(super) next_arrival: Instant,
+    pub(super) clock: Now,
     pub(super) draining: bool,
     pub(super) turned_away: u64,
     pub(super) refusals: Refusals,
@@ -144,6 +145,7 @@ impl Engine {
             work: VecDeque::new(),
             outputs: VecDeque::new(),
             next_arrival: Instant::START,
+            clock: now,
             draining: false,
             turned_away: 0,
             refusals: Refusals::default(),
@@ -157,13 +159,8 @@ impl Engine {
         engine.show_all_callbacks(now);
         engine.desk.restore(restored.wishes);
         engine.forgive(now);
-        let mut users: Vec<_> = restored
-            .bindings
-            .iter()
-            .map(|binding| binding.user.clone())
-            .collect();
-        users.sort();
-        users.dedup();
+        let users = restored.bindings.iter();
+        let users: BTreeSet<_> = users.map(|it| it.user.clone()).collect();
         engine.endpoint.restore(restored.bindings);
         for operator in users {
             if engine.endpoint.bindings(&operator).next().is_some() {
@@ -180,6 +177,7 @@ impl Engine {
 
     /// Handles one input to quiescence.
     pub fn handle_input(&mut self, now: Now, input: Input<'_>) {
+        self.look_at_clock(now);
         match input {
             Input::Sip { flow, bytes } => self.endpoint.handle_packet(now, flow, bytes),
             Input::FlowDown { flow } => {

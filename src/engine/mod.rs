@@ -9,6 +9,7 @@ pub mod attempts;
 pub mod callback_event;
 mod calling_back;
 mod carrying;
+mod clock;
 mod codes;
 pub mod command;
 mod commanding;

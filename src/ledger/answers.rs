@@ -80,6 +80,15 @@ impl Answers {
         }
     }
 
+    /// The clock on the wall was set by so many milliseconds: no answer is older for it.
+    pub fn clock_set(&mut self, millis: i64) {
+        for known in self.by_key.values_mut() {
+            known.at = known.at.moved(millis);
+        }
+        let keys = self.by_key.values().map(|it| (it.at, it.key.clone()));
+        self.by_age = keys.collect();
+    }
+
     fn forget(&mut self, key: &str) {
         if let Some(known) = self.by_key.remove(key) {
             self.bytes = self.bytes.saturating_sub(weight(&known));
@@ -109,6 +118,18 @@ const fn weight(answered: &Answered) -> usize {
 mod tests {
     use super::*;
     use crate::time::Duration;
+
+    #[test]
+    fn a_clock_that_is_set_by_a_day_forgets_nothing() {
+        let mut answers = Answers::default();
+        answers.keep(answered("a", 0, "first"), hour(0));
+        answers.keep(answered("b", 1, "second"), hour(1));
+        answers.clock_set(24 * 3_600_000);
+        assert_eq!(answers.meet("a", "f", hour(25)), Met::Same("first"));
+        answers.keep(answered("c", 48, "third"), hour(48));
+        assert_eq!(answers.meet("a", "f", hour(48)), Met::New);
+        assert_eq!(answers.meet("b", "f", hour(48)), Met::Same("second"));
+    }
 
     fn answered(key: &str, at: u64, answer: &str) -> Answered {
         Answered {

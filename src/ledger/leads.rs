@@ -448,6 +448,24 @@ impl Leads {
         }
     }
 
+    /// The clock on the wall, which showed `before`, was set by so many milliseconds: a next attempt is
+    /// as far away as it was. The time that was named for a first one stays.
+    pub fn clock_set(&mut self, before: Wall, millis: i64) {
+        self.lines.clear();
+        for (id, kept) in &mut self.known {
+            let lead = &mut kept.lead;
+            let named = lead.rung == 0 && lead.next_at.is_some_and(|at| at > before);
+            if !named {
+                lead.next_at = lead.next_at.map(|at| at.moved(millis));
+                kept.at = kept.at.map(|at| at.moved(millis));
+            }
+            if let Some(at) = kept.at {
+                let line = line_of(&kept.lead);
+                self.lines.entry(line).or_default().insert((at, *id));
+            }
+        }
+    }
+
     /// Forgets everybody with this number. Gives how many leads it had.
     pub fn erase(&mut self, phone: &str) -> usize {
         let of_phone = self.known.values().filter(|it| it.lead.phone == phone);

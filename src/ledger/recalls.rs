@@ -270,6 +270,30 @@ impl Callbacks {
         }
     }
 
+    /// The clock on the wall was set by so many milliseconds: what waits for a time on it waits as long
+    /// as before, and keeps its place.
+    pub fn clock_set(&mut self, millis: i64) {
+        for open in self.open.values_mut() {
+            if !open.overdue {
+                open.due_at = open.due_at.moved(millis);
+            }
+            if let Some(recall) = &mut open.recall {
+                recall.entered = recall.entered.moved(millis);
+                recall.next_at = recall.next_at.moved(millis);
+            }
+        }
+        for standing in self.standing.values_mut() {
+            let at = standing.at.take();
+            standing.at = at.map(|(at, entered)| (at.moved(millis), entered.moved(millis)));
+        }
+        let due = std::mem::take(&mut self.due).into_iter();
+        self.due = due.map(|(at, phone)| (at.moved(millis), phone)).collect();
+        let agenda = std::mem::take(&mut self.agenda).into_iter();
+        self.agenda = agenda
+            .map(|(at, entered, phone)| (at.moved(millis), entered.moved(millis), phone))
+            .collect();
+    }
+
     pub(super) fn forget_standing(&mut self, phone: &str) {
         self.unschedule(phone);
         self.standing.remove(phone);

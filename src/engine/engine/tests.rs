@@ -49,6 +49,8 @@ struct Bench {
     sent: Vec<String>,
     asked: Vec<AskId>,
     events: Vec<&'static str>,
+    /// Of them, those that came after the store was last asked.
+    unasked: Vec<&'static str>,
     alarms: Vec<String>,
 }
 
@@ -75,6 +77,7 @@ impl Bench {
             sent: Vec::new(),
             asked: Vec::new(),
             events: Vec::new(),
+            unasked: Vec::new(),
             alarms: Vec::new(),
         };
         bench.after(10_000);
@@ -123,8 +126,16 @@ impl Bench {
                     self.sent.push(String::from_utf8_lossy(&bytes).into_owned());
                 }
                 Output::Media(MediaCommand::Open { leg, .. }) => opened.push(leg),
-                Output::Ask { id, .. } => self.asked.push(id),
-                Output::Record(Record::Event(event)) => self.events.push(event.kind),
+                Output::Ask { id, question } => {
+                    self.asked.push(id);
+                    if matches!(question, Question::Committed) {
+                        self.unasked.clear();
+                    }
+                }
+                Output::Record(Record::Event(event)) => {
+                    self.events.push(event.kind);
+                    self.unasked.push(event.kind);
+                }
                 Output::Log(line) if line.level <= Level::Warn => self.alarms.push(line.text),
                 Output::Media(_)
                 | Output::Record(_)
@@ -249,6 +260,105 @@ fn the_last_message_leaves_after_500_ms_whatever_the_store_does() {
     bench.after(900_000);
     assert_eq!(bench.events.last(), Some(&"callback.overdue"));
     assert!(bench.engine.timers.is_empty(), "a timer is left");
+}
+
+/// A call has just ended: its end and its callback are in the store's hands, the question whether they
+/// are on the disk behind them, and the message that ends the caller's leg has not been sent.
+fn ends_on_the_disk_first(bench: &mut Bench, callback: bool, sent: impl Fn(&Bench) -> bool) {
+    assert!(bench.events.contains(&"call.ended"), "{:?}", bench.events);
+    assert_eq!(bench.events.contains(&"callback.opened"), callback);
+    let late = |it: &&'static str| ["call.ended", "callback.opened"].contains(it);
+    assert!(!bench.unasked.iter().any(|it| late(it)));
+    assert!(!sent(bench), "it left before the answer");
+    bench.commit();
+    assert!(sent(bench), "it left with the answer");
+    assert_eq!(bench.alarms, Vec::<String>::new());
+}
+
+/// A caller who waits in the queue, answered.
+fn waiting() -> (Bench, String) {
+    let mut bench = Bench::new(|_| {});
+    bench.invite(1);
+    bench.commit();
+    let tag = bench.to_tag(1);
+    bench.request("ACK", 1, 1, &tag, "");
+    bench.commit();
+    bench.after(10_000);
+    bench.commit();
+    (bench, tag)
+}
+
+#[test]
+fn the_200_to_a_callers_bye_leaves_after_outcome_and_callback_are_on_disk() {
+    let (mut bench, tag) = waiting();
+    bench.request("BYE", 2, 1, &tag, "");
+    ends_on_the_disk_first(&mut bench, true, |bench| {
+        status(bench.last(1, "2 BYE")) == Some("200")
+    });
+}
+
+#[test]
+fn our_bye_leaves_after_outcome_and_callback_are_on_disk() {
+    let says_bye = |bench: &Bench| bench.sent.iter().any(|it| it.starts_with("BYE "));
+    let (mut bench, _) = waiting();
+    for _ in 0..600 {
+        if bench.events.contains(&"call.ended") {
+            break;
+        }
+        bench.after(100);
+    }
+    ends_on_the_disk_first(&mut bench, true, says_bye);
+    // Stopping is no exception.
+    let (mut bench, _) = waiting();
+    bench.tell(Input::HangUpAll);
+    ends_on_the_disk_first(&mut bench, true, says_bye);
+}
+
+#[test]
+fn a_final_response_to_the_caller_leaves_after_outcome_and_callback_are_on_disk() {
+    let answers = |wanted: &'static str| {
+        move |bench: &Bench| status(bench.last(1, "1 INVITE")) == Some(wanted)
+    };
+    let mut bench = Bench::new(|_| {});
+    bench.invite(1);
+    bench.hear(
+        "CANCEL sip:0800301231@192.0.2.1 SIP/2.0\r\n\
+         Via: SIP/2.0/UDP 203.0.113.10:5060;branch=z9hG4bK1-1-INVITE\r\n\
+         Max-Forwards: 70\r\nFrom: <sip:380671112233@203.0.113.10>;tag=f1\r\n\
+         To: <sip:0800301231@192.0.2.1>\r\nCall-ID: call1\r\nCSeq: 1 CANCEL\r\n\
+         Content-Length: 0\r\n\r\n",
+    );
+    assert_eq!(status(bench.last(1, "1 CANCEL")), Some("200"));
+    // So soon that nobody is called back.
+    ends_on_the_disk_first(&mut bench, false, answers("487"));
+
+    let mut bench = Bench::new(|_| {});
+    let unheard_of = SDP.replace("RTP/AVP 8", "RTP/AVP 97") + "a=rtpmap:97 nothing/8000\r\n";
+    bench.request("INVITE", 1, 1, "", &unheard_of);
+    bench.commit();
+    ends_on_the_disk_first(&mut bench, true, answers("488"));
+}
+
+#[test]
+fn a_clock_that_is_set_makes_no_callback_overdue_and_none_late() {
+    const HOUR: i64 = 3_600_000;
+    let (mut bench, tag) = waiting();
+    bench.request("BYE", 2, 1, &tag, "");
+    bench.commit();
+    let overdue = |bench: &Bench| {
+        let told = bench.events.iter().filter(|it| **it == "callback.overdue");
+        told.count()
+    };
+    // Fourteen of the fifteen minutes, over steps of an hour and of a day, both ways.
+    for millis in [HOUR, -HOUR, 24 * HOUR, -25 * HOUR, 60_000, 0, 0] {
+        bench.now.wall = bench.now.wall.moved(millis);
+        bench.after(120_000);
+        assert_eq!(overdue(&bench), 0, "{millis}");
+    }
+    bench.after(62_000);
+    assert_eq!(overdue(&bench), 1);
+    let said = bench.alarms.iter().filter(|it| it.contains("the clock"));
+    assert_eq!(said.count(), 5);
 }
 
 #[test]

@@ -89,6 +89,25 @@ fn ringing() -> Ringing {
 }
 
 #[test]
+fn a_clock_that_is_set_moves_what_waits_and_leaves_a_time_that_was_named() {
+    let mut book = Book::new();
+    let tried = book.lead("1", None, 0);
+    assert_eq!(book.due(0).as_deref(), Some("1"));
+    book.leads.climb(tried, Some(at(600)));
+    book.lead("2", None, 3_000);
+    book.leads.clock_set(at(100), 3_600_000);
+    book.sound();
+    assert_eq!(book.due(3_700).as_deref(), Some("2"));
+    assert_eq!(book.due(4_199), None);
+    assert_eq!(book.due(4_200).as_deref(), Some("1"));
+    // One that is due already does not wait for an hour that comes twice.
+    book.lead("3", None, 8_000);
+    book.leads.clock_set(at(8_000), -3_600_000);
+    book.sound();
+    assert_eq!(book.due(4_400).as_deref(), Some("3"));
+}
+
+#[test]
 fn one_number_has_one_open_lead_and_a_fresh_one_is_the_same() {
     let mut book = Book::new();
     let window = Duration::from_secs(600);
