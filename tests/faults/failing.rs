@@ -34,7 +34,7 @@ impl Failing {
         Self {
             under: under.to_owned(),
             folder: tempfile::tempdir().unwrap(),
-            library: library(),
+            library: library("failing", SOURCE),
         }
     }
 
@@ -78,15 +78,15 @@ impl Failing {
     }
 }
 
-/// The compiled library; made once for each text of its source.
-fn library() -> PathBuf {
+/// The compiled library `tests/faults/NAME.c`; made once for each text of its source.
+pub fn library(name: &str, text: &str) -> PathBuf {
     let mut hasher = DefaultHasher::new();
-    SOURCE.hash(&mut hasher);
+    text.hash(&mut hasher);
     let folder = Path::new(env!("CARGO_TARGET_TMPDIR"));
-    let library = folder.join(format!("failing-{:016x}.so", hasher.finish()));
+    let library = folder.join(format!("{name}-{:016x}.so", hasher.finish()));
     if !library.exists() {
-        let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/faults/failing.c");
-        let mine = folder.join(format!("failing-{}.so", process::id()));
+        let source = Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("tests/faults/{name}.c"));
+        let mine = folder.join(format!("{name}-{}.so", process::id()));
         let words = ["-O2", "-Wall", "-shared", "-fPIC", "-pthread", "-o"];
         let compiled = Command::new("cc")
             .args(words)
@@ -95,7 +95,7 @@ fn library() -> PathBuf {
             .arg("-ldl")
             .status()
             .expect("the C compiler `cc` is needed");
-        assert!(compiled.success(), "failing.c does not compile");
+        assert!(compiled.success(), "{name}.c does not compile");
         fs::rename(mine, &library).unwrap();
     }
     library

@@ -17,6 +17,7 @@
 mod broken;
 mod broker;
 mod buses;
+mod clock_steps;
 mod counter;
 mod crowd;
 mod database;
