@@ -88,6 +88,7 @@ impl Engine {
         let Some(call) = self.calls.remove(&id) else {
             return;
         };
+        self.engaged.ends(id);
         for leg in call.legs() {
             self.legs.remove(&leg);
             for timer in [CallTimer::MediaOpen(leg), CallTimer::TrunkSilent(leg)] {

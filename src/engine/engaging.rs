@@ -6,6 +6,7 @@
 //! kept in [`crate::ledger::engaged`].
 
 use super::engine::Engine;
+use crate::call::call::Call;
 use crate::call::message::CallInput;
 use crate::id::CallId;
 use crate::time::Now;
@@ -19,6 +20,9 @@ impl Engine {
     /// Somebody else's call has to do with this number from now on: what is about to ring it recedes. A
     /// patient who has answered is not let go.
     pub(super) fn engage(&mut self, now: Now, number: &str, call: CallId) {
+        if self.calls.get(&call).is_none_or(Call::ended) {
+            return;
+        }
         self.engaged.begins(number, call);
         let callback = self.callbacks.rung_back_by(number);
         let lead = self.leads.rung_by(number);
@@ -33,9 +37,10 @@ impl Engine {
     pub(super) fn disengage(&mut self, now: Now, call: CallId) {
         for number in self.engaged.ends(call) {
             self.callbacks.line_is_free(&number, now.wall);
-            self.leads.line_is_free(&number, now.wall);
+            if self.leads.line_is_free(&number, now.wall) {
+                self.leads_now(now);
+            }
         }
         self.arm_recalls(now);
-        self.arm_leads(now, false);
     }
 }

@@ -6,7 +6,6 @@ use super::callback_event;
 use super::command::Refused;
 use super::commanding::{Shown, refused};
 use super::engine::Engine;
-
 use crate::ledger::callbacks::State;
 use crate::ledger::leads::LeadEnd;
 use crate::time::Now;

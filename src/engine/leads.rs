@@ -55,7 +55,11 @@ impl Engine {
             (false, Duration::ZERO) => limits::RECALL_AGAIN,
             (false, wait) => wait.min(limits::RECALL_AGAIN),
         };
-        self.timers.set(EngineTimer::Leads, now.mono + wait);
+        // Whoever is due is put off by nothing that happens meanwhile.
+        let set = self.timers.due(&EngineTimer::Leads);
+        let at = now.mono + wait;
+        let at = set.map_or(at, |set| set.min(at));
+        self.timers.set(EngineTimer::Leads, at);
     }
 
     /// Begins every lead that is due and may begin, those of the website first.

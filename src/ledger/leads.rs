@@ -440,12 +440,15 @@ impl Leads {
         Some(lead)
     }
 
-    /// Nobody is on the line with this number any more: its lead, if one waits, is looked at.
-    pub fn line_is_free(&mut self, phone: &str, now: Wall) {
+    /// Nobody is on the line with this number any more: its lead, if one waits, is looked at. Gives
+    /// whether one does.
+    pub fn line_is_free(&mut self, phone: &str, now: Wall) -> bool {
         let waits = self.open_of(phone).filter(|kept| kept.live.is_none());
-        if let Some(id) = waits.map(|kept| kept.lead.id) {
+        let waits = waits.map(|kept| kept.lead.id);
+        if let Some(id) = waits {
             self.look_again(id, now);
         }
+        waits.is_some()
     }
 
     /// The clock on the wall, which showed `before`, was set by so many milliseconds: a next attempt is

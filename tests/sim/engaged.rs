@@ -127,6 +127,14 @@ fn a_lead_that_comes_while_the_patient_is_on_the_line_waits_and_a_talk_closes_it
             (closed[0].data["result"].as_str(), reached.rang),
             (Some(end), rang)
         );
+        if !answered {
+            let ended = told(&hall, "call.ended")[0].time.as_millis();
+            let began = told(&hall, "call.started")[1].time.as_millis();
+            assert!(
+                (0..1_000).contains(&(began - ended)),
+                "at once: {began} {ended}"
+            );
+        }
         // The talk for the lead closes the callback of the missed call as well.
         let callbacks = (
             told(&hall, "callback.opened").len(),
