@@ -324,6 +324,8 @@ pub const FORECAST_DAYS: usize = 366;
 pub const DISK_WARN_DAYS: usize = 14;
 /// With less space than this the disk counts as full in the forecast.
 pub const DISK_RESERVE: u64 = 1 << 30;
+/// A database up to here is written anew while calls go on when a person is erased, in about a second.
+pub const VACUUM_BYTES: u64 = 128 << 20;
 /// Why a recording is held, in characters; a longer reason is refused.
 pub const HOLD_REASON: usize = 200;
 /// Faults of an archive that `strowger recordings verify` lists; the rest is counted.

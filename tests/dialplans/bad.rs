@@ -42,6 +42,15 @@ fn names_in_a_file_that_cannot_be_read_are_not_called_unknown() {
 }
 
 #[test]
+fn one_queue_alone_cannot_be_left_out_of_the_recordings() {
+    let plan = "recording: { keep: 90d }\noperators: { olena: { password: x } }\nqueues:\n  all: { operators: [olena], recording: false }\n";
+    let told = said(&[("a.yaml", plan)]);
+    assert!(told.contains("takes only `{ keep: TIME }`"), "{told}");
+    let plan = plan.replace("false", "{ keep: 30d }");
+    assert!(!said(&[("a.yaml", &plan)]).contains("recording"));
+}
+
+#[test]
 fn a_chain_of_overflow_is_bounded() {
     let chain = |length: usize| {
         let queues = (0..length).map(|index| {

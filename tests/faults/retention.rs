@@ -40,7 +40,7 @@ impl Archive {
             sinks: Vec::new(),
             rng: Rng::new([1; 32]),
             clock: Clock::start(),
-            callback_due: strowger::limits::CALLBACK_DUE,
+            callback_due: limits::CALLBACK_DUE,
             on_committed: Box::new(|_| {}),
         };
         let (store, _) = Store::open(folder.path(), "f10", options).unwrap();

@@ -9,6 +9,7 @@ use crate::dialplan::plan::{Accept, Recording};
 use crate::dialplan::read::Fields;
 use crate::dialplan::schema;
 use crate::dialplan::whisper::{Fault, FaultKind, NAMES, Template};
+use crate::dialplan::yaml::Value;
 use crate::limits;
 use crate::time::Duration;
 use crate::words::{Language, Phrase};
@@ -162,6 +163,15 @@ pub(super) fn kept(
     if top.entry("recording").is_none() {
         let message = "nothing is recorded, so nothing is kept: this plan has no `recording`";
         problems.error(entry.at, message);
+    }
+    if let Value::Scalar(_) | Value::Null = entry.value.value {
+        let message = "takes only `{ keep: TIME }`: a plan records all its calls or none, and what may not \
+                       be kept is left out of a talk by `feature_codes.mask` or by the API";
+        problems.error(
+            entry.value.at,
+            format!("`recording` of one number or queue {message}"),
+        );
+        return None;
     }
     let own = fields.section("recording", &schema::KEPT, problems);
     own.need("keep", problems);

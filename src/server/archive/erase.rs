@@ -7,13 +7,14 @@
 //!
 //! Should it be cut in between, it is asked for once more: each step finds what is left.
 
+use anyhow::Context as _;
 use serde_json::{Map, Value, json};
 
 use super::{Archive, Undone, files};
 use crate::engine::command::Actor;
 use crate::id::CallId;
 use crate::server::store::chain;
-use crate::server::store::erasing::{self, Traces};
+use crate::server::store::erasing::{self, Trace, Traces};
 use crate::server::trace;
 
 /// Fewer digits are no person's number.
@@ -48,6 +49,17 @@ impl Archive {
             );
             return Err(Undone::refused(409, why));
         }
+        let now = self.now();
+        let written =
+            |it: &&Trace| files::is_being_written(&self.recordings, &it.call, it.ended, now);
+        if let Some(open) = traces.recordings.iter().find(written) {
+            let call = &open.call;
+            let why = format!(
+                "the recording {call} of this number is still being written; erase it in a moment, or \
+                 start the server once if it was killed"
+            );
+            return Err(Undone::refused(409, why));
+        }
         Ok(traces)
     }
 
@@ -68,9 +80,12 @@ impl Archive {
         let digits = digits(phone);
         let seqs = self.store.seeker()?.events(&digits, &traces.calls)?;
         if seqs.is_empty() && traces.calls.is_empty() && !traces.known {
+            // What an erasure that was cut has left.
+            self.store.wipe(&digits)?;
             let why = "nothing is known of this number; write it in full, like +380671112233";
             return Err(Undone::refused(404, why));
         }
+        let copies = self.store.forget_copies()?;
         let recordings = self.delete_recordings(&traces, actor)?;
         let mut events = 0;
         for some in seqs.chunks(AT_ONCE) {
@@ -81,6 +96,12 @@ impl Archive {
         }
         let beside = self.recordings.with_file_name(trace::FOLDER);
         let messages = trace::erase::erase(&beside, &digits)?;
+        let (phone, of, wanted) = (phone.to_owned(), traces.calls.clone(), digits.clone());
+        self.store.write(move |writing| {
+            erasing::close_open(writing, &phone)?;
+            erasing::rewrite_rows(writing, &phone, &wanted, &of)
+        })?;
+        let wiped = self.store.wipe(&digits);
         let mut says = Map::new();
         says.insert("by".into(), json!(actor.name));
         says.insert("calls".into(), json!(traces.calls.len()));
@@ -89,12 +110,16 @@ impl Archive {
         says.insert("sip_messages".into(), json!(messages));
         says.insert("exports_changed".into(), json!(traces.days));
         says.insert("sinks_told_before".into(), json!(traces.sinks));
-        let (phone, calls) = (phone.to_owned(), traces.calls);
+        says.insert("database_copies_deleted".into(), json!(copies));
+        let residue = !wiped.as_ref().is_ok_and(|clean| *clean);
+        says.insert("residue".into(), json!(residue));
         let link = self.store.write(move |writing| {
-            erasing::close_open(writing, &phone)?;
-            erasing::rewrite_rows(writing, &phone, &digits, &calls)?;
             chain::append(writing.rows(), writing.now(), "erasure", None, &says)
         })?;
+        wiped.context(
+            "the person is erased, and older bytes of the database could not be overwritten; ask for it \
+             once more",
+        )?;
         let mut certificate = link.fields();
         certificate.insert("hash".into(), json!(link.hash));
         Ok(Value::Object(certificate))
@@ -107,7 +132,7 @@ impl Archive {
         let folder = files::root(&self.recordings)?;
         let now = self.now();
         let mut gone = Vec::new();
-        for (call, file) in &traces.recordings {
+        for Trace { call, file, .. } in &traces.recordings {
             let bytes = files::delete(&folder, file, now)?;
             let mut data = Map::new();
             data.insert("recording".into(), json!(call));

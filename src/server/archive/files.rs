@@ -18,6 +18,10 @@ pub(super) const ENDINGS: [&str; 2] = [".wav", ".wav.enc"];
 const PARTS: u32 = 100;
 /// A day's folder may be removed when the day is over everywhere.
 const DAY_IS_OVER: Duration = Duration::from_secs(2 * 86_400);
+/// The folder of the marks of recordings that are being written.
+pub(super) const OPEN: &str = "open";
+/// Nothing is written so long after the end of a call.
+const STALE: Duration = Duration::from_secs(86_400);
 /// A manifest is far shorter.
 const MANIFEST_BYTES: u64 = 1 << 20;
 
@@ -67,6 +71,20 @@ pub(super) fn put_manifest<Fd: AsFd>(folder: Fd, file: &str, bytes: &[u8]) -> io
     written.sync_all()?;
     renameat(at, beside.as_str(), at, name)?;
     Ok(())
+}
+
+/// Whether the recorder has the files of a recording in its hands: its mark is there. One that is left a
+/// day after the end is of a recording that could not be repaired, and keeps nothing.
+pub(super) fn is_being_written(
+    recordings: &Path,
+    call: &str,
+    ended: Option<Wall>,
+    now: Wall,
+) -> bool {
+    let marked = recordings.join(OPEN).join(call).symlink_metadata().is_ok();
+    let day = i64::try_from(STALE.as_millis()).unwrap_or(i64::MAX);
+    let stale = |ended: Wall| now.as_millis().saturating_sub(ended.as_millis()) > day;
+    marked && !ended.is_some_and(stale)
 }
 
 fn manifest_of(file: &str) -> io::Result<String> {
@@ -123,7 +141,10 @@ pub(super) fn delete<Fd: AsFd>(folder: Fd, file: &str, now: Wall) -> io::Result<
             break;
         }
     }
-    remove(at, &format!("{stem}.json"))?;
+    // A manifest that a crash left half replaced names the number as well.
+    for ending in ["json", "json.tmp"] {
+        remove(at, &format!("{stem}.{ending}"))?;
+    }
     if is_over(&day, now) {
         remove_empty(folder.as_fd(), &folders, &day)?;
     }

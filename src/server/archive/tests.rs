@@ -73,6 +73,11 @@ impl Shelf {
 
     /// A finished recording of two files, due long ago, of a call from `from`.
     pub(super) fn record(&mut self, from: &str) -> (String, PathBuf) {
+        self.record_as(from, "")
+    }
+
+    /// The same, in files whose names end so.
+    fn record_as(&mut self, from: &str, ending: &str) -> (String, PathBuf) {
         let call = CallId(Ulid::new(BEGAN, &mut self.rng));
         let mut manifest = Manifest::begin(&RecordPlan {
             call,
@@ -86,11 +91,12 @@ impl Shelf {
             keep: Some(Duration::from_secs(3600)),
         });
         let root = self.folder.path().join("recordings");
+        manifest.file += ending;
         let first = root.join(&manifest.file);
         fs::create_dir_all(first.parent().unwrap()).unwrap();
         let mut parts = Vec::new();
         for (number, length) in [(1, 1000), (2, 500)] {
-            let file = crate::media::manifest::file_of(call, BEGAN, number);
+            let file = crate::media::manifest::file_of(call, BEGAN, number) + ending;
             let mut sound = vec![0; length];
             self.rng.fill(&mut sound);
             fs::write(root.join(&file), &sound).unwrap();
@@ -105,7 +111,8 @@ impl Shelf {
             });
         }
         manifest.complete(Duration::from_secs(1), parts);
-        fs::write(first.with_extension("json"), manifest.document()).unwrap();
+        let beside = root.join(crate::media::manifest::manifest_of(call, BEGAN));
+        fs::write(beside, manifest.document()).unwrap();
         let recorded = manifest.recorded();
         let id = call.to_string();
         self.event(
@@ -428,4 +435,74 @@ fn a_person_is_forgotten_everywhere_and_the_counts_stay() {
         assert!(!holds(&database, gone), "{gone}");
     }
     assert!(holds(&database, "671112234"));
+}
+
+#[test]
+fn a_recording_that_is_being_written_is_left_alone() {
+    let mut shelf = Shelf::new();
+    let (open, path) = shelf.record("+380671112233");
+    let (stale, other) = shelf.record("+380671112234");
+    let marks = shelf.folder.path().join("recordings/open");
+    fs::create_dir(&marks).unwrap();
+    fs::write(marks.join(&open), "").unwrap();
+    fs::write(marks.join(&stale), "").unwrap();
+    let now = shelf.archive.now().as_millis();
+    shelf.sql(&format!(
+        "UPDATE recordings SET ended = {now}, keep_until = {now} WHERE call = '{open}'"
+    ));
+    let swept = shelf.archive.sweep("retention", false).unwrap();
+    assert_eq!((swept.deleted, swept.failed), (1, 0));
+    assert!(
+        path.exists() && !other.exists(),
+        "a mark of long ago keeps nothing"
+    );
+    fs::remove_file(marks.join(&open)).unwrap();
+    assert_eq!(shelf.archive.sweep("retention", false).unwrap().deleted, 1);
+    assert!(!path.exists());
+}
+
+#[test]
+fn sealed_recordings_of_several_files_are_verified_swept_and_erased_as_others_are() {
+    let mut shelf = Shelf::new();
+    let (person, other) = ("+380671112233", "+380671112234");
+    let (_, mine) = shelf.record_as(person, ".enc");
+    let (_, theirs) = shelf.record_as(other, ".enc");
+    assert!(theirs.to_string_lossy().ends_with(".wav.enc"));
+    let whole = shelf.verify();
+    assert_eq!((whole.whole, whole.broken, whole.bytes), (2, 0, 3000));
+    let stem = |path: &Path| path.to_string_lossy().replace(".wav.enc", "");
+    let second = PathBuf::from(format!("{}.2.wav.enc", stem(&theirs)));
+    for path in [&theirs, &second] {
+        flip(path);
+        let broken = shelf.broken();
+        assert!(
+            broken.len() == 1 && broken[0].contains("is not what was recorded"),
+            "{broken:?}"
+        );
+        flip(path);
+    }
+    let third = PathBuf::from(format!("{}.3.wav.enc", stem(&theirs)));
+    fs::write(&third, "x").unwrap();
+    assert_eq!(shelf.broken(), ["no recording owns this file"]);
+    fs::remove_file(third).unwrap();
+    let left = |of: &Path| {
+        let name = of
+            .file_name()
+            .unwrap()
+            .to_string_lossy()
+            .replace(".wav.enc", "");
+        let all = fs::read_dir(of.parent().unwrap())
+            .into_iter()
+            .flatten()
+            .flatten();
+        all.filter(|it| it.file_name().to_string_lossy().starts_with(&name))
+            .count()
+    };
+    fs::write(format!("{}.json.tmp", stem(&mine)), person).unwrap();
+    assert_eq!((left(&mine), left(&theirs)), (4, 3));
+    shelf.archive.erase(person, &admin()).unwrap();
+    assert_eq!((left(&mine), left(&theirs)), (0, 3));
+    assert_eq!(shelf.archive.sweep("retention", false).unwrap().deleted, 1);
+    assert_eq!(left(&theirs), 0);
+    assert_eq!(shelf.broken(), Vec::<String>::new());
 }

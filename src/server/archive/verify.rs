@@ -22,8 +22,6 @@ use crate::server::store::{Kept, KnownRecording, Recordings};
 
 const PAGE: usize = 1_000;
 const PIECE: usize = 1 << 20;
-/// The folder of the marks of recordings that are being written.
-const OPEN: &str = "open";
 
 /// What was looked at, and what is wrong.
 #[derive(Clone, PartialEq, Eq, Debug, Default, Serialize)]
@@ -254,7 +252,7 @@ impl Looking {
                 return Look::Broken("the chain says deleted, its row does not".into());
             }
             (None, true) => return Look::Gone,
-            (None, false) if folder.join(OPEN).join(&row.call).exists() || !row.ended => {
+            (None, false) if folder.join(files::OPEN).join(&row.call).exists() || !row.ended => {
                 return Look::Open;
             }
             (Some(_) | None, false) => {}
@@ -354,7 +352,7 @@ impl Looking {
                     continue;
                 };
                 if kind.is_dir() {
-                    if path != folder.join(OPEN) {
+                    if path != folder.join(files::OPEN) {
                         waiting.push(path);
                     }
                     continue;

@@ -10,6 +10,7 @@ use serde_json::{Map, Value, json};
 
 use super::{Writing, schema};
 use crate::number::named_in;
+use crate::time::Wall;
 
 /// Fields that hold what somebody said or wrote of a person.
 const PERSONAL: [&str; 5] = ["name", "comment", "tags", "text", "note"];
@@ -33,8 +34,8 @@ const PAGE: usize = 1_000;
 pub struct Traces {
     /// The calls from and to the number.
     pub calls: Vec<String>,
-    /// Recordings of these calls that are there: call and file.
-    pub recordings: Vec<(String, String)>,
+    /// Recordings of these calls that are there.
+    pub recordings: Vec<Trace>,
     /// Recordings of these calls that somebody holds.
     pub held: Vec<String>,
     /// The days of these calls, as closed exports name them (UTC).
@@ -47,6 +48,17 @@ pub struct Traces {
     pub known: bool,
     /// Where events went.
     pub sinks: Vec<String>,
+}
+
+/// A recording of a person.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Trace {
+    /// The call.
+    pub call: String,
+    /// The first file, relative to the recordings folder.
+    pub file: String,
+    /// When it ended; none while it goes on.
+    pub ended: Option<Wall>,
 }
 
 /// A reader that looks for a person, on a connection of its own.
@@ -97,20 +109,23 @@ impl Seeker {
             [phone],
             |row| row.get(0),
         )?;
-        let mut one = self
-            .db
-            .prepare("SELECT file, hold FROM recordings WHERE call = ?1 AND deleted IS NULL")?;
+        let mut one = self.db.prepare(
+            "SELECT file, hold, ended FROM recordings WHERE call = ?1 AND deleted IS NULL",
+        )?;
         for call in &traces.calls {
             let found = one.query_row([call], |row| {
-                Ok((row.get::<_, String>(0)?, row.get::<_, Option<String>>(1)?))
+                let (file, hold): (String, Option<String>) = (row.get(0)?, row.get(1)?);
+                let ended: Option<i64> = row.get(2)?;
+                Ok((file, hold, ended.map(Wall::from_millis)))
             });
-            let Some((file, hold)) = found.optional()? else {
+            let Some((file, hold, ended)) = found.optional()? else {
                 continue;
             };
             if hold.is_some() {
                 traces.held.push(call.clone());
             }
-            traces.recordings.push((call.clone(), file));
+            let call = call.clone();
+            traces.recordings.push(Trace { call, file, ended });
         }
         let mut sinks = self.db.prepare("SELECT name FROM sinks ORDER BY name")?;
         let names = sinks.query_map([], |row| row.get(0))?;

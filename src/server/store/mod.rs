@@ -27,6 +27,7 @@ mod restore;
 mod schema;
 mod sinks;
 mod snapshot;
+mod wiping;
 mod writer;
 mod writing;
 

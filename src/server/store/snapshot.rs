@@ -14,6 +14,27 @@ pub(super) fn before_migration(database: &Path, version: u32) -> PathBuf {
     beside(database, &format!("schema-{version}"))
 }
 
+/// Deletes the copies from before migrations; gives their names.
+pub(super) fn forget_copies(database: &Path) -> anyhow::Result<Vec<String>> {
+    let Some(folder) = database.parent() else {
+        return Ok(Vec::new());
+    };
+    let begins = beside(database, "schema-");
+    let begins = begins.file_name().unwrap_or_default().to_string_lossy();
+    let mut names = Vec::new();
+    for entry in fs::read_dir(folder)? {
+        let entry = entry?;
+        let name = entry.file_name().to_string_lossy().into_owned();
+        if name.starts_with(&*begins) && entry.file_type()?.is_file() {
+            fs::remove_file(entry.path())
+                .with_context(|| format!("cannot delete {}", entry.path().display()))?;
+            names.push(name);
+        }
+    }
+    names.sort();
+    Ok(names)
+}
+
 /// Copies what `db` holds to `to`, in place of what is there.
 pub(super) fn take(db: &Connection, to: &Path) -> anyhow::Result<()> {
     let part = beside(to, "part");
