@@ -56,14 +56,17 @@ impl Playback {
     /// # Errors
     /// When it cannot be read, or no key of the settings opens it.
     pub fn open(root: &Path, vault: &Vault, file: &str) -> anyhow::Result<Option<Self>> {
-        let Some(path) = within(root, file).filter(|path| path.exists()) else {
+        // Of a talk that goes on nobody has told yet that it is sealed.
+        let sealed = format!("{file}.enc");
+        let there = |it: &&str| within(root, it).is_some_and(|path| path.exists());
+        let Some(file) = [file, &sealed].into_iter().find(there) else {
             return Ok(None);
         };
         match manifest_of(root, file) {
-            Some(manifest) if manifest.key_id.is_some() || !manifest.continued.is_empty() => {
+            Some(manifest) if is_made_up(&manifest) => {
                 Self::of_parts(root, vault, &manifest).map(Some)
             }
-            Some(_) | None => Self::of_file(&path).map(Some),
+            Some(_) | None => Self::of_file(&root.join(file)).map(Some),
         }
     }
 
@@ -216,6 +219,11 @@ fn read_chunk(
     Ok(count)
 }
 
+/// Whether what is heard is not what lies in one file.
+const fn is_made_up(manifest: &Manifest) -> bool {
+    manifest.key_id.is_some() || !manifest.continued.is_empty() || manifest.file_started_ms > 0
+}
+
 /// The manifest beside a recording's file.
 #[must_use]
 pub fn manifest_of(root: &Path, file: &str) -> Option<Manifest> {
@@ -363,6 +371,9 @@ mod tests {
             let mut recording = Recording::begin(&shelf, &plan(), at(0)).unwrap();
             speak(&mut recording, 100, 900);
             recording.flush(at(700));
+            let usual = crate::media::manifest::file_of(plan().call, plan().started_at, 1);
+            let live = Playback::open(folder.path(), &vault, &usual).unwrap();
+            assert!(live.unwrap().length() > format.header_bytes());
             let recorded = finish(recording, 1_003);
             assert_eq!(recorded.duration, Duration::from_millis(1_003));
             let mut playback = Playback::open(folder.path(), &vault, &recorded.file)
@@ -451,5 +462,33 @@ mod tests {
         };
         assert!(loud(990) && !loud(1_010) && !loud(mended - 10) && loud(mended + 10));
         assert!(loud(9_900));
+    }
+    #[test]
+    fn a_recording_that_began_late_is_heard_at_its_time() {
+        let folder = tempfile::tempdir().unwrap();
+        let root = folder.path().join("recordings");
+        let vault = Arc::new(vault(SoundFormat::Pcm, false));
+        let shelf = Shelf {
+            root: root.clone(),
+            vault: Arc::clone(&vault),
+            longest_file: u64::MAX,
+        };
+        fs::write(&root, "no folder").unwrap();
+        let mut recording = Recording::begin(&shelf, &plan(), at(0)).unwrap();
+        speak(&mut recording, 0, 8_000);
+        assert!(matches!(recording.flush(at(5_000)), Flushed::Lost(_)));
+        fs::remove_file(&root).unwrap();
+        fs::create_dir(&root).unwrap();
+        assert!(matches!(recording.flush(at(5_500)), Flushed::Mended(_)));
+        let recorded = finish(recording, 8_000);
+        let manifest = manifest_of(&root, &recorded.file).unwrap();
+        assert!(manifest.continued.is_empty() && manifest.file_started_ms == 4_800);
+        let mut playback = Playback::open(&root, &vault, &recorded.file)
+            .unwrap()
+            .unwrap();
+        let bytes = whole(&mut playback);
+        assert_eq!(bytes.len(), 44 + 8_000 * 32);
+        let loud = |millis: usize| bytes[44 + millis * 32..][..4] != [0; 4];
+        assert!(!loud(4_790) && loud(4_810) && loud(7_990));
     }
 }
