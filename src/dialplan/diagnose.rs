@@ -192,6 +192,15 @@ impl<'s> Problems<'s> {
         self.add(Severity::Error, at, message.into(), None);
     }
 
+    /// Adds an error about a secret: its line is not shown.
+    pub fn error_unshown(&mut self, at: Place, message: impl Into<String>) {
+        let count = self.list.len();
+        self.error(at, message);
+        for problem in self.list.iter_mut().skip(count) {
+            problem.excerpt = None;
+        }
+    }
+
     /// Adds an error with a sentence that says what to write.
     pub fn error_do(&mut self, at: Place, message: impl Into<String>, help: impl Into<String>) {
         self.add(

@@ -34,7 +34,7 @@ fn key_of(node: &Node, name: &str, problems: &mut Problems<'_>) -> Option<Master
     let scalar = read::scalar(node, name, takes, problems)?;
     let key = MasterKey::read(&scalar.text);
     if key.is_none() && !scalar.unset {
-        problems.error(node.at, format!("a key in `{name}` is not {takes}"));
+        problems.error_unshown(node.at, format!("a key in `{name}` is not {takes}"));
     }
     key
 }

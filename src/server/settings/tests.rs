@@ -307,3 +307,41 @@ fn files_that_a_sink_needs_are_looked_for() {
         assert_eq!(told.count(), 1, "{key}: {found:?}");
     }
 }
+
+#[test]
+fn a_key_of_recordings_is_64_hex_digits_and_never_printed() {
+    let (new, old) = ("5a".repeat(32), "C3".repeat(32));
+    let settings = good(&format!(
+        "recordings: {{ format: alaw, key: \"{new}\", old_keys: [\"{old}\"] }}"
+    ));
+    let vault = &settings.recordings;
+    let id = |text: &str| crate::server::media::MasterKey::read(text).map(|key| key.id());
+    assert_eq!(vault.key.as_ref().map(|key| key.id()), id(&new));
+    let old_keys: Vec<_> = vault.old_keys.iter().map(|key| Some(key.id())).collect();
+    assert_eq!(old_keys, [id(&old)]);
+    let shown = format!("{settings:?}");
+    assert!(!shown.contains(&new) && !shown.contains(&old), "{shown}");
+
+    for bad in [
+        "geheim",
+        &"5a".repeat(31),
+        &"5g".repeat(32),
+        &"5a".repeat(33),
+    ] {
+        for name in ["key", "old_keys"] {
+            let text = format!("recordings: {{ {name}: \"{bad}\" }}");
+            let (settings, problems) = read(&text);
+            assert!(settings.is_none(), "{text}");
+            let expected = format!("a key in `{name}` is not 64 hex digits");
+            assert!(problems.contains(&expected), "{problems}");
+            assert!(!problems.contains(bad), "{problems}");
+        }
+    }
+    let (settings, problems) = read("recordings: { key: \"${env:UNSET}\", keys: x }");
+    assert!(settings.is_none());
+    assert!(
+        problems.contains("UNSET") && !problems.contains("64 hex"),
+        "{problems}"
+    );
+    assert!(problems.contains("unknown key `keys`"), "{problems}");
+}
