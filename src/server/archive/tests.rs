@@ -324,6 +324,13 @@ fn a_person_is_forgotten_everywhere_and_the_counts_stay() {
     let mut noted = callback.clone();
     noted["id"] = json!(CallbackId(Ulid::new(BEGAN, &mut Rng::new([9; 32]))).to_string());
     shelf.event(call, "callback.opened", noted.clone());
+    let said = json!({
+        "action": "callback_describe", "callback_id": noted["id"], "note": "Олена чекає на лікаря",
+    });
+    let Value::Object(said) = said else {
+        panic!("data is an object");
+    };
+    shelf.store.emit("audit.action", None, said);
     noted["phone"] = Value::Null;
     noted["note"] = json!("Олена просила після обіду");
     shelf.event(call, "callback.closed", noted);
@@ -430,8 +437,13 @@ fn a_person_is_forgotten_everywhere_and_the_counts_stay() {
     shelf.store.close();
     shelf.sql("PRAGMA wal_checkpoint(TRUNCATE)");
     let database = fs::read(Store::database_in(shelf.folder.path())).unwrap();
-    for gone in ["671112233", "Олена боїться", "Олена просила", "від Олени"]
-    {
+    for gone in [
+        "671112233",
+        "Олена боїться",
+        "Олена просила",
+        "Олена чекає",
+        "від Олени",
+    ] {
         assert!(!holds(&database, gone), "{gone}");
     }
     assert!(holds(&database, "671112234"));

@@ -146,6 +146,14 @@ impl Seeker {
             let rows = of_call.query_map([call], |row| row.get::<_, i64>(0))?;
             found.extend(rows.collect::<rusqlite::Result<Vec<_>>>()?);
         }
+        let mut theirs = calls.to_vec();
+        let mut of_call = self
+            .db
+            .prepare("SELECT id FROM callbacks WHERE call = ?1")?;
+        for call in calls {
+            let ids = of_call.query_map([call], |row| row.get::<_, String>(0))?;
+            theirs.extend(ids.collect::<rusqlite::Result<Vec<_>>>()?);
+        }
         let mut page = self
             .db
             .prepare("SELECT seq, kind, json FROM events WHERE seq > ?1 ORDER BY seq LIMIT ?2")?;
@@ -156,8 +164,8 @@ impl Seeker {
             while let Some(row) = rows.next()? {
                 last = row.get(0)?;
                 let (kind, json) = (row.get_ref(1)?.as_str()?, row.get_ref(2)?.as_str()?);
-                // What was said of a call after its end names it in the data alone.
-                let said = kind == "audit.action" && calls.iter().any(|call| json.contains(call));
+                // What was said of a call after its end, or of a callback, names it in the data alone.
+                let said = kind == "audit.action" && theirs.iter().any(|id| json.contains(id));
                 if said || named_in(json, digits) {
                     found.push(last);
                 }
