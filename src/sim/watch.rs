@@ -120,6 +120,11 @@ impl Watch {
             return;
         }
         self.ordered |= event.kind == "audit.action";
+        if event.kind == "call.refused" {
+            // A flood of calls that were refused is told of in one row.
+            let count = event.data.get("count").and_then(serde_json::Value::as_u64);
+            self.offered += count.unwrap_or_default();
+        }
         let Some(call) = event.subject else {
             return;
         };

@@ -18,6 +18,8 @@ pub(super) enum Answer {
     Taken,
     /// The sink does not have it, in a few words.
     Failed(String),
+    /// The sink says that the event itself is wrong.
+    Refused(String),
     /// The sink is busy, and wants nothing before this is over.
     Later { why: String, wait: Duration },
     /// It was not tried, because one before it failed.
@@ -31,10 +33,11 @@ impl From<String> for Answer {
 }
 
 impl From<Refusal> for Answer {
-    fn from(Refusal { why, after }: Refusal) -> Self {
-        match after {
-            Some(wait) => Self::Later { why, wait },
-            None => Self::Failed(why),
+    fn from(refusal: Refusal) -> Self {
+        match refusal {
+            Refusal::Busy { why, wait } => Self::Later { why, wait },
+            Refusal::Event(why) => Self::Refused(why),
+            Refusal::Sink(why) => Self::Failed(why),
         }
     }
 }

@@ -236,7 +236,7 @@ async fn retry(store: &Store, name: &Arc<str>, carrier: &Carrier) -> anyhow::Res
                 in_a_row = 0;
                 continue;
             }
-            Some(Answer::Failed(why) | Answer::Later { why, .. }) => why,
+            Some(Answer::Failed(why) | Answer::Refused(why) | Answer::Later { why, .. }) => why,
             Some(Answer::Untried) | None => "it was not tried".to_owned(),
         };
         store.bury(name, seq, letter.tries.saturating_add(1), why.clone());

@@ -139,6 +139,7 @@ fn settle(
         let note = match answer {
             Answer::Taken => lanes.acknowledge(event.seq, now),
             Answer::Failed(why) => lanes.fail(event.seq, now, why),
+            Answer::Refused(why) => lanes.refuse(event.seq, now, why),
             Answer::Later { why, wait } => lanes.postpone(event.seq, now, now + wait, why),
             Answer::Untried => {
                 lanes.release(event.seq);

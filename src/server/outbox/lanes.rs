@@ -48,6 +48,9 @@ pub(super) struct Pace {
 /// Events that go together, in the order of the sequence.
 pub(super) type Batch = Vec<Arc<StoredEvent>>;
 
+/// A sink that took an event so short a time ago knows what it refuses.
+const LATELY: Duration = Duration::from_secs(30);
+
 /// What to do next.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub(super) enum Step {
@@ -121,6 +124,8 @@ pub(super) struct Lanes {
     batches: u64,
     under_way: usize,
     acknowledged: u64,
+    /// When an event was last taken.
+    taken_at: Option<Instant>,
     state: State,
     last_probe: u64,
     /// The sink has asked for silence, whatever others it still takes.
@@ -139,6 +144,7 @@ impl Lanes {
             batches: 0,
             under_way: 0,
             acknowledged: 0,
+            taken_at: None,
             state: State::Up,
             last_probe: 0,
             quiet_until: Instant::START,
@@ -274,6 +280,7 @@ impl Lanes {
         let number = self.first_under_way(seq)?;
         self.remove_first(number)?;
         self.acknowledged += 1;
+        self.taken_at = Some(now);
         let State::Down { since, told, .. } = self.state else {
             return None;
         };
@@ -310,6 +317,17 @@ impl Lanes {
 
     /// The sink has not taken the event. What went behind it in its lane goes back with it.
     pub(super) fn fail(&mut self, seq: u64, now: Instant, why: String) -> Option<Note> {
+        self.strike(seq, now, why, false)
+    }
+
+    /// The sink says that the event itself is wrong. While it takes others that holds up this lane
+    /// alone; a sink that takes nothing may say so of everything.
+    pub(super) fn refuse(&mut self, seq: u64, now: Instant, why: String) -> Option<Note> {
+        let lately = self.taken_at.is_some_and(|at| now.since(at) <= LATELY);
+        self.strike(seq, now, why, lately)
+    }
+
+    fn strike(&mut self, seq: u64, now: Instant, why: String, guilty: bool) -> Option<Note> {
         let number = self.first_under_way(seq)?;
         let lane = self.lanes.get_mut(&number)?;
         let sent = lane.sent?;
@@ -318,7 +336,7 @@ impl Lanes {
         if first.tries == 0 {
             first.since = now;
         }
-        first.suspect = first.tries > 0 && self.acknowledged > first.acknowledged_then;
+        first.suspect = guilty || (first.tries > 0 && self.acknowledged > first.acknowledged_then);
         first.tries = first.tries.saturating_add(1);
         first.strikes += u32::from(first.suspect);
         first.acknowledged_then = self.acknowledged;
@@ -327,6 +345,11 @@ impl Lanes {
         if first.strikes >= STRIKES {
             self.remove_first(number);
             return Some(Note::Dead { seq, tries, why });
+        }
+        if let (true, State::Down { due, .. }) = (guilty, &mut self.state) {
+            // It is there to say so: the next lane need not wait.
+            *due = now;
+            return None;
         }
         if !suspect || sent == Sent::Probe {
             return self.failed(now, sent, why);

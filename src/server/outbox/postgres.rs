@@ -89,9 +89,10 @@ impl Postgres {
         match self.write(batch).await {
             Ok(()) => batch.iter().map(|_| Answer::Taken).collect(),
             Err(Refusal::Content(_)) if batch.len() > 1 => self.one_by_one(batch).await,
-            Err(Refusal::Content(why) | Refusal::Way(why)) => {
-                batch.iter().map(|_| Answer::Failed(why.clone())).collect()
+            Err(Refusal::Content(why)) => {
+                batch.iter().map(|_| Answer::Refused(why.clone())).collect()
             }
+            Err(Refusal::Way(why)) => batch.iter().map(|_| Answer::Failed(why.clone())).collect(),
         }
     }
 
@@ -110,7 +111,7 @@ impl Postgres {
                 Ok(()) => Answer::Taken,
                 Err(Refusal::Content(why)) => {
                     blocked.insert(lane);
-                    Answer::Failed(why)
+                    Answer::Refused(why)
                 }
                 Err(Refusal::Way(why)) => {
                     lost = Some(why.clone());

@@ -94,7 +94,7 @@ impl Webhook {
             request = request.header("webhook-signature", signature);
         }
         let response = request.body(body).send().await;
-        let response = response.map_err(|error| Refusal::from(in_words(&error)))?;
+        let response = response.map_err(|error| Refusal::Sink(in_words(&error)))?;
         let status = response.status();
         let after = self.asks_to_wait(&response);
         read_out(response).await;
@@ -102,7 +102,11 @@ impl Webhook {
             return Ok(());
         }
         let why = format!("it answered {}", status.as_u16());
-        Err(Refusal { why, after })
+        Err(match after {
+            Some(wait) => Refusal::Busy { why, wait },
+            None if WRONG.contains(&status) => Refusal::Event(why),
+            None => Refusal::Sink(why),
+        })
     }
 
     /// How long a sink that is busy wants to be left alone (RFC 9110 10.2.3), to a bound.
@@ -123,20 +127,33 @@ impl Webhook {
     }
 }
 
-/// Why an event was not taken.
+/// Why an event was not taken, in a few words.
 #[derive(Clone, PartialEq, Eq, Debug)]
-pub(super) struct Refusal {
-    /// In a few words.
-    pub(super) why: String,
-    /// Nothing shall come before this is over.
-    pub(super) after: Option<Duration>,
+pub(super) enum Refusal {
+    /// For now nothing is taken.
+    Busy {
+        /// Why.
+        why: String,
+        /// Nothing shall come before this is over.
+        wait: Duration,
+    },
+    /// It is the event's fault.
+    Event(String),
+    /// It is the sink's, or nobody's.
+    Sink(String),
 }
 
-impl From<String> for Refusal {
-    fn from(why: String) -> Self {
-        Self { why, after: None }
-    }
-}
+/// What a server answers when it has understood the request and what is in it is wrong (RFC 9110
+/// 15.5). Who is not let in, or finds nobody there, is told of the way and not of the event.
+const WRONG: [StatusCode; 7] = [
+    StatusCode::BAD_REQUEST,
+    StatusCode::NOT_ACCEPTABLE,
+    StatusCode::CONFLICT,
+    StatusCode::GONE,
+    StatusCode::PAYLOAD_TOO_LARGE,
+    StatusCode::UNSUPPORTED_MEDIA_TYPE,
+    StatusCode::UNPROCESSABLE_ENTITY,
+];
 
 /// Reads the answer so that the connection can be used again, to a bound and no further.
 async fn read_out(mut response: Response) {

@@ -33,6 +33,8 @@ struct World {
     tries: Vec<(Instant, u64)>,
     notes: Vec<Note>,
     batches: Vec<usize>,
+    /// The sink says that what it does not take is wrong.
+    blames: bool,
 }
 
 impl World {
@@ -52,6 +54,7 @@ impl World {
             tries: Vec::new(),
             notes: Vec::new(),
             batches: Vec::new(),
+            blames: false,
         }
     }
 
@@ -94,7 +97,11 @@ impl World {
                 self.lanes.acknowledge(event.seq, self.now)
             } else {
                 blocked.insert(lane_of(&call));
-                self.lanes.fail(event.seq, self.now, "refused".into())
+                let why = "refused".to_owned();
+                match self.blames {
+                    true => self.lanes.refuse(event.seq, self.now, why),
+                    false => self.lanes.fail(event.seq, self.now, why),
+                }
             };
             self.notes.extend(note);
         }
@@ -198,6 +205,31 @@ fn a_poison_event_blocks_its_lane_alone_until_it_is_a_dead_letter() {
     assert_eq!(world.taken.len(), usize::try_from(next).unwrap() - 2);
     world.assert_in_order_for_each_call();
     assert_eq!(world.lanes.cursor(), next - 1);
+}
+
+#[test]
+fn a_poison_event_in_every_call_holds_up_no_other_call() {
+    let mut world = World::new(600, 60);
+    world.blames = true;
+    // The second event of each call is wrong, and the sink says so.
+    let wrong = |seq: u64| (61..=120).contains(&seq);
+    world.run(at(300), |_, event| !wrong(event.seq));
+    let dead = |note: &&Note| matches!(note, Note::Dead { seq, .. } if wrong(*seq));
+    assert_eq!(world.notes.iter().filter(dead).count(), 60);
+    assert_eq!(world.notes.len(), 60, "the sink was never down");
+    assert_eq!(world.taken.len(), 540);
+    world.assert_in_order_for_each_call();
+    assert!(world.now < at(90), "{:?}", world.now);
+}
+
+#[test]
+fn a_sink_that_calls_everything_wrong_loses_nothing() {
+    let mut world = World::new(100, 20);
+    world.blames = true;
+    world.run(at(86_400), |now, _| now >= at(86_000));
+    assert_eq!(world.taken.len(), 100);
+    let dead = |note: &Note| matches!(note, Note::Dead { .. });
+    assert!(!world.notes.iter().any(dead));
 }
 
 #[test]
