@@ -193,16 +193,43 @@ pub fn asked_for(text: &str) -> Option<String> {
     Some(if plus { format!("+{digits}") } else { digits })
 }
 
-/// Whether a text names the number with these digits: as a whole, and not as a part of a longer one.
-/// Zeros before it are the way abroad.
+/// How numbers are dialled within their country: what falls away, how the rest begins, and what is put
+/// before it.
+const WITHIN: [(&str, &str, &str); 2] = [("38", "0", ""), ("7", "", "8")];
+/// How long the rest is.
+const WITHIN_DIGITS: usize = 10;
+
+/// What is written before a number within its country, and the number there.
+fn within(digits: &str) -> Option<(&'static str, &str)> {
+    WITHIN.iter().find_map(|(code, begins, trunk)| {
+        let rest = digits.strip_prefix(code)?;
+        let is_one = rest.len() == WITHIN_DIGITS && rest.starts_with(begins);
+        is_one.then_some((*trunk, rest))
+    })
+}
+
+/// What the number with these digits ends in however it is written, in full or within its country.
+#[must_use]
+pub fn end_of(digits: &str) -> &str {
+    within(digits).map_or(digits, |(_, rest)| rest)
+}
+
+/// Whether a text names the number with these digits, in full or as it is dialled within its country:
+/// as a whole, and not as a part of a longer one. Zeros before it in full are the way abroad.
 #[must_use]
 pub fn named_in(text: &str, digits: &str) -> bool {
     let is_digit = |it: char| it.is_ascii_digit();
-    !digits.is_empty()
-        && text.match_indices(digits).any(|(at, found)| {
+    let end = end_of(digits);
+    !end.is_empty()
+        && text.match_indices(end).any(|(at, found)| {
             let before = text.get(..at).unwrap_or_default();
             let after = text.get(at + found.len()..).unwrap_or_default();
-            !before.trim_end_matches('0').ends_with(is_digit) && !after.starts_with(is_digit)
+            let abroad = digits.strip_suffix(end).unwrap_or_default();
+            let in_full = before.strip_suffix(abroad);
+            let in_full = in_full.map(|before| before.trim_end_matches('0'));
+            let at_home = within(digits).and_then(|(trunk, _)| before.strip_suffix(trunk));
+            let alone = |before: Option<&str>| before.is_some_and(|it| !it.ends_with(is_digit));
+            (alone(in_full) || alone(at_home)) && !after.starts_with(is_digit)
         })
 }
 
@@ -279,14 +306,24 @@ mod tests {
             "00380671112233",
             "sip:380671112233@a",
             "7, 380671112233.",
+            "просить 0671112233",
+            "0671112233@a",
         ] {
             assert!(named_in(named, "380671112233"), "{named}");
         }
+        assert!(named_in("набрать 89261112233", "79261112233"));
+        assert!(named_in("+79261112233", "79261112233"));
+        assert!(!named_in("89261112233", "380671112233"));
+        assert!(!named_in("9261112233", "79261112233"));
         for other in [
             "+3806711122334",
             "1380671112233",
             "10380671112233",
             "+38067111223",
+            "00671112233",
+            "80671112233",
+            "06711122334",
+            "671112233",
             "",
         ] {
             assert!(!named_in(other, "380671112233"), "{other}");

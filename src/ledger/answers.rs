@@ -101,7 +101,7 @@ impl Answers {
     pub fn erase(&mut self, phone: &str) -> usize {
         let digits = phone.trim_start_matches('+');
         let answers = self.by_key.values();
-        let found = answers.filter(|it| named_in(&it.answer, digits));
+        let found = answers.filter(|it| named_in(&it.answer, digits) || named_in(&it.key, digits));
         let keys: Vec<_> = found.map(|it| it.key.clone()).collect();
         for key in &keys {
             self.forget(key);
@@ -178,7 +178,8 @@ mod tests {
         let mut answers = Answers::default();
         answers.keep(answered("a", 0, "+380671112233"), hour(0));
         answers.keep(answered("b", 0, "+380671112244"), hour(0));
-        assert_eq!(answers.erase("+380671112233"), 1);
+        answers.keep(answered("site +380671112233", 0, "{}"), hour(0));
+        assert_eq!(answers.erase("+380671112233"), 2);
         assert_eq!(answers.meet("a", "f", hour(1)), Met::New);
         assert!(matches!(answers.meet("b", "f", hour(1)), Met::Same(_)));
     }

@@ -13,6 +13,7 @@ use serde_json::{Map, Value, json};
 use super::{Archive, Undone, files};
 use crate::engine::command::Actor;
 use crate::id::CallId;
+use crate::number;
 use crate::server::store::chain;
 use crate::server::store::erasing::{self, Trace, Traces};
 use crate::server::trace;
@@ -33,7 +34,7 @@ impl Archive {
             let why = format!("a person's number has {DIGITS} digits at least");
             return Err(Undone::refused(422, why));
         }
-        let traces = self.store.seeker()?.traces(phone)?;
+        let traces = self.store.seeker()?.traces(phone, &digits(phone))?;
         if traces.ours {
             let why = "patients ring this number, so it is one of ours; erase a patient's";
             return Err(Undone::refused(409, why));
@@ -78,10 +79,10 @@ impl Archive {
         self.store.write(|_| Ok(()))?;
         let traces = self.may_erase(phone)?;
         let digits = digits(phone);
-        let seqs = self.store.seeker()?.events(&digits, &traces.calls)?;
-        if seqs.is_empty() && traces.calls.is_empty() && !traces.known {
+        let seqs = self.store.seeker()?.events(&digits, &traces)?;
+        if seqs.is_empty() && traces.is_nothing() {
             // What an erasure that was cut has left.
-            self.store.wipe(&digits)?;
+            self.store.wipe(number::end_of(&digits))?;
             let why = "nothing is known of this number; write it in full, like +380671112233";
             return Err(Undone::refused(404, why));
         }
@@ -96,12 +97,12 @@ impl Archive {
         }
         let beside = self.recordings.with_file_name(trace::FOLDER);
         let messages = trace::erase::erase(&beside, &digits)?;
-        let (phone, of, wanted) = (phone.to_owned(), traces.calls.clone(), digits.clone());
+        let (phone, of, wanted) = (phone.to_owned(), traces.clone(), digits.clone());
         self.store.write(move |writing| {
-            erasing::close_open(writing, &phone)?;
+            erasing::close_open(writing, &phone, &wanted)?;
             erasing::rewrite_rows(writing, &phone, &wanted, &of)
         })?;
-        let wiped = self.store.wipe(&digits);
+        let wiped = self.store.wipe(number::end_of(&digits));
         let mut says = Map::new();
         says.insert("by".into(), json!(actor.name));
         says.insert("calls".into(), json!(traces.calls.len()));
@@ -153,7 +154,7 @@ impl Archive {
     }
 }
 
-/// The digits by which a number is found, with or without its `+`.
+/// The digits by which a number is found, with or without its `+`, and within its country.
 fn digits(phone: &str) -> String {
     phone.chars().filter(char::is_ascii_digit).collect()
 }

@@ -9,13 +9,17 @@ use rusqlite::{Connection, OptionalExtension as _, params};
 use serde_json::{Map, Value, json};
 
 use super::{Writing, schema};
-use crate::number::named_in;
+use crate::id::CallId;
+use crate::number::{end_of, named_in};
 use crate::time::Wall;
 
 /// Fields that hold what somebody said or wrote of a person.
 const PERSONAL: [&str; 5] = ["name", "comment", "tags", "text", "note"];
 /// Fields of a callback that stay when its person goes.
-const COUNTED: [&str; 7] = [
+const COUNTED: [&str; 10] = [
+    "id",
+    "call_id",
+    "attempts",
     "site",
     "queue",
     "reason",
@@ -34,6 +38,10 @@ const PAGE: usize = 1_000;
 pub struct Traces {
     /// The calls from and to the number.
     pub calls: Vec<String>,
+    /// Calls of others whose rows name the number.
+    pub mentioned: Vec<String>,
+    /// Callbacks and leads of the number, and callbacks of its calls.
+    pub wanted: Vec<String>,
     /// Recordings of these calls that are there.
     pub recordings: Vec<Trace>,
     /// Recordings of these calls that somebody holds.
@@ -48,6 +56,14 @@ pub struct Traces {
     pub known: bool,
     /// Where events went.
     pub sinks: Vec<String>,
+}
+
+impl Traces {
+    /// Whether no row knows the person.
+    #[must_use]
+    pub const fn is_nothing(&self) -> bool {
+        self.calls.is_empty() && self.mentioned.is_empty() && !self.known
+    }
 }
 
 /// A recording of a person.
@@ -73,11 +89,11 @@ impl Seeker {
         })
     }
 
-    /// What there is of the person with this number.
+    /// What there is of the person with this number, which has these digits.
     ///
     /// # Errors
     /// When the database cannot be read.
-    pub fn traces(&self, phone: &str) -> anyhow::Result<Traces> {
+    pub fn traces(&self, phone: &str, digits: &str) -> anyhow::Result<Traces> {
         let mut traces = Traces::default();
         let mut statement = self.db.prepare(
             "SELECT call, data ->> 'direction' = 'inbound' AND called = ?1,
@@ -127,32 +143,69 @@ impl Seeker {
             let call = call.clone();
             traces.recordings.push(Trace { call, file, ended });
         }
+        self.mentions(&mut traces, digits)?;
+        traces.wanted = self.wanted(phone, &traces.calls)?;
         let mut sinks = self.db.prepare("SELECT name FROM sinks ORDER BY name")?;
         let names = sinks.query_map([], |row| row.get(0))?;
         traces.sinks = names.collect::<rusqlite::Result<_>>()?;
         Ok(traces)
     }
 
-    /// The events that speak of the person: those of the calls, and whatever has the number in it.
-    ///
-    /// # Errors
-    /// When the database cannot be read.
-    pub fn events(&self, digits: &str, calls: &[String]) -> anyhow::Result<Vec<i64>> {
-        let mut found = Vec::new();
-        let mut of_call = self
-            .db
-            .prepare("SELECT seq FROM events WHERE subject = ?1")?;
-        for call in calls {
-            let rows = of_call.query_map([call], |row| row.get::<_, i64>(0))?;
-            found.extend(rows.collect::<rusqlite::Result<Vec<_>>>()?);
+    /// Calls of others that name the number, in a comment or as where somebody was sent.
+    fn mentions(&self, traces: &mut Traces, digits: &str) -> anyhow::Result<()> {
+        let mut found = self.db.prepare(
+            "SELECT call, data, substr(coalesce(data ->> 'started_at', ''), 1, 10) FROM calls
+             WHERE instr(data, ?1) > 0 ORDER BY call",
+        )?;
+        let mut rows = found.query([end_of(digits)])?;
+        while let Some(row) = rows.next()? {
+            let call: String = row.get(0)?;
+            let known = traces.calls.binary_search(&call).is_ok();
+            if known || !named_in(row.get_ref(1)?.as_str()?, digits) {
+                continue;
+            }
+            traces.mentioned.push(call);
+            let day: String = row.get(2)?;
+            if !day.is_empty() && !traces.days.contains(&day) {
+                traces.days.push(day);
+            }
         }
-        let mut theirs = calls.to_vec();
+        Ok(())
+    }
+
+    /// Callbacks and leads of a number, also those that were closed without it.
+    fn wanted(&self, phone: &str, calls: &[String]) -> anyhow::Result<Vec<String>> {
+        let mut of_phone = self.db.prepare(
+            "SELECT id FROM callbacks WHERE phone = ?1 UNION SELECT id FROM leads WHERE phone = ?1",
+        )?;
+        let ids = of_phone.query_map([phone], |row| row.get(0))?;
+        let mut wanted = ids.collect::<rusqlite::Result<Vec<String>>>()?;
         let mut of_call = self
             .db
             .prepare("SELECT id FROM callbacks WHERE call = ?1")?;
         for call in calls {
-            let ids = of_call.query_map([call], |row| row.get::<_, String>(0))?;
-            theirs.extend(ids.collect::<rusqlite::Result<Vec<_>>>()?);
+            let ids = of_call.query_map([call], |row| row.get(0))?;
+            wanted.extend(ids.collect::<rusqlite::Result<Vec<String>>>()?);
+        }
+        wanted.sort_unstable();
+        wanted.dedup();
+        Ok(wanted)
+    }
+
+    /// The events that speak of the person: those of the calls, what was said of these, of callbacks and
+    /// of leads, and whatever names the number.
+    ///
+    /// # Errors
+    /// When the database cannot be read.
+    pub fn events(&self, digits: &str, traces: &Traces) -> anyhow::Result<Vec<i64>> {
+        let mut found = Vec::new();
+        let mut of_call = self
+            .db
+            .prepare("SELECT seq FROM events WHERE subject = ?1")?;
+        let ids = || traces.calls.iter().chain(&traces.wanted);
+        for call in &traces.calls {
+            let rows = of_call.query_map([call], |row| row.get::<_, i64>(0))?;
+            found.extend(rows.collect::<rusqlite::Result<Vec<_>>>()?);
         }
         let mut page = self
             .db
@@ -165,7 +218,7 @@ impl Seeker {
                 last = row.get(0)?;
                 let (kind, json) = (row.get_ref(1)?.as_str()?, row.get_ref(2)?.as_str()?);
                 // What was said of a call after its end, or of a callback, names it in the data alone.
-                let said = kind == "audit.action" && theirs.iter().any(|id| json.contains(id));
+                let said = kind == "audit.action" && ids().any(|id| json.contains(id));
                 if said || named_in(json, digits) {
                     found.push(last);
                 }
@@ -212,27 +265,33 @@ pub fn rewrite_rows(
     writing: &Writing<'_>,
     phone: &str,
     digits: &str,
-    calls: &[String],
+    traces: &Traces,
 ) -> rusqlite::Result<()> {
     let rows = writing.rows();
-    for call in calls {
+    // One that was closed without the number is found by its id alone.
+    for id in &traces.wanted {
+        let data: Option<String> = rows
+            .prepare_cached("SELECT data FROM callbacks WHERE id = ?1")?
+            .query_row([id], |row| row.get(0))
+            .optional()?;
+        if let Some(mut data) = data.as_deref().and_then(object) {
+            scrub(&mut data, digits);
+            rows.prepare_cached("UPDATE callbacks SET data = ?2 WHERE id = ?1")?
+                .execute(params![id, Value::Object(data).to_string()])?;
+        }
+    }
+    for call in traces.calls.iter().chain(&traces.mentioned) {
         let data: Option<String> = rows
             .prepare_cached("SELECT data FROM calls WHERE call = ?1")?
             .query_row([call], |row| row.get(0))
             .optional()?;
-        let data = data.and_then(|data| serde_json::from_str::<Map<String, Value>>(&data).ok());
-        let mut data = data.unwrap_or_default();
+        let mut data = data.as_deref().and_then(object).unwrap_or_default();
         scrub(&mut data, digits);
         rows.prepare_cached(
             "UPDATE calls SET data = ?3, caller = nullif(caller, ?2), called = nullif(called, ?2)
              WHERE call = ?1",
         )?
         .execute(params![call, phone, Value::Object(data).to_string()])?;
-        // One that was closed without the number is found by its call alone.
-        rows.prepare_cached(
-            "UPDATE callbacks SET data = json_set(data, '$.note', NULL) WHERE call = ?1",
-        )?
-        .execute([call])?;
     }
     for table in OF_PERSONS {
         rewrite_table(rows, table, phone, digits)?;
@@ -242,20 +301,44 @@ pub fn rewrite_rows(
          WHERE phone = '' AND state <> 'closed'",
         [],
     )?;
-    let mut found = rows.prepare("SELECT key, answer FROM answers WHERE instr(answer, ?1) > 0")?;
-    let found = found.query_map([digits], |row| {
+    rows.execute("DELETE FROM numbers WHERE number = ?1", [phone])?;
+    forget_answers(rows, digits)?;
+    forget_reasons(rows, digits)
+}
+
+/// Forgets the answers that name the number, themselves or by the key that they were asked with.
+fn forget_answers(rows: &Connection, digits: &str) -> rusqlite::Result<()> {
+    let mut found = rows.prepare(
+        "SELECT key, answer FROM answers WHERE instr(answer, ?1) > 0 OR instr(key, ?1) > 0",
+    )?;
+    let found = found.query_map([end_of(digits)], |row| {
         Ok((row.get::<_, String>(0)?, row.get::<_, String>(1)?))
     })?;
     for (key, answer) in found.collect::<rusqlite::Result<Vec<_>>>()? {
-        if named_in(&answer, digits) {
+        if named_in(&answer, digits) || named_in(&key, digits) {
             rows.execute("DELETE FROM answers WHERE key = ?1", [key])?;
         }
     }
-    rows.execute("DELETE FROM numbers WHERE number = ?1", [phone])?;
-    rows.execute(
-        "UPDATE dead_letters SET why = 'erased' WHERE instr(why, ?1) > 0",
-        [digits],
-    )?;
+    Ok(())
+}
+
+/// Takes the number out of what a sink said of an event that it refused.
+fn forget_reasons(rows: &Connection, digits: &str) -> rusqlite::Result<()> {
+    let mut found =
+        rows.prepare("SELECT sink, seq, why FROM dead_letters WHERE instr(why, ?1) > 0")?;
+    let found = found.query_map([end_of(digits)], |row| {
+        Ok((
+            row.get::<_, String>(0)?,
+            row.get::<_, i64>(1)?,
+            row.get::<_, String>(2)?,
+        ))
+    })?;
+    for (sink, seq, why) in found.collect::<rusqlite::Result<Vec<_>>>()? {
+        if named_in(&why, digits) {
+            let sql = "UPDATE dead_letters SET why = 'erased' WHERE sink = ?1 AND seq = ?2";
+            rows.execute(sql, params![sink, seq])?;
+        }
+    }
     Ok(())
 }
 
@@ -263,42 +346,40 @@ pub fn rewrite_rows(
 ///
 /// # Errors
 /// When the database refuses.
-pub fn close_open(writing: &mut Writing<'_>, phone: &str) -> rusqlite::Result<()> {
-    let mut found = writing
-        .rows()
-        .prepare("SELECT id, call, data FROM callbacks WHERE phone = ?1 AND open = 1")?;
-    let open = found
-        .query_map([phone], |row| {
-            Ok((row.get(0)?, row.get(1)?, row.get::<_, String>(2)?))
-        })?
-        .collect::<rusqlite::Result<Vec<(String, String, String)>>>()?;
-    drop(found);
-    for (id, call, data) in open {
-        let mut data = serde_json::from_str::<Map<String, Value>>(&data).unwrap_or_default();
+pub fn close_open(writing: &mut Writing<'_>, phone: &str, digits: &str) -> rusqlite::Result<()> {
+    let open = |writing: &Writing<'_>, sql: &str| {
+        let mut found = writing.rows().prepare(sql)?;
+        let rows = found.query_map([phone], |row| row.get::<_, String>(0))?;
+        rows.collect::<rusqlite::Result<Vec<_>>>()
+    };
+    let callbacks = "SELECT data FROM callbacks WHERE phone = ?1 AND open = 1";
+    for data in open(writing, callbacks)? {
+        let mut data = object(&data).unwrap_or_default();
         data.retain(|field, _| COUNTED.contains(&field.as_str()));
-        data.insert("id".into(), json!(id));
-        data.insert("call_id".into(), json!(call));
-        data.insert("phone".into(), Value::Null);
-        data.insert("state".into(), json!("closed"));
-        data.insert("closed_by".into(), json!("erasure"));
-        writing.emit("callback.closed", call.parse().ok(), &data)?;
+        let call = data.get("call_id").and_then(Value::as_str);
+        let call: Option<CallId> = call.and_then(|call| call.parse().ok());
+        close(&mut data, digits);
+        writing.emit("callback.closed", call, &data)?;
     }
-    let mut found = writing
-        .rows()
-        .prepare("SELECT id FROM leads WHERE phone = ?1 AND state <> 'closed'")?;
-    let open = found
-        .query_map([phone], |row| row.get::<_, String>(0))?
-        .collect::<rusqlite::Result<Vec<_>>>()?;
-    drop(found);
-    for id in open {
-        let mut data = Map::new();
-        data.insert("id".into(), json!(id));
-        data.insert("phone".into(), Value::Null);
-        data.insert("state".into(), json!("closed"));
-        data.insert("closed_by".into(), json!("erasure"));
+    let leads = "SELECT data FROM leads WHERE phone = ?1 AND state <> 'closed'";
+    for data in open(writing, leads)? {
+        let mut data = object(&data).unwrap_or_default();
+        close(&mut data, digits);
         writing.emit("lead.closed", None, &data)?;
     }
     Ok(())
+}
+
+/// Says that something is closed, and not about whom it was.
+fn close(data: &mut Map<String, Value>, digits: &str) {
+    scrub(data, digits);
+    data.insert("phone".into(), Value::Null);
+    data.insert("state".into(), json!("closed"));
+    data.insert("closed_by".into(), json!("erasure"));
+}
+
+fn object(text: &str) -> Option<Map<String, Value>> {
+    serde_json::from_str(text).ok()
 }
 
 /// Rewrites the rows of a table that are about this number, or have it in a text. Its first column is
@@ -325,21 +406,20 @@ fn rewrite_table(
         );
         let found = rows
             .prepare(&sql)?
-            .query_map([phone, digits], |row| {
+            .query_map([phone, end_of(digits)], |row| {
                 let about: bool = row.get(2)?;
                 Ok((row.get::<_, String>(0)?, row.get::<_, String>(1)?, about))
             })?
             .collect::<rusqlite::Result<Vec<_>>>()?;
         let sql = format!("UPDATE {table} SET {column} = ?2 WHERE {key} = ?1");
         for (id, text, about) in found {
-            let fields = serde_json::from_str::<Map<String, Value>>(&text);
-            let text = match fields {
-                Ok(mut fields) if about || named_in(&text, digits) => {
+            let text = match object(&text) {
+                Some(mut fields) if about || named_in(&text, digits) => {
                     scrub(&mut fields, digits);
                     Value::Object(fields).to_string()
                 }
-                Err(_) if named_in(&text, digits) => String::new(),
-                Ok(_) | Err(_) => continue,
+                None if named_in(&text, digits) => String::new(),
+                Some(_) | None => continue,
             };
             rows.execute(&sql, params![id, text])?;
         }
@@ -348,27 +428,29 @@ fn rewrite_table(
 }
 
 /// Takes out of an event's data, or a call's, what was a person's.
-pub(super) fn scrub(data: &mut Map<String, Value>, digits: &str) {
-    for (key, value) in data.iter_mut() {
-        if PERSONAL.contains(&key.as_str()) {
-            *value = if value.is_array() {
-                json!([])
-            } else {
-                Value::Null
-            };
-        } else {
-            forget(value, digits);
-        }
-    }
+fn scrub(data: &mut Map<String, Value>, digits: &str) {
+    forget_fields(data, digits);
     data.insert("erased".into(), json!(true));
 }
 
-/// Texts with the number in them become null, however deep they stand.
+fn forget_fields(fields: &mut Map<String, Value>, digits: &str) {
+    for (key, value) in fields.iter_mut() {
+        if !PERSONAL.contains(&key.as_str()) {
+            forget(value, digits);
+        } else if value.is_array() {
+            *value = json!([]);
+        } else {
+            *value = Value::Null;
+        }
+    }
+}
+
+/// Texts that name the number become null, and a person's fields too, however deep they stand.
 fn forget(value: &mut Value, digits: &str) {
     match value {
         Value::String(text) if named_in(text, digits) => *value = Value::Null,
         Value::Array(items) => items.iter_mut().for_each(|item| forget(item, digits)),
-        Value::Object(fields) => fields.values_mut().for_each(|field| forget(field, digits)),
+        Value::Object(fields) => forget_fields(fields, digits),
         Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => {}
     }
 }
