@@ -123,7 +123,10 @@ impl Watch {
         if event.kind == "call.refused" {
             // A flood of calls that were refused is told of in one row.
             let count = event.data.get("count").and_then(serde_json::Value::as_u64);
-            self.offered += count.unwrap_or_default();
+            let count = count.unwrap_or_default();
+            self.offered += count;
+            *self.outcomes.entry("missed".to_owned()).or_default() += count;
+            *self.reasons.entry("refused".to_owned()).or_default() += count;
         }
         let Some(call) = event.subject else {
             return;
