@@ -22,7 +22,7 @@ impl Engine {
             .rung_back_by(phone)
             .or_else(|| self.leads.rung_by(phone));
         if talks || rung.is_some() {
-            let why = "a call with this number is under way; erase it when it is over";
+            let why = "a call with this number is under way or has only just ended; try again a minute after its end";
             return Err(refused(409, why));
         }
         self.history.forget(phone);
