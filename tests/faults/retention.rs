@@ -122,6 +122,10 @@ fn files(folder: &Path, into: &mut BTreeSet<PathBuf>) {
 }
 
 #[test]
+#[expect(
+    clippy::too_many_lines,
+    reason = "one archive, and all that lies in it"
+)]
 fn f10_a_sweep_deletes_exactly_what_is_due() {
     let all = report::size(10_000_u32, 100_000);
     let mut archive = Archive::open();

@@ -210,12 +210,8 @@ fn record(store: &Store, numbers: std::ops::Range<u64>) {
     }
 }
 
-#[test]
-fn a_webhook_that_fails_in_every_way_gets_everything_and_a_poison_event_is_set_aside() {
-    let crm = Arc::new(Crm::default());
-    let address = crm.serve();
-    let folder = tempfile::tempdir().unwrap();
-    let sinks = [Sink {
+fn sink(address: SocketAddr) -> Sink {
+    Sink {
         name: "crm".into(),
         types: Some(BTreeSet::from(["call.ended".to_owned()])),
         kind: SinkKind::Webhook {
@@ -224,7 +220,15 @@ fn a_webhook_that_fails_in_every_way_gets_everything_and_a_poison_event_is_set_a
             allow_private: true,
             template: None,
         },
-    }];
+    }
+}
+
+#[test]
+fn a_webhook_that_fails_in_every_way_gets_everything_and_a_poison_event_is_set_aside() {
+    let crm = Arc::new(Crm::default());
+    let address = crm.serve();
+    let folder = tempfile::tempdir().unwrap();
+    let sinks = [sink(address)];
     let options = StoreOptions {
         sync: Sync::Normal,
         sinks: vec!["crm".into()],

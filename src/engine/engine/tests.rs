@@ -268,7 +268,7 @@ fn ends_on_the_disk_first(bench: &mut Bench, callback: bool, sent: impl Fn(&Benc
     assert!(bench.events.contains(&"call.ended"), "{:?}", bench.events);
     assert_eq!(bench.events.contains(&"callback.opened"), callback);
     let late = |it: &&'static str| ["call.ended", "callback.opened"].contains(it);
-    assert!(!bench.unasked.iter().any(|it| late(it)));
+    assert!(!bench.unasked.iter().any(late));
     assert!(!sent(bench), "it left before the answer");
     bench.commit();
     assert!(sent(bench), "it left with the answer");

@@ -310,6 +310,10 @@ fn what_is_held_stays_and_what_goes_leaves_a_certificate() {
 }
 
 #[test]
+#[expect(
+    clippy::too_many_lines,
+    reason = "the story of one person, from the first call to the last byte"
+)]
 fn a_person_is_forgotten_everywhere_and_the_counts_stay() {
     let mut shelf = Shelf::new();
     let (person, other) = ("+380671112233", "+380671112234");
