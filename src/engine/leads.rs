@@ -23,7 +23,7 @@ use crate::ledger::attempts::{Attempt, Upshot, without_proof};
 use crate::ledger::leads::{Lead, LeadEnd, LeadState, Line};
 use crate::limits;
 use crate::time::{Duration, Now, Wall};
-use crate::words::{CallResult, OperatorState};
+use crate::words::CallResult;
 
 /// Those who were not looked at for want of time wait so long.
 const SOON: Duration = Duration::from_secs(1);
@@ -173,16 +173,9 @@ impl Engine {
         let Some(queue) = self.plan.queues.get(name) else {
             return false;
         };
-        let site = lead.site.as_ref();
-        let calendar = queue.calendar.as_ref();
-        let open = calendar.is_none_or(|it| self.plan.is_open(it, site, now.wall));
-        let mut operators = queue.operators.keys();
-        let staffed = operators.any(|operator| {
-            let state = self.desk.state(operator);
-            state.is_some_and(|state| state != OperatorState::LoggedOut)
-        });
         let entered = moment(now, stood_since(now, lead));
-        open && staffed && self.desk.lets_in(now.mono, name, entered, lead.priority)
+        let lets_in = || self.desk.lets_in(now.mono, name, entered, lead.priority);
+        self.is_served(now, queue, lead.site.as_ref()) && lets_in()
     }
 
     fn begin_lead(&mut self, now: Now, lead: &Lead, queue: QueueName, show: Option<String>) {

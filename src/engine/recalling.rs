@@ -19,8 +19,8 @@ use crate::call::message::World;
 use crate::call::recall::Recalled;
 use crate::dialplan::decide::{Decision, Facts};
 use crate::dialplan::dial::Dialled;
-use crate::dialplan::plan::{Rung, Target};
-use crate::id::{CallId, CallbackId, OperatorName, TrunkName, Ulid};
+use crate::dialplan::plan::{Queue, Rung, Target};
+use crate::id::{CallId, CallbackId, OperatorName, SiteName, TrunkName, Ulid};
 use crate::ledger::attempts::{Attempt, Upshot, without_proof};
 use crate::ledger::callbacks::{Callback, Missed, State, Verdict};
 use crate::ledger::history::Talk;
@@ -118,15 +118,20 @@ impl Engine {
         let Some(queue) = self.plan.queues.get(&recall.queue) else {
             return false;
         };
+        let served = self.is_served(now, queue, callback.site.as_ref());
+        served && self.has_room(now, recall) && self.dials(now, &callback.phone)
+    }
+
+    /// Whether a queue is open and somebody is at work there: nobody is rung for one that is not.
+    pub(super) fn is_served(&self, now: Now, queue: &Queue, site: Option<&SiteName>) -> bool {
         let calendar = queue.calendar.as_ref();
-        let site = callback.site.as_ref();
         let open = calendar.is_none_or(|it| self.plan.is_open(it, site, now.wall));
         let mut operators = queue.operators.keys();
         let staffed = operators.any(|operator| {
             let state = self.desk.state(operator);
             state.is_some_and(|state| state != OperatorState::LoggedOut)
         });
-        open && staffed && self.has_room(now, recall) && self.dials(now, &callback.phone)
+        open && staffed
     }
 
     /// A call that the queue refuses at once would be made and told of again and again.
